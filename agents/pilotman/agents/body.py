@@ -1,0 +1,62 @@
+"""What a tool reduces to: one asynchronous callable over checked values and a context."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, Protocol
+
+from pilotman.agents.blocking import Threads
+from pilotman.agents.context import ToolContext
+from pilotman.agents.signature import Signature, annotated_part, read
+
+
+class Body(Protocol):
+    """One attempt of a call. It may raise anything, and may never return."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it computes on the event loop; else in a thread of ours."""
+        ...
+
+    async def __call__(
+        self, values: Mapping[str, Any], ctx: ToolContext, threads: Threads, /, *leading: Any
+    ) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionBody:
+    """A function, asynchronous or not. A synchronous one runs in a thread, in the caller's context."""
+
+    fn: Callable[..., Any]
+    signature: Signature
+    is_async: bool
+
+    @classmethod
+    def of(cls, fn: Callable[..., Any], *, name: str, leading: int = 0) -> FunctionBody:
+        """Raises ``ConfigurationError`` if the function cannot be a tool, or part of one."""
+        target = annotated_part(fn)
+        is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(target)
+        return cls(fn=fn, signature=read(fn, name=name, leading=leading), is_async=is_async)
+
+    async def __call__(
+        self, values: Mapping[str, Any], ctx: ToolContext, threads: Threads, /, *leading: Any
+    ) -> Any:
+        positional, keywords = self.signature.bind(values, ctx, *leading)
+        if self.is_async:
+            return await self.fn(*positional, **keywords)
+        result = await threads.run(self.fn, *positional, **keywords)
+        return await result if inspect.isawaitable(result) else result
+
+    @property
+    def passes_key_on(self) -> bool:
+        """Whether the function's own code reads ``idempotency_key`` from the context that it takes."""
+        code = getattr(inspect.unwrap(annotated_part(self.fn)), "__code__", None)
+        return bool(self.signature.context) and isinstance(code, CodeType) and _reads_key(code)
+
+
+def _reads_key(code: CodeType) -> bool:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return "idempotency_key" in code.co_names or any(_reads_key(part) for part in inner)

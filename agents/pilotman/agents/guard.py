@@ -1,0 +1,219 @@
+"""In front of every call: which may run at once, which need a decision, which need a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.failure import InvalidArguments
+from pilotman.agents.result import ToolResult
+from pilotman.agents.runner import ToolRunner
+from pilotman.agents.scope import TaskScope
+from pilotman.agents.tool import Tool
+from pilotman.guardrails.approval import Approval, ApprovalKind, question
+from pilotman.guardrails.digest import short_id
+from pilotman.guardrails.policy import Call, Decision
+from pilotman.guardrails.retry import FailureKind
+
+IDENTICAL_CALLS = 2
+DENIED = "denied_by_policy"
+
+
+@dataclass(eq=False)
+class Guard:
+    """The guardrails of one task. Policies are asked here, and answered into the journal."""
+
+    task: TaskScope
+    runner: ToolRunner
+    _counted: set[str] = field(default_factory=set)
+
+    def propose(self, wanted: Sequence[Mapping[str, Any]], *, path: str) -> list[ProposedCall]:
+        """The calls of one model turn: validated, within the lease, counted. What is not comes back done, with an error."""
+        return [self.propose_one(call, path=f"{path}/call:{index}") for index, call in enumerate(wanted)]
+
+    def propose_one(self, wanted: Mapping[str, Any], *, path: str) -> ProposedCall:
+        """One call, as above."""
+        name, args = str(wanted.get("name", "")), wanted.get("args") or {}
+        call = ProposedCall(call_id=str(wanted.get("id") or path), tool=name, args={}, path=path)
+        tool = self.task.tools.get(name)
+        if tool is None:
+            known = ", ".join(sorted(self.task.tools)) or "none"
+            return self._refused(call, "authorization", f"{name!r} is not leased to this task; leased: {known}")
+        try:
+            call = replace(call, args=tool.validate(args))
+        except InvalidArguments as error:
+            return self._refused(call, "validation", str(error))
+        return replace(call, repeat=self._repetition(call))
+
+    def _refused(self, call: ProposedCall, kind: FailureKind, message: str) -> ProposedCall:
+        self._emit("tool_call_failed", call, failure=kind, retryable=False, message=message, effect=None)
+        return call.finished(failure(kind, message))
+
+    def _repetition(self, call: ProposedCall) -> str | None:
+        """Count the call, and say why a person must decide if it is one too many."""
+        run, limit = self.task.run, self.task.wallet.budget.max_calls_per_tool
+        if call.path in self._counted:  # a foreign agent that runs again makes the same calls again
+            return None
+        self._counted.add(call.path)
+        run.identical_calls[call.digest] += 1
+        run.conversation_calls[call.tool] += 1
+        if run.identical_calls[call.digest] > IDENTICAL_CALLS:
+            return f"the same call for the {run.identical_calls[call.digest]}th time"
+        if run.conversation_calls[call.tool] > limit:
+            return f"{call.tool} was called {limit} times in this conversation"
+        return None
+
+    def earlier(self, call: ProposedCall) -> ToolResult | None:
+        """What the same call returned before in this run, if it went well: asking again brings nothing new."""
+        return self.task.run.results.get(call.digest)
+
+    def remember(self, call: ProposedCall, result: ToolResult) -> None:
+        """Keep a good result for the same call later in the run."""
+        if result.error is None:
+            self.task.run.results[call.digest] = result
+
+    def forgive(self, call: ProposedCall) -> None:
+        """A person lets the agent go on: the counts start again."""
+        self.task.run.identical_calls[call.digest] = 0
+        self.task.run.conversation_calls[call.tool] = 0
+
+    def is_free(self, call: ProposedCall) -> bool:
+        """Whether the call is a read that policies allow without more ado."""
+        tool = self.task.tools[call.tool]
+        if call.stage != "proposed" or call.repeat or tool.effective != "read" or not tool.declared:
+            return False
+        return self.judge(call, tool, stage="read").verdict == "allow"
+
+    def judge(
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        *,
+        stage: str,
+        facts: Mapping[str, Any] | None = None,
+        approval: Approval | None = None,
+    ) -> Decision:
+        """What the policies say about this call now. Pure but for the event."""
+        run = self.task.run
+        proposal = Call(
+            tool=tool.name,
+            args=call.args,
+            effect=tool.effective,
+            declared=tool.declared,
+            principal=run.principal,
+            agent=self.task.agent,
+            scopes=frozenset(tool.scopes),
+            tools_used=tuple(run.tools_used),
+            facts=facts or {},
+            approved_by=None if approval is None else approval.decided_by,
+            now=run.clock(),
+        )
+        if run.read_only and tool.effective != "read":
+            decision = Decision.deny("this run is read-only: the host did not say who asks")
+        else:
+            decision = self.task.decide(proposal)
+        if stage != "read" or decision.verdict != "allow":
+            self._emit(
+                "decision",
+                call,
+                verdict=decision.verdict,
+                reasons=list(decision.reasons),
+                policy_version=run.policy_version,
+                effect=tool.effective,
+                stage=stage,
+            )
+        return decision
+
+    async def guard(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
+        """Decide about every call that is still proposed. Questions to people are stored before this returns."""
+        questions: list[Approval] = []
+        judged = [await self._guard(call, questions) if call.stage == "proposed" else call for call in calls]
+        if questions:
+            await self.ask(questions)
+        return judged
+
+    async def _guard(self, call: ProposedCall, questions: list[Approval]) -> ProposedCall:
+        tool = self.task.tools[call.tool]
+        if call.repeat:
+            return self._waiting(call, tool, "repeat", (call.repeat,), questions)
+        facts = await self.facts(call, tool)
+        if isinstance(facts, ToolResult):
+            return call.finished(facts)
+        decision = self.judge(call, tool, stage="guard", facts=facts)
+        if decision.verdict == "escalate":
+            return self._waiting(call, tool, "call", decision.reasons, questions)
+        if decision.verdict == "deny":
+            return self.denied(call)
+        return replace(call, stage="allowed")
+
+    async def facts(self, call: ProposedCall, tool: Tool[..., Any]) -> Mapping[str, Any] | ToolResult:
+        """Fresh facts for the decision, or the failure that kept us from getting them."""
+        if not tool.has_precondition:
+            return {}
+        run = self.task.run
+        timeout = min(tool.timeout, max(0.05, run.left()))
+        context = self.runner.context(tool, key="")
+        return await tool.facts(dict(call.args), context, timeout=timeout, threads=run.threads)
+
+    def denied(self, call: ProposedCall) -> ProposedCall:
+        """The agent gets a stable code, never the policy's text."""
+        message = f"{DENIED}: {call.tool} may not be called so; do not try it again"
+        return call.finished(failure("authorization", message))
+
+    def approval(
+        self, call: ProposedCall, tool: Tool[..., Any], kind: ApprovalKind, reasons: Sequence[str]
+    ) -> Approval:
+        """The question to a person. The same call at the same step is the same question, also after a crash."""
+        run = self.task.run
+        now = run.clock()
+        return Approval(
+            approval_id=short_id("apr", run.run_id, call.path, call.digest, kind),
+            run_id=run.run_id,
+            tool=tool.name,
+            args=dict(call.args),
+            question=question(tool.name, call.args, agent=self.task.agent, effect=tool.effective, kind=kind),
+            digest=call.digest,
+            reasons=tuple(reasons),
+            requested_by=run.principal,
+            created_at=now,
+            expires_at=now + timedelta(seconds=self.task.wallet.budget.approval_timeout),
+            kind=kind,
+            step=call.path,
+        )
+
+    def _waiting(
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        kind: ApprovalKind,
+        reasons: Sequence[str],
+        questions: list[Approval],
+    ) -> ProposedCall:
+        asked = self.approval(call, tool, kind, reasons)
+        questions.append(asked)
+        return replace(call, stage="waiting", approval_id=asked.approval_id)
+
+    async def ask(self, questions: Sequence[Approval]) -> None:
+        """Store questions to a person, durably; asking again changes nothing."""
+        run = self.task.run
+        events = [
+            run.recorder.event(
+                "approval_requested",
+                actor=self.task.agent,
+                approval_id=asked.approval_id,
+                tool=asked.tool,
+                kind=asked.kind,
+                path=asked.step,
+                digest=asked.digest,
+            )
+            for asked in questions
+        ]
+        await run.journal.request_approvals(questions, owner=run.owner, events=run.recorder.events(*events))
+
+    def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
+        facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}
+        self.task.run.recorder.emit(kind, actor=self.task.agent, **facts, **data)
+

@@ -1,0 +1,151 @@
+"""What a run writes down, and what it finds written when it goes on after a crash."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from pilotman.guardrails.digest import canonical, digest
+from pilotman.guardrails.purse import Spend
+from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.journal import Journal
+
+MAX_PAYLOAD = 1 << 20
+_KEY_FIELDS = ("path", "digest", "model", "round", "stage", "attempt", "task_id", "approval_id", "effect_id")
+_KEY_FIELDS_OF = {"caveat": ("text",), "budget_exceeded": ("path", "limit"), "state_changed": ("key",)}
+
+
+def event_key(kind: str, data: Mapping[str, Any]) -> str:
+    """A deterministic name of an event within its run: repeating the work does not repeat the event."""
+    fields = _KEY_FIELDS_OF.get(kind, _KEY_FIELDS)
+    parts = [str(data[name]) for name in fields if data.get(name) is not None]
+    key = ":".join([kind, *parts])
+    return key if len(key) <= 200 else f"{key[:130]}~{digest(key)}"
+
+
+class Recorder:
+    """The journal of one run, as its agents see it.
+
+    ``history`` and ``payloads`` are what the run wrote before a crash or a pause: results of calls that
+    were made already are returned from there, by step path and request digest.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        *,
+        clock: Callable[[], datetime],
+        history: Sequence[Event] = (),
+        payloads: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._payloads = dict(payloads or {})
+        self._known: set[str] = set()
+        self._attempts: Counter[tuple[str, str, str]] = Counter()
+        self._results: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        self._spent: list[tuple[str, Spend]] = []
+        self._reports: dict[str, Mapping[str, Any]] = {}
+        self.run_id = run_id
+        for event in history:
+            self._learn(event.kind, event.data)
+            self._spent += _spent(event)
+            if event.kind == "task_completed":
+                self._reports[event.data["path"]] = event.data["report"]
+
+    def _learn(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._known.add(event_key(kind, data))
+        what, _, stage = kind.rpartition("_")
+        if what not in ("model_call", "tool_call", "retrieval"):
+            return
+        call = (what, str(data["path"]), str(data["digest"]))
+        if stage == "started":
+            self._attempts[call] += 1
+        elif stage == "completed" or data.get("final"):
+            self._results[call] = data
+
+    def now(self) -> datetime:
+        """The run's clock, aware UTC."""
+        return self._clock()
+
+    def event(self, kind: str, /, *, actor: str, **data: Any) -> NewEvent | None:
+        """An event to be stored by somebody else's transaction; None if it was recorded before."""
+        key = event_key(kind, data)
+        if key in self._known:
+            return None
+        self._learn(kind, data)
+        return NewEvent(kind=kind, actor=actor, data=data, key=key, at=self._clock())
+
+    def events(self, *events: NewEvent | None) -> list[NewEvent]:
+        """Those that are new."""
+        return [event for event in events if event is not None]
+
+    def emit(self, kind: str, /, *, actor: str, **data: Any) -> None:
+        """Write an event down; it rides along with the next commit."""
+        event = self.event(kind, actor=actor, **data)
+        if event is not None:
+            self._journal.append(self.run_id, [event])
+
+    def knows(self, kind: str, /, **data: Any) -> bool:
+        """Whether this event was recorded, in this life of the process or in an earlier one."""
+        return event_key(kind, data) in self._known
+
+    def attempts(self, what: str, path: str, request: str) -> int:
+        """How many attempts of this call were started so far."""
+        return self._attempts[what, path, request]
+
+    def result(self, what: str, path: str, request: str) -> Mapping[str, Any] | None:
+        """The event that ended this very call, or None: it is still to be made."""
+        return self._results.get((what, path, request))
+
+    def report(self, path: str) -> Mapping[str, Any] | None:
+        """The report of a task that was completed before, or None: it is still to be done."""
+        return self._reports.get(path)
+
+    def spent(self, path: str) -> Spend:
+        """What was spent before this life of the process, under a step path; the empty path is the whole run."""
+        under = f"{path}/" if path else ""
+        return sum((spend for at, spend in self._spent if f"{at}/".startswith(under)), Spend())
+
+    def keep(self, body: Any) -> str:
+        """Store a JSON-able body beside the events and return its digest. What is too large is cut and says so."""
+        raw = canonical(body)
+        if len(raw) > MAX_PAYLOAD:
+            raw = canonical({"truncated": len(raw), "head": raw[: MAX_PAYLOAD // 16].decode(errors="replace")})
+        name = self._journal.put_payload(self.run_id, raw)
+        self._payloads[name] = raw
+        return name
+
+    def fetch(self, name: str) -> Any:
+        """A body that was stored, or None if it was redacted or never arrived."""
+        raw = self._payloads.get(name)
+        return None if raw is None else orjson.loads(raw)
+
+    async def flush(self) -> None:
+        """Everything above is durable when this returns."""
+        await self._journal.flush()
+
+
+def _spent(event: Event) -> list[tuple[str, Spend]]:
+    """What one event of the history has cost."""
+    data = event.data
+    if event.kind == "model_call_completed":
+        return [(data["path"], model_spend(data))]
+    if event.kind == "model_call_failed":
+        return [(data["path"], Spend(steps=1))]
+    return [(data["path"], Spend(tool_calls=1))] if event.kind == "tool_call_started" else []
+
+
+def model_spend(data: Mapping[str, Any]) -> Spend:
+    """What a ``model_call_completed`` event says was used."""
+    return Spend(
+        steps=1,
+        input_tokens=data["input_tokens"],
+        output_tokens=data["output_tokens"],
+        cost_nusd=data["cost_nusd"] or 0,
+    )

@@ -1,0 +1,103 @@
+"""The next step of a task: reads first, all at once; then the writes that were asked for; then the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pilotman.agents.rules.arguments import Filling, Known, fill
+from pilotman.agents.rules.reading import Asked, OfferedTool
+from pilotman.agents.rules.routing import is_asked, rivals
+from pilotman.agents.rules.schemas import slots
+from pilotman.agents.rules.verbs import Deed, deed
+from pilotman.agents.rules.words import terms
+
+_SMALL_LEASE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Calls to make now, and what cannot be called: tool name and the arguments without a value."""
+
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    unfilled: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def known_of(seen: Asked) -> Known:
+    """Where arguments may come from: the words, the facts, what tools have returned, what others reported."""
+    results = tuple((_things(o.tool), o.value) for o in seen.outcomes if not o.problem)
+    reports = tuple(report.text for report in seen.reports if report.text)
+    return Known(goal=seen.goal, request=seen.request, facts=seen.facts, results=results, reports=reports)
+
+
+def _things(tool: str) -> str:
+    """The name of a tool without its verb: what its result is."""
+    own = deed(tool)
+    return tool.replace(own.verb, "").strip("_- ") or tool
+
+
+def next_step(seen: Asked, *, fallback: bool = False) -> Step:
+    """What to call at this turn; no calls means: write the report. A tool is called once."""
+    if seen.wanted is not None:
+        tool = next(tool for tool in seen.tools if tool.name == seen.wanted)
+        return Step(calls=((tool.name, _filled(tool, seen).args),)) if not seen.outcomes else Step()
+    called = {outcome.tool for outcome in seen.outcomes}
+    reads = [tool for tool in _wanted_reads(seen) if tool.name not in called]
+    step = _step(reads, seen)
+    if step.calls or fallback or not seen.may_write:
+        return step
+    writes = [tool for tool in asked_writes(seen) if tool.name not in called]
+    proposed = _step(writes, seen)
+    return Step(calls=proposed.calls, unfilled=(*step.unfilled, *proposed.unfilled))
+
+
+def asked_writes(seen: Asked) -> list[OfferedTool]:
+    """The writes that the goal or the request asks for."""
+    others = rivals(seen)
+    return [tool for tool in seen.tools if tool.writes and is_asked(tool.card(), seen, others)]
+
+
+def _wanted_reads(seen: Asked) -> list[OfferedTool]:
+    """The reads that fit: a small lease was made for this goal, so all of it; else those in its words."""
+    reads = [tool for tool in seen.tools if not tool.writes]
+    if seen.kind == "work" and len(reads) <= _SMALL_LEASE:
+        return reads
+    about = terms(f"{seen.goal} {seen.request}")
+    near = [tool for tool in reads if terms(f"{tool.name} {tool.description}") & about]
+    return near or (reads if seen.kind == "work" else [])
+
+
+def _step(tools: list[OfferedTool], seen: Asked) -> Step:
+    filled = [(tool.name, _filled(tool, seen)) for tool in tools]
+    return Step(
+        calls=tuple((name, filling.args) for name, filling in filled if not filling.missing),
+        unfilled=tuple((name, filling.missing) for name, filling in filled if filling.missing),
+    )
+
+
+def _filled(tool: OfferedTool, seen: Asked) -> Filling:
+    return fill(tool.parameters, known_of(seen), _deed(tool))
+
+
+def _deed(tool: OfferedTool) -> Deed:
+    return deed(tool.name, tool.description, tuple(tool.parameters.get("properties", {})))
+
+
+def structure(seen: Asked, text: str) -> dict[str, Any]:
+    """The answer as the structure that was asked for: its fields from what is known, prose from ``text``."""
+    tool = next(tool for tool in seen.tools if tool.name == seen.wanted)
+    own = _deed(tool)
+    facts = {**seen.facts, "answer": text, "text": text}
+    results = tuple((_things(str(a.get("tool", ""))), a.get("result")) for a in seen.actions)
+    known = replace(known_of(seen), facts=facts, results=results)
+    filling = fill(tool.parameters, known, own)
+    prose = {name: text for name in filling.missing if _takes_prose(tool.parameters, name)}
+    return {**filling.args, **prose}
+
+
+def _takes_prose(parameters: Mapping[str, Any], name: str) -> bool:
+    return any(
+        s.name == name and s.kind == "string" and not s.options and not {"format", "pattern"} & set(s.schema)
+        for s in slots(parameters)
+    )

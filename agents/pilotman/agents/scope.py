@@ -1,0 +1,129 @@
+"""What is alive while a run is driven: shared by the run, narrowed for each task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from langchain_core.runnables import Runnable
+
+from pilotman.agents.blocking import Threads
+from pilotman.agents.circuits import Circuits
+from pilotman.agents.models import ModelTable, Role
+from pilotman.agents.prices import PriceTable
+from pilotman.agents.recorder import Recorder
+from pilotman.agents.report import Brief, Passage
+from pilotman.agents.result import ToolResult
+from pilotman.agents.specialist import Kit
+from pilotman.agents.telemetry import Telemetry
+from pilotman.agents.tool import Tool
+from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.policy import Call, Decision, Policy, decide
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.purse import Wallet
+from pilotman.memory.journal import Journal
+
+
+class Activity(Protocol):
+    """Told when a task starts or ends waiting for a tool, so that the run's state can show it."""
+
+    def waiting(self, path: str, delta: int) -> None: ...
+
+
+class NoActivity:
+    """Nobody is told."""
+
+    def waiting(self, path: str, delta: int) -> None:
+        pass
+
+
+@dataclass(kw_only=True, eq=False)
+class RunScope:
+    """Everything that all tasks of one run share. ``deadline_at`` is an instant; ``grace`` seconds are kept
+    back from every call so that an answer can still be written."""
+
+    run_id: str
+    thread_id: str
+    principal: Principal
+    journal: Journal
+    owner: str
+    recorder: Recorder
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    threads: Threads
+    telemetry: Telemetry
+    prices: PriceTable
+    circuits: Circuits
+    deadline_at: datetime
+    grace: float
+    policy_version: str
+    waited_s: float = 0.0
+    trace: str | None = None
+    read_only: bool = False
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    activity: Activity = field(default_factory=NoActivity)
+    conversation_calls: Counter[str] = field(default_factory=Counter)
+    identical_calls: Counter[str] = field(default_factory=Counter)
+    passages: dict[int, Passage] = field(default_factory=dict)
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    tools_used: list[str] = field(default_factory=list)
+    caveats: list[str] = field(default_factory=list)
+
+    def left(self) -> float:
+        """Seconds of active time for calls, the grace for the answer already taken off."""
+        return (self.deadline_at - self.clock()).total_seconds() - self.grace
+
+    def time_for(self, limit: float, *, path: str) -> float:
+        """The time-out of a call that may take ``limit`` seconds.
+
+        Raises:
+            BudgetExceeded: no time is left; the call does not start.
+        """
+        left = self.left()
+        if left <= 0:
+            self.recorder.emit("budget_exceeded", actor="supervisor", path=path, limit="timeout", message="")
+            raise BudgetExceeded("the run's time is used up", limit="timeout")
+        return min(limit, left)
+
+    def caveat(self, text: str) -> None:
+        """Something that the answer must say; each is said once."""
+        if text not in self.caveats:
+            self.caveats.append(text)
+            self.recorder.emit("caveat", actor="supervisor", text=text)
+
+
+@dataclass(kw_only=True, eq=False)
+class TaskScope:
+    """One task of one agent: its brief, its purse, its lease of tools, and the policies of all above it.
+
+    ``policies`` is one group for each supervisor of the chain: all groups must agree.
+    ``passages`` are those it may cite, by number; ``foreign`` builds the agent that somebody brought.
+    """
+
+    run: RunScope
+    path: str
+    agent: str
+    chain: tuple[str, ...]
+    brief: Brief
+    wallet: Wallet
+    models: ModelTable
+    role: Role
+    policies: tuple[tuple[Policy, ...], ...]
+    tools: Mapping[str, Tool[..., object]]
+    instructions: str = ""
+    foreign: Callable[[Kit], Runnable[Any, Any]] | None = None
+    passages: dict[int, Passage] = field(default_factory=dict)
+
+    def decide(self, call: Call) -> Decision:
+        """What all policies of the chain say together: deny over escalate over allow."""
+        answers = [decide(group, call) for group in self.policies]
+        for verdict in ("deny", "escalate"):
+            for answer in answers:
+                if answer.verdict == verdict:
+                    return answer
+        return Decision.allow(*(reason for answer in answers for reason in answer.reasons))

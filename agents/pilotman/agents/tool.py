@@ -1,0 +1,368 @@
+"""Tools: typed functions with an effect, limits and an identity, which models may call."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+
+from pilotman.agents.attempt import Returned, attempt
+from pilotman.agents.blocking import Threads
+from pilotman.agents.body import Body, FunctionBody
+from pilotman.agents.context import ToolContext
+from pilotman.agents.failure import InvalidArguments, classify
+from pilotman.agents.identity import Identity, KeyScope, identity_fields
+from pilotman.agents.langchain_tools import adapt
+from pilotman.agents.output import WrongOutput, plain_json, wrong_output
+from pilotman.agents.parts import ToolParts, of_function
+from pilotman.agents.result import ToolError, ToolResult
+from pilotman.agents.settings import ToolSettings
+from pilotman.guardrails.breaker import Breaker
+from pilotman.guardrails.digest import digest
+from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.policy import Effect
+from pilotman.guardrails.retry import Retry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Tool(Generic[P, R]):
+    """A function that models may call. Made by ``tool``.
+
+    ``fn`` is the undecorated function: for unit tests, never called by an agent. ``effect`` is None where
+    none was declared; ``effective`` then says ``write``. ``args_schema`` is the JSON schema for a model.
+    """
+
+    def __init__(self, parts: ToolParts, *, settings: ToolSettings, identity: Identity) -> None:
+        self.fn: Callable[P, Awaitable[R] | R] = parts.fn
+        self.name = parts.name
+        self.description = parts.description
+        self.settings = settings
+        self._identity = identity
+        self._arguments = parts.arguments
+        self._output = parts.output
+        self._body = parts.body
+        self._lookup: FunctionBody | None = None
+        self._compensation: FunctionBody | None = None
+        self._precondition: FunctionBody | None = None
+
+    # --- what it declares -----------------------------------------------------------------------------
+
+    @property
+    def effect(self) -> Effect | None:
+        return self.settings.effect
+
+    @property
+    def declared(self) -> bool:
+        return self.settings.effect is not None
+
+    @property
+    def effective(self) -> Effect:
+        """The effect that counts: undeclared is a write."""
+        return self.settings.effect or "write"
+
+    @property
+    def args_schema(self) -> Mapping[str, Any]:
+        return self._arguments.schema
+
+    @property
+    def timeout(self) -> float:
+        return self.settings.timeout
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return self.settings.scopes
+
+    @property
+    def third_party(self) -> bool | tuple[str, ...]:
+        """Whether third parties write the output, or which of its fields."""
+        return self.settings.third_party
+
+    @property
+    def retry(self) -> Retry:
+        return self.settings.retry
+
+    @property
+    def breaker(self) -> Breaker:
+        return self.settings.breaker
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The arguments that identify an effect; none declared: all of them do."""
+        return self._identity.fields
+
+    @property
+    def key_scope(self) -> KeyScope:
+        return self._identity.scope
+
+    @property
+    def version(self) -> str:
+        """Changes with the name, the description, the schema and the effect."""
+        return digest([self.name, self.description, self.args_schema, self.effect])[:12]
+
+    @property
+    def is_async(self) -> bool:
+        return self._body.is_async
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether the target knows our key: the function takes a ``ToolContext`` and its own code reads
+        ``idempotency_key``."""
+        return isinstance(self._body, FunctionBody) and self._body.passes_key_on
+
+    @property
+    def has_lookup(self) -> bool:
+        return self._lookup is not None
+
+    @property
+    def has_compensation(self) -> bool:
+        return self._compensation is not None
+
+    @property
+    def has_precondition(self) -> bool:
+        return self._precondition is not None
+
+    def __repr__(self) -> str:
+        return f"Tool({self.name!r}, effect={self.effect!r})"
+
+    # --- what goes with it ----------------------------------------------------------------------------
+
+    def lookup(
+        self, fn: Callable[P, Awaitable[R | None] | R | None], /
+    ) -> Callable[P, Awaitable[R | None] | R | None]:
+        """Register how to find out whether an effect was applied: its result if it was, None if not.
+
+        Raises:
+            ConfigurationError: it takes other arguments, or the tool returns None and so cannot be looked up.
+        """
+        if self._output.always_none:
+            raise ConfigurationError(
+                f"{self.name} returns None, which a look-up could not tell from 'not applied'",
+                hint="return something, such as True",
+            )
+        self._lookup = self._companion(fn, "look-up")
+        return fn
+
+    def compensate(
+        self, fn: Callable[Concatenate[R, P], Awaitable[None] | None], /
+    ) -> Callable[Concatenate[R, P], Awaitable[None] | None]:
+        """Register how to undo an effect: it gets the effect's result, then the tool's arguments.
+
+        Raises:
+            ConfigurationError: it takes other arguments.
+        """
+        self._compensation = self._companion(fn, "compensation", leading=1)
+        return fn
+
+    def precondition(
+        self, fn: Callable[P, Awaitable[Mapping[str, Any]] | Mapping[str, Any]], /
+    ) -> Callable[P, Awaitable[Mapping[str, Any]] | Mapping[str, Any]]:
+        """Register what to find out before a decision: facts for policies, or an exception that refuses.
+
+        Raises:
+            ConfigurationError: it takes other arguments.
+        """
+        self._precondition = self._companion(fn, "precondition")
+        return fn
+
+    def _companion(self, fn: Callable[..., Any], role: str, *, leading: int = 0) -> FunctionBody:
+        name = f"the {role} of {self.name}"
+        body = FunctionBody.of(fn, name=name, leading=leading)
+        own = body.signature
+        unknown = set(own.hints) - set(self.args_schema["properties"])
+        if unknown or len(own.parameters) < leading:
+            wrong = f"takes {min(unknown)!r}" if unknown else "does not take the result"
+            raise ConfigurationError(f"{name} {wrong}", hint="give it the tool's own arguments")
+        return body
+
+    def with_body(self, body: Body) -> Tool[P, R]:
+        """The same tool, run by another body."""
+        other = copy.copy(self)
+        other._body = body
+        return other
+
+    @property
+    def body(self) -> Body:
+        """What one attempt runs."""
+        return self._body
+
+    # --- what the runtime asks ------------------------------------------------------------------------
+
+    def validate(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Canonical JSON-able arguments, defaults included.
+
+        Raises:
+            InvalidArguments: they do not fit; the message says how to mend them.
+        """
+        return self._arguments.validate(args)
+
+    def key(self, args: Mapping[str, Any], *, run_id: str, thread_id: str, tenant: str) -> str:
+        """The idempotency key of a call with these validated arguments; see ``Identity.key``."""
+        return self._identity.key(self.name, args, run_id=run_id, thread_id=thread_id, tenant=tenant)
+
+    async def call(
+        self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
+    ) -> ToolResult:
+        """One attempt of at most ``timeout`` seconds. Failures are values; only cancellation raises."""
+        outcome = await self._attempt(self._body, args, ctx, timeout, threads, effect=self.effective)
+        if isinstance(outcome, ToolResult):
+            return outcome
+        return self._result(outcome.value, may_have_acted=self.effective != "read")
+
+    async def find(
+        self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
+    ) -> ToolResult | None:
+        """What an effect with these arguments came to by the look-up: None, it was not applied; an error, the
+        look-up failed or there is none."""
+        outcome = await self._attempt(self._lookup, args, ctx, timeout, threads, effect="read")
+        if isinstance(outcome, ToolResult):
+            return outcome
+        return None if outcome.value is None else self._result(outcome.value, may_have_acted=False)
+
+    async def undo(
+        self, done: Any, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
+    ) -> ToolResult:
+        """Compensate the effect whose result's value was ``done``."""
+        try:
+            restored = self._output.restore(done)
+        except WrongOutput as error:
+            return wrong_output(error, may_have_acted=False)
+        outcome = await self._attempt(
+            self._compensation, args, ctx, timeout, threads, restored, effect=self.effective
+        )
+        return outcome if isinstance(outcome, ToolResult) else ToolResult.ok()
+
+    async def facts(
+        self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
+    ) -> Mapping[str, Any] | ToolResult:
+        """Fresh facts by the precondition, JSON-able; an error result if it refused or failed."""
+        outcome = await self._attempt(self._precondition, args, ctx, timeout, threads, effect="read")
+        if isinstance(outcome, ToolResult):
+            return outcome
+        facts: object = {} if outcome.value is None else outcome.value
+        try:
+            if not isinstance(facts, Mapping):
+                raise WrongOutput(f"the precondition of {self.name} returned no mapping")
+            return cast("Mapping[str, Any]", plain_json(facts))
+        except WrongOutput as error:
+            return wrong_output(error, may_have_acted=False)
+
+    async def _attempt(
+        self,
+        body: Body | None,
+        args: Mapping[str, Any],
+        ctx: ToolContext,
+        timeout: float,
+        threads: Threads,
+        *leading: Any,
+        effect: Effect,
+    ) -> Returned | ToolResult:
+        if body is None:
+            return ToolResult.failed(ToolError.of("permanent", f"{self.name} has no such function"))
+        try:
+            values = self._arguments.values(args)
+        except InvalidArguments as error:
+            return ToolResult.failed(classify(error, effect=effect))
+        return await attempt(body, values, ctx, *leading, timeout=timeout, threads=threads, effect=effect)
+
+    def _result(self, value: Any, *, may_have_acted: bool) -> ToolResult:
+        try:
+            return self._output.result(value)
+        except WrongOutput as error:
+            return wrong_output(error, may_have_acted=may_have_acted)
+
+
+# --- the decorator ----------------------------------------------------------------------------------------
+
+
+class ToolDecorator(Protocol):
+    """What ``tool(…)`` without a function gives. Asynchronous first, so that ``R`` is what is awaited."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Tool[P, R]: ...
+
+
+@overload
+def tool(
+    fn: BaseTool | Runnable[Any, Any],
+    /,
+    *,
+    effect: Effect | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    third_party: bool | Sequence[str] = True,
+    timeout: float = 10.0,
+    scopes: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    key_scope: KeyScope = "run",
+    retry: Retry | None = None,
+    breaker: Breaker | None = None,
+) -> Tool[..., Any]: ...
+@overload
+def tool(fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
+@overload
+def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    effect: Effect | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    third_party: bool | Sequence[str] = True,
+    timeout: float = 10.0,
+    scopes: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    key_scope: KeyScope = "run",
+    retry: Retry | None = None,
+    breaker: Breaker | None = None,
+) -> ToolDecorator: ...
+def tool(
+    fn: Any = None,
+    /,
+    *,
+    effect: Effect | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    third_party: bool | Sequence[str] = True,
+    timeout: float = 10.0,
+    scopes: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    key_scope: KeyScope = "run",
+    retry: Retry | None = None,
+    breaker: Breaker | None = None,
+) -> Any:
+    """Make a tool of a typed function, a LangChain tool or any Runnable.
+
+    Bare ``@tool`` declares no effect: it counts as a write. ``idempotency_key`` names the arguments that
+    identify an effect, such as ``{order_id}:{amount_cents}`` (default: all), ``key_scope`` where that
+    identity holds. ``timeout``: seconds, an attempt. ``third_party``: whether others write the output, or the
+    names of its fields that they write. Parameters annotated ``ToolContext`` are injected and hidden from
+    models.
+
+    Raises:
+        ConfigurationError: what was given cannot become a tool; the message says why.
+    """
+    settings = ToolSettings(
+        effect=effect,
+        timeout=timeout,
+        scopes=scopes if isinstance(scopes, str) else tuple(scopes),  # type: ignore[arg-type]  # pyright: ignore
+        third_party=third_party if isinstance(third_party, bool) else tuple(third_party),
+        retry=retry or Retry(),
+        breaker=breaker or Breaker(),
+    )
+
+    def make(function: Any) -> Tool[..., Any]:
+        if isinstance(function, Tool):
+            raise ConfigurationError(f"{function} is a tool already")
+        read: Callable[..., ToolParts] = adapt if isinstance(function, Runnable) else of_function
+        parts = read(function, name=name, description=description)
+        fields = identity_fields(idempotency_key, parts.arguments.schema["properties"], name=parts.name)
+        return Tool(parts, settings=settings, identity=Identity(scope=key_scope, fields=fields))
+
+    return make if fn is None else make(fn)

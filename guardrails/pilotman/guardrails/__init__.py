@@ -1,0 +1,23 @@
+"""Floor 1: principals, policy, permits, budgets, breakers, labels. Pure: no I/O, no clock."""
+
+from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.breaker import Breaker
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.label import Label
+from pilotman.guardrails.policy import Call, Decision, Policy
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.retry import Retry
+
+__all__ = [
+    "Approval",
+    "Breaker",
+    "Budget",
+    "Call",
+    "Decision",
+    "Label",
+    "PilotmanError",
+    "Policy",
+    "Principal",
+    "Retry",
+]

@@ -1,0 +1,64 @@
+"""Circuit breaker: closed, open, half-open (M. Nygard, Release It!). Pure: time comes in as seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from pilotman.guardrails.errors import ConfigurationError
+
+CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breaker:
+    """Settings: opens at ``failure_rate`` over ``window`` seconds once ``min_calls`` were seen."""
+
+    failure_rate: float = 0.5
+    min_calls: int = 5
+    window: float = 60.0
+    cool_down: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.failure_rate <= 1 or self.min_calls < 1 or min(self.window, self.cool_down) <= 0:
+            raise ConfigurationError(
+                "a breaker needs 0 < failure_rate <= 1, min_calls >= 1, window and cool_down above zero"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """The state of one dependency's breaker. Every method returns the next state."""
+
+    breaker: Breaker
+    calls: tuple[tuple[float, bool], ...] = ()
+    opened_at: float | None = None
+    probing: bool = False
+
+    def state(self, now: float) -> CircuitState:
+        if self.opened_at is None:
+            return "closed"
+        return "half_open" if now >= self.opened_at + self.breaker.cool_down else "open"
+
+    def admit(self, now: float) -> Circuit | None:
+        """The state after letting a call pass, or None: not now. Half-open lets one probe through."""
+        match self.state(now):
+            case "closed":
+                return self
+            case "open":
+                return None
+            case "half_open":
+                return None if self.probing else replace(self, probing=True)
+
+    def record(self, *, ok: bool, now: float) -> Circuit:
+        """The state after a call's end."""
+        if self.opened_at is not None:
+            if ok and self.probing:
+                return Circuit(breaker=self.breaker)
+            return replace(self, opened_at=now, probing=False) if self.probing else self
+        recent = (*(c for c in self.calls if c[0] > now - self.breaker.window), (now, ok))
+        failures = sum(not passed for _, passed in recent)
+        enough = len(recent) >= self.breaker.min_calls
+        if enough and failures / len(recent) >= self.breaker.failure_rate:
+            return Circuit(breaker=self.breaker, opened_at=now)
+        return replace(self, calls=recent)

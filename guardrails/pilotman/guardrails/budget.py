@@ -1,0 +1,89 @@
+"""The limits of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.retry import Retry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The one purse of a run; nested budgets only narrow it.
+
+    ``timeout`` is seconds of active time (waiting for a person does not count), ``model_timeout`` and
+    ``tool_timeout`` are seconds per call, ``approval_timeout`` seconds until an unanswered question
+    expires. A step is one model turn of any agent. ``max_calls_per_tool`` counts over the run and over
+    its conversation and asks a person; every other limit ends in an answer.
+    ``allowed_models`` names models as ``provider:name``; None allows all.
+    """
+
+    max_steps: int = 40
+    max_tool_calls: int = 30
+    max_input_tokens: int = 200_000
+    max_output_tokens: int = 20_000
+    max_cost_usd: float | None = None
+    timeout: float = 600.0
+    model_timeout: float = 30.0
+    tool_timeout: float = 30.0
+    approval_timeout: float = 2 * 86_400.0
+    max_depth: int = 3
+    max_parallel: int = 8
+    max_calls_per_tool: int = 5
+    allowed_models: frozenset[str] | None = None
+    retry: Retry = Retry(max_attempts=3, backoff_ms=(200, 400))
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or (isinstance(value, int | float) and value <= 0):
+                raise ConfigurationError(f"{field.name} must be above zero, not {value!r}")
+
+    @classmethod
+    def interactive(cls) -> Budget:
+        """A person waits: 20 s whole, 6 steps, 4 tool calls, $0.08."""
+        return cls(
+            timeout=20.0,
+            model_timeout=8.0,
+            tool_timeout=5.0,
+            max_steps=6,
+            max_tool_calls=4,
+            max_input_tokens=24_000,
+            max_output_tokens=4_000,
+            max_cost_usd=0.08,
+            retry=Retry(max_attempts=3, backoff_ms=(200, 800)),
+        )
+
+    @classmethod
+    def chat(cls) -> Budget:
+        """A conversation's turn: 15 s whole, 10 s a model call, 5 s a tool, 2 retries."""
+        return cls(
+            timeout=15.0,
+            model_timeout=10.0,
+            tool_timeout=5.0,
+            retry=Retry(max_attempts=3, backoff_ms=(200, 800)),
+        )
+
+    @classmethod
+    def workflow(cls) -> Budget:
+        """Work in the background, and the default: 10 min, 30 s a call, 40 steps, 30 tool calls."""
+        return cls()
+
+    def narrow(self, other: Budget | None) -> Budget:
+        """The minimum of both, limit by limit; ``allowed_models`` intersect."""
+        if other is None:
+            return self
+        return Budget(**{field.name: _narrower(field.name, self, other) for field in fields(self)})
+
+
+def _narrower(name: str, mine: Budget, theirs: Budget) -> Any:
+    left, right = getattr(mine, name), getattr(theirs, name)
+    if left is None or right is None:
+        return right if left is None else left
+    if name == "allowed_models":
+        return left & right
+    if name == "retry":
+        return min(left, right, key=lambda retry: retry.max_attempts)
+    return min(left, right)

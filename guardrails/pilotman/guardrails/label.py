@@ -1,0 +1,45 @@
+"""Where a value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Author: TypeAlias = Literal["user", "tool", "third_party", "memory", "system"]
+Sensitivity: TypeAlias = Literal["public", "internal", "secret"]
+
+_SENSITIVITIES: tuple[Sensitivity, ...] = ("public", "internal", "secret")
+_AUTHORS: tuple[Author, ...] = ("system", "user", "memory", "tool", "third_party")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """Author, trust, tenant and sensitivity of a value; a derived value takes the join."""
+
+    author: Author
+    trusted: bool
+    tenant: str
+    sensitivity: Sensitivity = "internal"
+    sources: frozenset[str] = frozenset()
+
+    @classmethod
+    def join(cls, labels: Iterable[Label]) -> Label:
+        """Lowest trust, widest sensitivity, all sources (the lattice join of information-flow control).
+
+        Raises:
+            ValueError: no labels, or labels of two tenants.
+        """
+        known = list(labels)
+        if not known:
+            raise ValueError("nothing to join: a value has at least one label")
+        tenants = {label.tenant for label in known}
+        if len(tenants) > 1:
+            raise ValueError(f"values of different tenants must not meet: {sorted(tenants)}")
+        return cls(
+            author=max((label.author for label in known), key=_AUTHORS.index),
+            trusted=all(label.trusted for label in known),
+            tenant=known[0].tenant,
+            sensitivity=max((label.sensitivity for label in known), key=_SENSITIVITIES.index),
+            sources=frozenset().union(*(label.sources for label in known)),
+        )

@@ -1,0 +1,53 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pilotman.guardrails.errors import ConfigurationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """An authenticated user of a tenant. Built by the application, never from model output.
+
+    Raises:
+        ConfigurationError: tenant or user is empty.
+    """
+
+    tenant: str
+    user: str
+    roles: frozenset[str] = frozenset()
+    attributes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.tenant or not self.user:
+            raise ConfigurationError("a principal needs a tenant and a user", hint="name both")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; ``from_dict`` reads it back."""
+        return {
+            "tenant": self.tenant,
+            "user": self.user,
+            "roles": sorted(self.roles),
+            "attributes": dict(self.attributes),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Principal:
+        return cls(
+            tenant=data["tenant"],
+            user=data["user"],
+            roles=frozenset(data.get("roles", ())),
+            attributes=dict(data.get("attributes", {})),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.to_dict()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in vars(Principal.from_dict(state)).items():
+            object.__setattr__(self, name, value)

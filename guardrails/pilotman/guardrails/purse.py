@@ -1,0 +1,156 @@
+"""Reserve, then settle: settled + reserved never passes a limit. Pure; ``Wallet`` is its thin driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.errors import BudgetExceeded
+
+NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spend:
+    """An amount of everything that a budget counts. Cost is integer nano-dollars, so that sums are exact."""
+
+    steps: int = 0
+    tool_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nusd: int = 0
+
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def __sub__(self, other: Spend) -> Spend:
+        return Spend(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(self)})
+
+    def capped(self, limit: Spend) -> Spend:
+        """At most ``limit`` of everything."""
+        return Spend(**{f.name: min(getattr(self, f.name), getattr(limit, f.name)) for f in fields(self)})
+
+
+def limits(budget: Budget) -> Spend:
+    """A budget's countable limits as an amount; no cost limit is a very large one."""
+    cost = 2**62 if budget.max_cost_usd is None else round(budget.max_cost_usd * NANO)
+    return Spend(
+        steps=budget.max_steps,
+        tool_calls=budget.max_tool_calls,
+        input_tokens=budget.max_input_tokens,
+        output_tokens=budget.max_output_tokens,
+        cost_nusd=cost,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purse:
+    """What was settled and what is reserved under each key."""
+
+    limit: Spend
+    settled: Spend = Spend()
+    overrun: Spend = Spend()
+    reserved: Mapping[str, Spend] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def committed(self) -> Spend:
+        """Settled and reserved together: at most ``limit``, always."""
+        return sum(self.reserved.values(), self.settled)
+
+    @property
+    def left(self) -> Spend:
+        return self.limit - self.committed
+
+    def lacks(self, spend: Spend) -> str | None:
+        """The first limit that ``spend`` would break, by the name of its field, or None."""
+        left = self.left
+        for item in fields(spend):
+            if getattr(spend, item.name) > getattr(left, item.name):
+                return item.name
+        return None
+
+    def reserve(self, key: str, spend: Spend) -> Purse:
+        """The purse with ``spend`` set aside.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing is set aside.
+        """
+        lacking = self.lacks(spend)
+        if lacking is not None:
+            raise BudgetExceeded(
+                f"{lacking.replace('_', ' ')}: {getattr(spend, lacking)} more do not fit into what is left of the budget",
+                limit=f"max_{lacking}".replace("nusd", "usd"),
+            )
+        return replace(self, reserved={**self.reserved, key: spend})
+
+    def settle(self, key: str, actual: Spend) -> Purse:
+        """The purse with the reservation replaced by what was used.
+
+        What was used beyond the reservation is booked as far as the limit goes; the rest is the
+        ``overrun``, kept beside it (a provider counted more tokens than could be foreseen).
+        """
+        others = {k: spend for k, spend in self.reserved.items() if k != key}
+        freed = replace(self, reserved=others)
+        booked = actual.capped(freed.left)
+        return replace(freed, settled=self.settled + booked, overrun=self.overrun + (actual - booked))
+
+
+class Wallet:
+    """The purse of a run or of a nested agent. A reservation is taken from every wallet up to the root, or from none.
+
+    Not thread-safe: one event loop owns it.
+    """
+
+    def __init__(self, budget: Budget, *, parent: Wallet | None = None, settled: Spend = Spend()) -> None:
+        self.budget = budget if parent is None else parent.budget.narrow(budget)
+        self.purse = Purse(limit=limits(self.budget), settled=settled)
+        self._parent = parent
+        self._serial = 0
+
+    @property
+    def chain(self) -> tuple[Wallet, ...]:
+        return (self,) if self._parent is None else (self, *self._parent.chain)
+
+    def left(self) -> Spend:
+        """What the tightest wallet of the chain still has, of everything."""
+        left = self.purse.left
+        for wallet in self.chain[1:]:
+            left = left.capped(wallet.purse.left)
+        return left
+
+    def reserve(self, spend: Spend) -> Reservation:
+        """Set ``spend`` aside.
+
+        Raises:
+            BudgetExceeded: it does not fit somewhere in the chain; nothing is set aside anywhere.
+        """
+        root = self.chain[-1]
+        root._serial += 1
+        key = str(root._serial)
+        purses = [wallet.purse.reserve(key, spend) for wallet in self.chain]
+        for wallet, purse in zip(self.chain, purses, strict=True):
+            wallet.purse = purse
+        return Reservation(self, key, spend)
+
+
+class Reservation:
+    """A share that was set aside. Settle it once; settling again does nothing."""
+
+    def __init__(self, wallet: Wallet, key: str, spend: Spend) -> None:
+        self._wallet = wallet
+        self._key: str | None = key
+        self.spend = spend
+
+    def settle(self, actual: Spend) -> None:
+        """Give the reservation back and book ``actual`` instead."""
+        if self._key is None:
+            return
+        for wallet in self._wallet.chain:
+            wallet.purse = wallet.purse.settle(self._key, actual)
+        self._key = None
+
+    def release(self) -> None:
+        """The call did not happen: nothing is booked."""
+        self.settle(Spend())

@@ -1,0 +1,160 @@
+"""Permits and the ledger of writes: the intent before the call, the outcome after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
+from pilotman.guardrails.permit import Permit
+from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, text
+from pilotman.memory.records import EffectRow, EffectState
+from pilotman.memory.runs import check_owner
+from pilotman.memory.schema import effects, permits
+
+_TIMELESS = frozenset({"run_id", "step", "tenant", "user", "chain", "tool", "digest"})
+"""What a permit is for: the same whenever it is issued again."""
+
+
+def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
+    """Store a permit. Issued again (after a crash, decided anew) it gets the new policy version and expiry.
+
+    Raises:
+        Fenced: the run is another process's.
+        Conflict: the same id is taken by a permit for something else.
+    """
+    check_owner(connection, permit.run_id, owner)
+    known = permit_by_id(connection, permit.permit_id)
+    values = {f.name: encode(getattr(permit, f.name)) for f in fields(permit)}
+    if known is None:
+        connection.execute(insert(permits), values)
+        return permit
+    if any(getattr(known, name) != getattr(permit, name) for name in _TIMELESS):
+        raise Conflict(f"permit {permit.permit_id} was issued for another call", hint="nothing was changed")
+    renewed = {name: value for name, value in values.items() if name not in _TIMELESS}
+    connection.execute(update(permits).where(permits.c.permit_id == permit.permit_id).values(**renewed))
+    return permit
+
+
+def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
+    query = select(*(permits.c[f.name] for f in fields(Permit))).where(permits.c.permit_id == permit_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    times = {name: moment(row[name]) for name in ("issued_at", "expires_at")}
+    return Permit(**{**row, **times, "chain": tuple(load(row["chain"]))})
+
+
+def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[EffectRow, bool]:
+    """Write the intent down, or find the write with the same key. A write that did not happen is taken over.
+
+    Raises:
+        Fenced: the run is another process's.
+        PermitRefused: the journal has no such permit for this run and tool, or it served another effect.
+    """
+    check_owner(connection, effect.run_id, owner)
+    known = by_key(connection, effect.tenant, effect.key)
+    if known is not None and known.state != "not_applied":
+        return known, False
+    effect_id = effect.effect_id if known is None else known.effect_id
+    _spend(connection, effect, effect_id)
+    values = {f.name: encode(getattr(effect, f.name)) for f in fields(effect)}
+    values |= {"owner": owner, "state": "intended", "settled_at": None, "result": None, "message": ""}
+    if known is None:
+        connection.execute(insert(effects), {**values, "attempts": 1})
+    else:
+        again = values | {"effect_id": effect_id, "attempts": known.attempts + 1}
+        connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(**again))
+    return by_id(connection, effect_id), True
+
+
+def _spend(connection: Connection, effect: EffectRow, effect_id: str) -> None:
+    """Bind the permit to the effect, once and for all."""
+    done = connection.execute(
+        update(permits)
+        .where(
+            permits.c.permit_id == effect.permit_id,
+            permits.c.run_id == effect.run_id,
+            permits.c.tenant == effect.tenant,
+            permits.c.tool == effect.tool,
+            or_(permits.c.effect_id.is_(None), permits.c.effect_id == effect_id),
+        )
+        .values(effect_id=effect_id)
+    )
+    if not done.rowcount:
+        raise PermitRefused(
+            f"permit {effect.permit_id} was not issued for this run and tool, or it served another write; "
+            "nothing was written"
+        )
+
+
+def settle(
+    connection: Connection,
+    effect_id: str,
+    *,
+    state: EffectState,
+    attempt: int | None,
+    result: str | None,
+    message: str,
+    now: datetime,
+) -> EffectRow:
+    """Write the outcome down. What was applied stays applied; that it was not is believed of the last attempt only.
+
+    Raises:
+        NotFound: no intent was written down.
+        Conflict: it was applied and this says otherwise, or a later attempt is under way.
+    """
+    known = by_id(connection, effect_id, lock=True)
+    if known.state == state:
+        return known
+    if known.state == "applied":
+        raise Conflict(
+            f"effect {effect_id} was applied and cannot become {state}", hint="nothing was changed"
+        )
+    if state != "applied" and attempt is not None and attempt != known.attempts:
+        raise Conflict(
+            f"effect {effect_id} is at attempt {known.attempts}, this is about {attempt}",
+            hint="nothing was changed",
+        )
+    connection.execute(
+        update(effects)
+        .where(effects.c.effect_id == effect_id)
+        .values(state=state, result=result, message=text(message), settled_at=micros(now))
+    )
+    return by_id(connection, effect_id)
+
+
+def by_id(
+    connection: Connection, effect_id: str, *, tenant: str | None = None, lock: bool = False
+) -> EffectRow:
+    """
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+    """
+    query = select(effects).where(effects.c.effect_id == effect_id)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    if row is None or (tenant is not None and row["tenant"] != tenant):
+        raise NotFound(f"there is no effect {effect_id}")
+    return _record(row)
+
+
+def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
+    query = select(effects).where(effects.c.tenant == tenant, effects.c.key == text(key)).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _record(row)
+
+
+def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
+    query = (
+        select(effects).where(effects.c.run_id == run_id).order_by(effects.c.intended_at, effects.c.effect_id)
+    )
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def _record(row: Mapping[Any, Any]) -> EffectRow:
+    times = {"intended_at": moment(row["intended_at"]), "settled_at": maybe_moment(row["settled_at"])}
+    return EffectRow(**{**row, **times})

@@ -1,0 +1,214 @@
+"""The journal: the state store of runs. An asynchronous front over one database thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pilotman.memory import payloads, queue, runs
+from pilotman.memory.access import prepared
+from pilotman.memory.codec import text
+from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.events import append, read, tool_calls
+from pilotman.memory.ledger import Ledger
+from pilotman.memory.records import RunRow, TransitionRow
+from pilotman.memory.writer import Rider
+
+
+class Journal(Ledger):
+    """Runs, events, payloads, permits, effects and approvals of one installation.
+
+    ``url``: ``sqlite://`` (memory, kept as long as this object), ``sqlite:///file.db`` or ``postgresql://…``.
+    Constructing does no I/O. Any event loop may use it between ``start`` and ``aclose``, also several; it may be
+    started again. What is awaited is committed when it returns, together with all that was appended before;
+    ``append`` and ``put_payload`` do not wait. Methods with a ``tenant`` raise ``NotFound`` for another tenant's
+    ids; those without are for the process that owns the run.
+
+    Every method may raise ``Unavailable`` (disk full, locked, server gone): nothing of it was stored then.
+    """
+
+    # runs
+
+    async def create_run(
+        self, run: RunRow, *, events: Sequence[NewEvent], queued: bool = False
+    ) -> tuple[RunRow, bool]:
+        """Store a run, active or in the queue. The same idempotency key gives the run that has it, and False.
+
+        Raises:
+            Conflict: not queued, and another run holds the conversation.
+        """
+        rows = prepared(run.run_id, events)
+
+        def work(connection: Connection) -> tuple[RunRow, bool]:
+            stored, new = runs.create(connection, run, queued=queued)
+            if new and rows:
+                append(connection, rows)
+                stored = runs.get(connection, run.run_id)
+            return stored, new
+
+        return await self._write(work)
+
+    async def run(self, run_id: str, *, tenant: str) -> RunRow:
+        return await self._read(lambda connection: runs.get(connection, run_id, tenant=tenant))
+
+    async def runs(
+        self,
+        *,
+        tenant: str,
+        supervisor: str | None = None,
+        state: str | None = None,
+        thread_id: str | None = None,
+        limit: int = 50,
+    ) -> list[RunRow]:
+        """A tenant's runs, newest first."""
+        return await self._read(
+            lambda connection: runs.listing(
+                connection,
+                tenant=tenant,
+                supervisor=supervisor,
+                state=state,
+                thread_id=thread_id,
+                limit=limit,
+            )
+        )
+
+    async def claim(
+        self, run_id: str, *, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
+    ) -> RunRow | None:
+        """Own a run and its conversation; None if somebody alive owns it, or another run holds the conversation."""
+        return await self._write(
+            lambda connection: runs.claim(
+                connection, run_id, owner=owner, lease=lease, now=self._clock(), is_dead=is_dead
+            )
+        )
+
+    async def renew(self, owner: str, lease: timedelta) -> None:
+        """Keep all of the owner's runs for another ``lease`` from now."""
+        await self._write(lambda connection: runs.renew(connection, owner=owner, until=self._clock() + lease))
+
+    async def release(self, run_id: str, *, owner: str) -> None:
+        """Own it no longer. A run that is not this owner's is left alone."""
+        await self._write(lambda connection: runs.release(connection, run_id, owner=owner))
+
+    async def move(
+        self,
+        run_id: str,
+        *,
+        owner: str,
+        transition: TransitionRow,
+        events: Sequence[NewEvent],
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Store a transition, the run's changed fields and the events, all or nothing.
+
+        Raises:
+            Fenced: the run is not this owner's any more, or not in the state that it is moved from.
+        """
+        await self._record(
+            run_id,
+            events,
+            lambda connection: runs.move(connection, transition, owner=owner, changes=changes or {}),
+        )
+
+    async def transitions(self, run_id: str, *, tenant: str) -> list[TransitionRow]:
+        return await self._of_run(run_id, tenant, runs.history)
+
+    async def request_cancel(
+        self, run_id: str, *, tenant: str, reason: str, events: Sequence[NewEvent] = ()
+    ) -> RunRow:
+        """Note that somebody wants the run to stop.
+
+        Raises:
+            Conflict: it is over.
+        """
+
+        def work(connection: Connection) -> RunRow:
+            runs.check_tenant(connection, run_id, tenant)
+            return runs.request_cancel(connection, run_id, reason=reason, now=self._clock())
+
+        return await self._record(run_id, events, work, answers=False)
+
+    async def orphans(self, *, supervisor: str, is_dead: Callable[[str], bool]) -> list[RunRow]:
+        """Runs that should be driven and whose owner is dead, or whose lease is over."""
+        return await self._read(
+            lambda connection: runs.orphans(
+                connection, supervisor=supervisor, now=self._clock(), is_dead=is_dead
+            )
+        )
+
+    # events and payloads
+
+    def append(self, run_id: str, events: Sequence[NewEvent]) -> None:
+        """Add events without waiting; known keys are passed over. What fails later is raised by the next ``move``,
+        ``intend``, … of the run.
+
+        Raises:
+            TypeError: data that cannot be written as JSON.
+        """
+        if events:
+            self._open.ride(Rider(run_id, prepared(run_id, events)))
+
+    async def events(self, run_id: str, *, tenant: str, after: int = 0) -> list[Event]:
+        """The run's events in order, those with ``seq > after``; also what this process has just appended."""
+        return await self._of_run(run_id, tenant, lambda connection, _: read(connection, run_id, after))
+
+    async def tool_calls(self, tenant: str, thread_id: str) -> dict[str, int]:
+        """Calls started per tool, over all runs of a conversation."""
+        return await self._read(lambda connection: tool_calls(connection, tenant, text(thread_id)))
+
+    def put_payload(self, run_id: str, body: bytes) -> str:
+        """Store a body without waiting; the same body once a run. Returns its SHA-256, 64 hexadecimal digits."""
+        row = payloads.prepare(run_id, body)
+        self._open.ride(Rider(run_id, payload=row))
+        return str(row["digest"])
+
+    async def payload(self, run_id: str, digest: str, *, tenant: str) -> bytes:
+        """A body; of a redacted one a JSON object ``{"redacted": reason}``."""
+        return await self._of_run(
+            run_id, tenant, lambda connection, _: payloads.get(connection, run_id, digest)
+        )
+
+    async def payloads(self, run_id: str) -> dict[str, bytes]:
+        """All bodies of a run by digest, without those that were redacted."""
+        return await self._read(lambda connection: payloads.of_run(connection, run_id))
+
+    async def redact_payload(
+        self, run_id: str, digest: str, *, tenant: str, reason: str, actor: str = ""
+    ) -> None:
+        """Put a tombstone in place of a body, and an event ``payload_redacted`` into the run."""
+        data = {"digest": digest, "reason": reason}
+        key = f"payload_redacted:{digest}"
+        event = NewEvent(kind="payload_redacted", actor=actor, data=data, key=key, at=self._clock())
+
+        def work(connection: Connection) -> None:
+            runs.check_tenant(connection, run_id, tenant)
+            payloads.redact(connection, run_id, digest, reason)
+
+        await self._record(run_id, [event], work, answers=False)
+
+    # the queue
+
+    async def next_queued(
+        self, *, supervisor: str, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
+    ) -> RunRow | None:
+        """Own the most urgent queued run whose conversation is free; None: there is none."""
+        return await self._write(
+            lambda connection: queue.claim_next(
+                connection,
+                supervisor=supervisor,
+                owner=owner,
+                lease=lease,
+                now=self._clock(),
+                is_dead=is_dead,
+            )
+        )
+
+    async def queue_length(self, tenant: str | None = None) -> int:
+        """Requests that nobody drives yet."""
+        return await self._read(lambda connection: queue.length(connection, tenant))
+
+    async def dequeue(self, run_id: str) -> None:
+        await self._write(lambda connection: queue.remove(connection, run_id))

@@ -1,0 +1,70 @@
+"""Bodies of model and tool calls: stored once per run by their digest, redactable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, select, text, update
+
+from pilotman.guardrails.errors import NotFound
+from pilotman.memory.codec import dump
+from pilotman.memory.schema import payloads
+
+PayloadRow: TypeAlias = dict[str, Any]
+
+
+def prepare(run_id: str, body: bytes) -> PayloadRow:
+    # a copy of exact length: orjson's results keep kilobytes of spare room behind them
+    return {"run_id": run_id, "digest": sha256(body).hexdigest(), "body": bytes(memoryview(body))}
+
+
+def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
+    connection.execute(_PUT, list(rows))
+
+
+def get(connection: Connection, run_id: str, digest: str) -> bytes:
+    """The body; of a redacted one a JSON object that says so.
+
+    Raises:
+        NotFound: the run has no such payload.
+    """
+    row = connection.execute(
+        select(payloads.c.body, payloads.c.redacted).where(
+            payloads.c.run_id == run_id, payloads.c.digest == digest
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"run {run_id} has no payload {digest}")
+    body, reason = row
+    return dump({"redacted": reason}).encode() if body is None else bytes(body)
+
+
+def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
+    """All bodies by digest, without the redacted ones."""
+    rows = connection.execute(
+        select(payloads.c.digest, payloads.c.body).where(
+            payloads.c.run_id == run_id, payloads.c.body.is_not(None)
+        )
+    )
+    return {digest: bytes(body) for digest, body in rows}
+
+
+def redact(connection: Connection, run_id: str, digest: str, reason: str) -> None:
+    """
+    Raises:
+        NotFound: the run has no such payload.
+    """
+    done = connection.execute(
+        update(payloads)
+        .where(payloads.c.run_id == run_id, payloads.c.digest == digest)
+        .values(body=None, redacted=reason)
+    )
+    if not done.rowcount:
+        raise NotFound(f"run {run_id} has no payload {digest}")
+
+
+_PUT = text(
+    "INSERT INTO payloads (run_id, digest, body) VALUES (:run_id, :digest, :body) ON CONFLICT DO NOTHING"
+)

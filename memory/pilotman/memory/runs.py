@@ -1,0 +1,279 @@
+"""Runs in the database: records, ownership and transitions. Functions over an open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.sql.selectable import Select
+
+from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
+from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, text
+from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
+from pilotman.memory.schema import events, queue, runs, transitions
+
+_JSON = frozenset({"principal", "request", "budget", "versions"})
+_TIMES = frozenset({"created_at", "updated_at", "started_at", "deadline_at", "active_since", "lease_until"})
+_CHANGEABLE = frozenset(
+    {
+        *(
+            "task_type",
+            "severity",
+            "budget",
+            "versions",
+            "started_at",
+            "deadline_at",
+            "active_since",
+            "waited_s",
+        ),
+        *("active", "owner", "lease_until", "cancel_requested", "trace_parent"),
+    }
+)
+_NEXT = (
+    select(func.coalesce(func.max(events.c.seq), literal_column("0")) + literal_column("1"))
+    .where(events.c.run_id == runs.c.run_id)
+    .scalar_subquery()
+    .label("next_seq")
+)
+_RUN = select(runs, _NEXT)
+_BY_ID = _RUN.where(runs.c.run_id == bindparam("run_id"))
+_LOCKED = _BY_ID.with_for_update(of=runs)
+
+
+def record(row: Row[Any]) -> RunRow:
+    """A row of ``_RUN`` as a record."""
+    values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # documented, its underscore avoids columns
+    for name in _JSON:
+        values[name] = load(values[name])
+    for name in _TIMES:
+        values[name] = maybe_moment(values[name])
+    return RunRow(**values)
+
+
+def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock: bool = False) -> RunRow:
+    """
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+    """
+    row = connection.execute(_LOCKED if lock else _BY_ID, {"run_id": run_id}).one_or_none()
+    if row is None or (tenant is not None and row.tenant != tenant):
+        raise missing(run_id)
+    return record(row)
+
+
+def missing(run_id: str) -> NotFound:
+    return NotFound(f"there is no run {run_id}")
+
+
+def check_tenant(connection: Connection, run_id: str, tenant: str) -> None:
+    """
+    Raises:
+        NotFound: there is no such run, or it is another tenant's.
+    """
+    if connection.execute(_TENANT, {"run_id": run_id}).scalar_one_or_none() != tenant:
+        raise missing(run_id)
+
+
+_TENANT = select(runs.c.tenant).where(runs.c.run_id == bindparam("run_id"))
+
+
+def check_owner(connection: Connection, run_id: str, owner: str) -> None:
+    """Hold the run's row and see that it is still this process's.
+
+    Raises:
+        NotFound: there is no such run.
+        Fenced: another process owns it.
+    """
+    row = connection.execute(_OWNER, {"run_id": run_id}).one_or_none()
+    if row is None:
+        raise missing(run_id)
+    if row.owner != owner:
+        raise _fenced(run_id, f"is driven by {row.owner or 'nobody'} now")
+
+
+_OWNER = select(runs.c.owner).where(runs.c.run_id == bindparam("run_id")).with_for_update()
+
+
+def _fenced(run_id: str, what: str) -> Fenced:
+    return Fenced(f"run {run_id} {what}", hint="this process must stop driving it; nothing was changed")
+
+
+def listing(
+    connection: Connection,
+    *,
+    tenant: str,
+    supervisor: str | None,
+    state: str | None,
+    thread_id: str | None,
+    limit: int,
+) -> list[RunRow]:
+    """A tenant's runs, newest first."""
+    query: Select[Any] = _RUN.where(runs.c.tenant == tenant)
+    if supervisor is not None:
+        query = query.where(runs.c.supervisor == supervisor)
+    if state is not None:
+        query = query.where(runs.c.state == state)
+    if thread_id is not None:
+        query = query.where(runs.c.thread_id == thread_id)
+    query = query.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
+    return [record(row) for row in connection.execute(query)]
+
+
+def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow, bool]:
+    """Store a new run, or find the one with the same idempotency key.
+
+    Raises:
+        Conflict: not queued, and another run holds the conversation.
+    """
+    if run.idempotency_key is not None:
+        same = _RUN.where(runs.c.tenant == run.tenant, runs.c.idempotency_key == text(run.idempotency_key))
+        row = connection.execute(same).one_or_none()
+        if row is not None:
+            return record(row), False
+    if not queued:
+        busy = holder(connection, run.tenant, run.thread_id)
+        if busy is not None:
+            raise Conflict(
+                f"the conversation {run.thread_id} is busy with run {busy}",
+                hint="resume or cancel that run, submit instead, or take another thread_id",
+            )
+    values = {f.name: encode(getattr(run, f.name)) for f in fields(run) if f.name != "next_seq"}
+    connection.execute(insert(runs), {**values, "active": not queued})
+    if queued:
+        entry = {name: values[name] for name in ("run_id", "tenant", "supervisor", "severity")}
+        connection.execute(insert(queue), {**entry, "queued_at": values["created_at"]})
+    return get(connection, run.run_id), True
+
+
+def holder(connection: Connection, tenant: str, thread_id: str) -> str | None:
+    """The run that holds a conversation, or None."""
+    return connection.execute(_HOLDER, {"tenant": tenant, "thread_id": text(thread_id)}).scalar_one_or_none()
+
+
+_HOLDER = select(runs.c.run_id).where(
+    runs.c.tenant == bindparam("tenant"), runs.c.thread_id == bindparam("thread_id"), runs.c.active
+)
+
+
+def is_free(run: RunRow, *, owner: str, now: datetime, is_dead: Callable[[str], bool]) -> bool:
+    """Whether ``owner`` may take the run: nobody's, its own, its lease over, or its owner certainly gone."""
+    if run.owner is None or run.owner == owner:
+        return True
+    return run.lease_until is None or run.lease_until <= now or is_dead(run.owner)
+
+
+def claim(
+    connection: Connection,
+    run_id: str,
+    *,
+    owner: str,
+    lease: timedelta,
+    now: datetime,
+    is_dead: Callable[[str], bool],
+) -> RunRow | None:
+    """Own the run and its conversation, or None: somebody alive owns it, or another run holds the conversation.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    run = get(connection, run_id, lock=True)
+    if not is_free(run, owner=owner, now=now, is_dead=is_dead):
+        return None
+    if not run.active and holder(connection, run.tenant, run.thread_id) is not None:
+        return None
+    connection.execute(
+        update(runs)
+        .where(runs.c.run_id == run_id)
+        .values(owner=owner, lease_until=micros(now + lease), active=True, updated_at=micros(now))
+    )
+    return get(connection, run_id)
+
+
+def renew(connection: Connection, *, owner: str, until: datetime) -> None:
+    connection.execute(
+        update(runs)
+        .where(runs.c.owner == owner, runs.c.state.not_in(sorted(ENDED)))
+        .values(lease_until=micros(until))
+    )
+
+
+def release(connection: Connection, run_id: str, *, owner: str) -> None:
+    """Own it no longer; a run that is not this owner's is left alone."""
+    connection.execute(
+        update(runs)
+        .where(runs.c.run_id == run_id, runs.c.owner == owner)
+        .values(owner=None, lease_until=None)
+    )
+
+
+def move(
+    connection: Connection, transition: TransitionRow, *, owner: str, changes: Mapping[str, Any]
+) -> None:
+    """Another state. The end of a run gives its conversation free; its end and waiting take it from the queue.
+
+    Raises:
+        NotFound: there is no such run.
+        Fenced: the run is not this owner's, or not in the state that it is moved from.
+    """
+    unknown = changes.keys() - _CHANGEABLE
+    if unknown:
+        raise ConfigurationError(f"a move cannot change {', '.join(sorted(unknown))} of a run")
+    values = {name: encode(value) for name, value in changes.items()}
+    if transition.to_state in ENDED:
+        values.setdefault("active", False)
+    done = connection.execute(
+        update(runs)
+        .where(
+            runs.c.run_id == transition.run_id, runs.c.owner == owner, runs.c.state == transition.from_state
+        )
+        .values(**values, state=transition.to_state, updated_at=micros(transition.at))
+    )
+    if not done.rowcount:
+        check_owner(connection, transition.run_id, owner)
+        raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
+    stored = {f.name: encode(getattr(transition, f.name)) for f in fields(transition)}
+    connection.execute(insert(transitions), stored)
+    if transition.to_state in ENDED or transition.to_state == WAITING:
+        connection.execute(delete(queue).where(queue.c.run_id == transition.run_id))
+
+
+def history(connection: Connection, run_id: str) -> list[TransitionRow]:
+    """A run's transitions in order."""
+    query = select(transitions).where(transitions.c.run_id == run_id).order_by(transitions.c.number)
+    rows = connection.execute(query).mappings()
+    return [TransitionRow(**{**row, "at": moment(row["at"])}) for row in rows]
+
+
+def request_cancel(connection: Connection, run_id: str, *, reason: str, now: datetime) -> RunRow:
+    """Note the wish; a first reason stays.
+
+    Raises:
+        Conflict: the run is over.
+    """
+    run = get(connection, run_id, lock=True)
+    if run.state in ENDED:
+        raise Conflict(f"run {run_id} is {run.state} already", hint="nothing was changed")
+    if run.cancel_requested is None:
+        connection.execute(
+            update(runs)
+            .where(runs.c.run_id == run_id)
+            .values(cancel_requested=text(reason), updated_at=micros(now))
+        )
+    return get(connection, run_id)
+
+
+def orphans(
+    connection: Connection, *, supervisor: str, now: datetime, is_dead: Callable[[str], bool]
+) -> list[RunRow]:
+    """Runs that somebody should drive and nobody does, oldest first. Those in the queue come from there."""
+    idle = sorted({*ENDED, WAITING})
+    query = (
+        _RUN.where(runs.c.supervisor == supervisor, runs.c.state.not_in(idle))
+        .where(runs.c.run_id.not_in(select(queue.c.run_id)))
+        .order_by(runs.c.created_at, runs.c.run_id)
+    )
+    found = [record(row) for row in connection.execute(query)]
+    return [run for run in found if is_free(run, owner="", now=now, is_dead=is_dead)]

@@ -1,0 +1,58 @@
+"""Who may read a document. Pure.
+
+A document names its readers:
+
+- ``*``: everybody
+- ``tenant:acme``: all users of the tenant
+- ``user:acme/alice``: one user of the tenant
+- ``role:oncall``: whoever has the role, in any tenant; ``role:acme/oncall``: only in this tenant
+
+A slash or a per cent sign inside a name is written ``%2F`` or ``%25``, so that no name can pass for another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.principal import Principal
+
+_READER = re.compile(r"\*|tenant:[^/]+|user:[^/]+/[^/]+|role:[^/]+(?:/[^/]+)?")
+
+
+def readers_of(readers: Iterable[str]) -> frozenset[str]:
+    """The readers as a set.
+
+    Raises:
+        ConfigurationError: one is not of the forms above, or there is none (nobody could read the document).
+    """
+    if isinstance(readers, str):
+        raise ConfigurationError(f"readers is a list, not the text {readers!r}", hint=f"write [{readers!r}]")
+    known = frozenset(readers)
+    wrong = sorted(repr(reader) for reader in known if not _is_reader(reader))
+    if wrong:
+        hint = "use *, tenant:NAME, user:TENANT/NAME or role:NAME"
+        raise ConfigurationError(f"these readers cannot be understood: {', '.join(wrong)}", hint=hint)
+    if not known:
+        raise ConfigurationError("no readers: nobody could read it", hint='name some, such as "tenant:acme"')
+    return known
+
+
+def tags_of(principal: Principal) -> frozenset[str]:
+    """What the principal may read: everything whose readers share an element with this set."""
+    tenant, user = _escaped(principal.tenant), _escaped(principal.user)
+    roles = [_escaped(role) for role in principal.roles]
+    return frozenset(
+        {"*", f"tenant:{tenant}", f"user:{tenant}/{user}"}
+        | {f"role:{role}" for role in roles}
+        | {f"role:{tenant}/{role}" for role in roles}
+    )
+
+
+def _is_reader(reader: object) -> bool:
+    return isinstance(reader, str) and _READER.fullmatch(reader) is not None
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")

@@ -1,0 +1,130 @@
+"""What people answer to a run's questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pilotman.agents.failure import InvalidArguments
+from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.digest import short_id
+from pilotman.guardrails.errors import Conflict, InvalidRequest
+from pilotman.guardrails.principal import Principal
+from pilotman.memory.event import NewEvent
+from pilotman.memory.journal import Journal
+from pilotman.memory.records import ENDED
+from pilotman.supervisor.plan import Plan, problems
+from pilotman.supervisor.team import MAX_TASKS, Team
+
+
+class Answers:
+    """Records answers. Driving the run on is somebody else's."""
+
+    def __init__(self, journal: Journal, team: Team, clock: Callable[[], datetime]) -> None:
+        self._journal = journal
+        self._team = team
+        self._clock = clock
+
+    async def open(self, principal: Principal, run_id: str | None) -> list[Approval]:
+        """The questions that wait for an answer."""
+        if run_id is not None:
+            await self._journal.run(run_id, tenant=principal.tenant)
+        asked = await self._journal.approvals(tenant=principal.tenant, run_id=run_id)
+        now = self._clock()
+        return [approval for approval in asked if approval.at(now).state == "pending"]
+
+    async def answer(
+        self,
+        approval_id: str,
+        state: Literal["approved", "rejected"],
+        *,
+        principal: Principal,
+        digest: str | None = None,
+        comment: str = "",
+        args: Mapping[str, Any] | None = None,
+    ) -> Approval:
+        """Write one answer down, with its event, and settle the effect that it is about."""
+        asked = await self._journal.approval(approval_id, tenant=principal.tenant)
+        run = await self._journal.run(asked.run_id, tenant=principal.tenant)
+        if run.state in ENDED and asked.kind != "outcome":
+            raise Conflict(f"run {run.run_id} is {run.state}: nothing waits for this answer any more")
+        if args is not None:
+            args = self._checked(asked, args)
+        event = NewEvent(
+            kind=f"approval_{state}",
+            actor=f"user:{principal.user}",
+            data={
+                "approval_id": approval_id,
+                "tool": asked.tool,
+                "digest": asked.digest,
+                "kind": asked.kind,
+                "by": principal.user,
+                "comment": comment,
+            },
+            key=f"approval_{state}:{approval_id}",
+            at=self._clock(),
+        )
+        answered = await self._journal.answer(
+            approval_id,
+            tenant=principal.tenant,
+            state=state,
+            by=principal,
+            digest=digest,
+            comment=comment,
+            new_args=args,
+            events=[event],
+        )
+        if asked.kind == "outcome":
+            await self._settle(asked, principal, happened=state == "approved")
+        return answered
+
+    def _checked(self, asked: Approval, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that an approver puts in place, if the tool, the plan or the answer can take them."""
+        if asked.kind == "answer" or (asked.kind == "plan" and "answer" in args):
+            if set(args) != {"answer"} or not isinstance(args["answer"], str):
+                raise InvalidRequest('an answer of your own is args={"answer": "…"}')
+            return dict(args)
+        if asked.kind == "plan":
+            return self._plan(args)
+        tool = self._team.tools().get(asked.tool)
+        if asked.kind != "call" or tool is None:
+            raise InvalidRequest(f"this question about {asked.tool} takes no other arguments")
+        try:
+            return tool.validate(args)
+        except InvalidArguments as error:
+            raise InvalidRequest(f"{asked.tool} cannot take these arguments: {error}") from error
+
+    def _plan(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            plan = Plan.from_dict(args)
+            wrong = problems(plan, agents=self._team.leases(), max_tasks=MAX_TASKS)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidRequest('a plan is args={"tasks": [{"task_id", "agent", "goal", …}]}') from error
+        if wrong:
+            raise InvalidRequest(f"this plan cannot be run: {'; '.join(wrong)}")
+        return plan.to_dict()
+
+    async def _settle(self, asked: Approval, by: Principal, *, happened: bool) -> None:
+        """A person looked: the write happened, or it did not."""
+        state: Literal["applied", "not_applied"] = "applied" if happened else "not_applied"
+        effects = await self._journal.effects(asked.run_id, tenant=by.tenant)
+        for effect in effects:
+            if effect.step != asked.step or effect.state not in ("unknown", "intended"):
+                continue
+            event = NewEvent(
+                kind=f"effect_{state}",
+                actor=f"user:{by.user}",
+                data={
+                    "effect_id": effect.effect_id,
+                    "tool": effect.tool,
+                    "key": effect.key,
+                    "permit_id": effect.permit_id,
+                    "path": effect.step,
+                },
+                key=short_id("evt", effect.effect_id, state, "person"),
+                at=self._clock(),
+            )
+            await self._journal.settle(
+                effect.effect_id, state=state, message=f"said {by.user}", events=[event]
+            )

@@ -1,0 +1,365 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import typer
+
+from pilotman.guardrails.errors import InvalidRequest, PilotmanError
+from pilotman.guardrails.principal import Principal
+from pilotman.supervisor import drawing
+from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.home import Home, Settings
+from pilotman.supervisor.cli.progress import Progress
+from pilotman.supervisor.run import Run
+from pilotman.supervisor.state import STATES
+from pilotman.supervisor.supervisor import Supervisor
+from pilotman.supervisor.teams.samples import sample_alert
+from pilotman.supervisor.timeline import tree
+
+T = TypeVar("T")
+
+MAX_INPUT = 8_000_000
+
+app = typer.Typer(
+    name="pilotman",
+    help="A supervisor for agents that you cannot trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of the journal. Default: the platform's data folder.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Whose data.")]
+UserOption = Annotated[str | None, typer.Option("--user", help="Who asks. Default: your login name.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="provider:name. Default: the rule-based model, no key needed.")
+]
+TeamOption = Annotated[Literal["incident", "support"], typer.Option("--team", help="Which team.")]
+
+
+def main() -> None:
+    """Entry point: one clear line and an exit code for everything that can go wrong."""
+    try:
+        app()
+    except PilotmanError as error:
+        output.complain(str(error))
+        sys.exit(output.code_of(error))
+    except KeyboardInterrupt:
+        output.complain("interrupted; `pilotman runs` shows the run, `pilotman resume RUN` goes on with it")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(output.FAILED)
+    except OSError as error:
+        output.complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        sys.exit(output.FAILED)
+
+
+@app.command()
+def triage(
+    alert: Annotated[
+        str | None, typer.Argument(help="An Alertmanager webhook (version 4); - reads standard input.")
+    ] = None,
+    runbooks: Annotated[Path | None, typer.Option(help="Folder of Markdown runbooks.")] = None,
+    model: ModelOption = None,
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    tickets_url: Annotated[str | None, typer.Option(help="A ticket service. Default: a book in the home.")] = None,
+    prometheus_url: Annotated[str | None, typer.Option(help="Prometheus to ask about the alert.")] = None,
+    alertmanager_url: Annotated[str | None, typer.Option(help="Alertmanager in which to silence.")] = None,
+    probe_host: Annotated[list[str] | None, typer.Option(help="A host that may be probed by HTTP.")] = None,
+    observe_here: Annotated[
+        bool, typer.Option("--observe-here", help="This machine stands in for the alert's host.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Triage an alert: plan, look up runbooks, inspect, open a ticket, propose a remediation."""
+    settings = Settings(
+        documents=None if runbooks is None else str(runbooks.absolute()),
+        model=model,
+        tickets_url=tickets_url,
+        prometheus_url=prometheus_url,
+        alertmanager_url=alertmanager_url,
+        probe_hosts=tuple(probe_host or ()),
+        observe_here=observe_here or alert is None,
+    )
+    request = sample_alert() if alert is None else _read(alert)
+    place = Home(home)
+    _drive(place, place.team("incident", settings), request, _principal(tenant, user), as_json=as_json)
+
+
+@app.command()
+def support(
+    text: Annotated[str, typer.Argument(help="What the customer writes.")],
+    policies: Annotated[Path | None, typer.Option(help="Folder of Markdown policies.")] = None,
+    model: ModelOption = None,
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a customer: look up policies and the account, update it under a permit."""
+    settings = Settings(documents=None if policies is None else str(policies.absolute()), model=model)
+    place = Home(home)
+    _drive(place, place.team("support", settings), text, _principal(tenant, user), as_json=as_json)
+
+
+@app.command()
+def runs(
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    place, who = Home(home), _principal(tenant, None)
+
+    async def work() -> list[Run]:
+        found: list[Run] = []
+        for name in ("incident", "support"):
+            team = place.team(name)
+            found += await team.runs(principal=who, state=_state(state), limit=limit)
+        return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
+
+    found = _run(place, work())
+    if as_json:
+        output.as_json([output.run_row(run) for run in found])
+        return
+    rows = [(r.run_id, r.state, r.supervisor, r.request.split("\n")[0][:60]) for r in found]
+    output.table("Runs", ("run", "state", "team", "request"), rows)
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened in a run: a tree with time, tokens and cost."""
+    place, who = Home(home), _principal(tenant, None)
+
+    async def work() -> tuple[Run, list[Any]]:
+        team = await _team_of(place, run_id, who)
+        run = await team.get(run_id, principal=who)
+        events = await place.memory.journal.events(run_id, tenant=who.tenant)
+        return run, events
+
+    run, events = _run(place, work())
+    if as_json:
+        output.as_json({**run.to_dict(), "events": [json.loads(event.to_json()) for event in events]})
+        return
+    output.show_run(run)
+    output.console.print(tree(run, events))
+
+
+@app.command()
+def tickets(
+    home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False
+) -> None:
+    """List the tickets that were opened, newest first."""
+    place = Home(home)
+    found = place.tickets(place.settings("incident")).tickets(tenant=tenant)
+    if as_json:
+        output.as_json([ticket.to_dict() for ticket in found])
+        return
+    output.show_tickets(found)
+
+
+@app.command()
+def approvals(
+    home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False
+) -> None:
+    """List the questions that wait for a person."""
+    place, who = Home(home), _principal(tenant, None)
+    found = _run(place, place.team("incident").approvals(principal=who))
+    if as_json:
+        output.as_json([output.approval_row(approval) for approval in found])
+        return
+    rows = [(a.approval_id, a.question, "; ".join(a.reasons), a.run_id) for a in found]
+    output.table("Approvals", ("approval", "question", "reasons", "run"), rows)
+
+
+@app.command()
+def approve(
+    approval_id: Annotated[str, typer.Argument(metavar="ID")],
+    by: Annotated[str | None, typer.Option("--by", help="Who answers. Default: your login name.")] = None,
+    digest: Annotated[str | None, typer.Option(help="Digest of what you were shown.")] = None,
+    comment: Annotated[str, typer.Option(help="For the record.")] = "",
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """Say yes to a question, then drive its run to the next stop."""
+    place, who = Home(home), _principal(tenant, by)
+
+    async def say(team: Supervisor) -> object:
+        return await team.approve(approval_id, principal=who, digest=digest, comment=comment)
+
+    _answer(place, approval_id, who, say, as_json=as_json)
+
+
+@app.command()
+def reject(
+    approval_id: Annotated[str, typer.Argument(metavar="ID")],
+    by: Annotated[str | None, typer.Option("--by", help="Who answers. Default: your login name.")] = None,
+    comment: Annotated[str, typer.Option(help="For the record and the answer.")] = "",
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """Say no to a question, then drive its run to the next stop."""
+    place, who = Home(home), _principal(tenant, by)
+
+    async def say(team: Supervisor) -> object:
+        return await team.reject(approval_id, principal=who, comment=comment)
+
+    _answer(place, approval_id, who, say, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run: after an answer, or after its process has died."""
+    place, who = Home(home), _principal(tenant, None)
+
+    async def work() -> Run:
+        team = await _team_of(place, run_id, who)
+        async with Progress(place.memory, tenant, quiet=as_json):
+            return await team.resume(run_id, principal=who)
+
+    _finish(_run(place, work()), as_json=as_json)
+
+
+@app.command()
+def cancel(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    home: HomeOption = None,
+    tenant: TenantOption = "default",
+    user: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a run."""
+    place, who = Home(home), _principal(tenant, user)
+
+    async def work() -> Run:
+        team = await _team_of(place, run_id, who)
+        return await team.cancel(run_id, principal=who, reason=reason)
+
+    _finish(_run(place, work()), as_json=as_json)
+
+
+@app.command()
+def graph(
+    team: TeamOption = "incident",
+    svg: Annotated[Path | None, typer.Option(help="Write a picture to this file.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a team's graph, without a web service."""
+    compiled = Home(home).team(team).graph
+    if svg is not None:
+        svg.write_text(drawing.svg(compiled))
+    if as_json:
+        output.as_json(compiled.get_graph().to_json())
+    elif svg is None:
+        sys.stdout.write(drawing.text(compiled) + "\n")
+
+
+def _principal(tenant: str, user: str | None) -> Principal:
+    return Principal(tenant=tenant, user=user or getpass.getuser())
+
+
+def _state(state: str | None) -> Any:
+    if state is not None and state.upper() not in STATES:
+        raise InvalidRequest(f"{state} is no state of a run", hint=f"one of {', '.join(STATES)}")
+    return None if state is None else state.upper()
+
+
+def _read(alert: str) -> Any:
+    """The JSON of a file or of standard input.
+
+    Raises:
+        InvalidRequest: it cannot be read, is too large or is not JSON.
+    """
+    try:
+        raw = sys.stdin.buffer.read(MAX_INPUT + 1) if alert == "-" else Path(alert).read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{alert} cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_INPUT:
+        raise InvalidRequest(f"{alert} has more than {MAX_INPUT:,} bytes")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        name = "standard input" if alert == "-" else alert
+        raise InvalidRequest(f"{name} is not JSON: {error}", hint="give one Alertmanager webhook") from error
+
+
+def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:
+    """Run one command's work and close the journal whatever happens."""
+
+    async def whole() -> T:
+        try:
+            await place.memory.start()
+            return await work
+        finally:
+            work.close()
+            await place.memory.aclose()
+
+    return asyncio.run(whole())
+
+
+async def _team_of(place: Home, run_id: str, who: Principal) -> Supervisor:
+    """The team that owns a run."""
+    row = await place.memory.journal.run(run_id, tenant=who.tenant)
+    return place.team(row.supervisor)
+
+
+def _drive(place: Home, team: Supervisor, request: Any, who: Principal, *, as_json: bool) -> None:
+    async def work() -> Run:
+        async with Progress(place.memory, who.tenant, quiet=as_json):
+            return await team.run(request, principal=who)
+
+    _finish(_run(place, work()), as_json=as_json)
+
+
+def _answer(
+    place: Home, approval_id: str, who: Principal, say: Callable[[Supervisor], Awaitable[object]], *, as_json: bool
+) -> None:
+    """Record an answer and drive its run on."""
+
+    async def work() -> Run:
+        asked = await place.memory.journal.approval(approval_id, tenant=who.tenant)
+        team = await _team_of(place, asked.run_id, who)
+        async with Progress(place.memory, who.tenant, quiet=as_json):
+            await say(team)
+            return await team.resume(asked.run_id, principal=who)
+
+    _finish(_run(place, work()), as_json=as_json)
+
+
+def _finish(run: Run, *, as_json: bool) -> None:
+    """Print a run and leave with its exit code."""
+    if as_json:
+        output.as_json(output.run_object(run))
+    else:
+        output.show_run(run)
+    raise typer.Exit(output.exit_code(run))

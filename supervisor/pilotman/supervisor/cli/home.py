@@ -1,0 +1,117 @@
+"""The folder in which the command line keeps everything: journal, tickets, accounts, what teams were built from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.memory import Memory
+from pilotman.retrieval import Corpus, FolderSource
+from pilotman.supervisor.supervisor import Supervisor
+from pilotman.supervisor.teams.incident import incident_team
+from pilotman.supervisor.teams.samples import sample_runbooks, support_policies
+from pilotman.supervisor.teams.support import SQLiteAccountStore, support_team
+from pilotman.supervisor.teams.ticket_client import HTTPTicketBook
+from pilotman.supervisor.teams.tickets import SQLiteTicketBook, TicketBook
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a team is built from. Kept in the home, so that ``resume`` and ``approve`` build the same."""
+
+    documents: str | None = None
+    model: str | None = None
+    tickets_url: str | None = None
+    prometheus_url: str | None = None
+    alertmanager_url: str | None = None
+    probe_hosts: tuple[str, ...] = ()
+    observe_here: bool = False
+
+
+class Home:
+    """One home. The default is the platform's data folder. Nothing is written before a team is used."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
+        self.memory = Memory(f"sqlite:///{self.path / 'pilotman.db'}")
+
+    def tickets(self, settings: Settings) -> TicketBook:
+        """The ticket service where one is configured, else a book in the home."""
+        if settings.tickets_url is not None:
+            return HTTPTicketBook(settings.tickets_url)
+        return SQLiteTicketBook(self.path / "tickets.db")
+
+    def team(self, name: str, settings: Settings | None = None) -> Supervisor:
+        """A shipped team, built from ``settings``, or from what it was built from last.
+
+        Raises:
+            ConfigurationError: no team of that name, a folder that cannot be read, an unknown model.
+        """
+        kept = self.settings(name) if settings is None else settings
+        if name == "incident":
+            team = self._incident(kept)
+        elif name == "support":
+            team = self._support(kept)
+        else:
+            raise ConfigurationError(
+                f"the command line has no team named {name}", hint="resume its runs in the program that owns it"
+            )
+        if settings is not None:
+            self._keep(name, settings)
+        return team
+
+    def _incident(self, settings: Settings) -> Supervisor:
+        return incident_team(
+            models=settings.model,
+            memory=self.memory,
+            corpus=self._corpus(settings.documents, sample_runbooks()),
+            tickets=self.tickets(settings),
+            prometheus_url=settings.prometheus_url,
+            alertmanager_url=settings.alertmanager_url,
+            probe_hosts=settings.probe_hosts,
+            observe_here=settings.observe_here,
+        )
+
+    def _support(self, settings: Settings) -> Supervisor:
+        return support_team(
+            models=settings.model,
+            memory=self.memory,
+            corpus=self._corpus(settings.documents, support_policies()),
+            accounts=SQLiteAccountStore(self.path / "accounts.db"),
+        )
+
+    def _corpus(self, documents: str | None, default: Path) -> Corpus:
+        folder = default if documents is None else Path(documents)
+        return Corpus([FolderSource(folder)], path=self.path / "index")
+
+    def settings(self, name: str) -> Settings:
+        """What the team was built from last; the defaults if never."""
+        kept = self._kept().get(name)
+        if not isinstance(kept, dict):
+            return Settings()
+        known: dict[str, Any] = {k: v for k, v in kept.items() if k in Settings.__dataclass_fields__}
+        return replace(Settings(**known), probe_hosts=tuple(known.get("probe_hosts") or ()))
+
+    def _kept(self) -> dict[str, Any]:
+        try:
+            kept = json.loads((self.path / "teams.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def _keep(self, name: str, settings: Settings) -> None:
+        file = self.path / "teams.json"
+        aside = file.with_suffix(".new")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps({**self._kept(), name: asdict(settings)}, indent=1))
+            aside.replace(file)
+        except OSError as error:
+            raise Unavailable(
+                f"{self.path} cannot be written: {error.strerror}", hint="choose another folder with --home"
+            ) from error

@@ -1,0 +1,271 @@
+"""One supervisor's part of a run, step by step over its graph's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pilotman.agents.report import Report
+from pilotman.guardrails.approval import Approval, ApprovalKind
+from pilotman.guardrails.digest import digest, short_id
+from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.policy import Call, Decision, decide
+from pilotman.supervisor.answer import Draft, confidence
+from pilotman.supervisor.graph import SupervisorState
+from pilotman.supervisor.lead import Lead
+from pilotman.supervisor.plan import Plan
+
+REWRITES = 2
+WITHHELD = "The answer was withheld by policy."
+
+
+class Conductor:
+    """Takes a graph's state and gives its changes; the work itself is the lead's."""
+
+    def __init__(self, lead: Lead) -> None:
+        self._lead = lead
+
+    async def supervise(self, state: SupervisorState) -> dict[str, Any]:
+        """Plan first; then start what may start, wait for people, or write the answer."""
+        lead = self._lead
+        draft = state.get("draft")
+        if draft and not draft.get("errors"):  # a person was asked about it
+            return {"next": "validate"}
+        known = state.get("plan")
+        try:
+            plan = await self._plan() if known is None else Plan.from_dict(known)
+        except BudgetExceeded as error:
+            lead.scope.run.caveat(f"no plan was made: {error}")
+            plan = Plan(())
+        if plan is None:
+            return await self._ask_for_a_plan()
+        if known is None and not plan.tasks:
+            await lead.start("nothing could be planned")
+        reports: dict[str, Any] = dict(state.get("reports") or {})
+        parked = await self._open(state.get("parked") or {})
+        changes: dict[str, Any] = {"plan": plan.to_dict(), "parked": parked}
+        if lead.certain(reports):
+            for task in plan.tasks:
+                if task.optional and task.task_id not in reports:
+                    reports[task.task_id] = lead.skip(task, "the answer is certain without it").to_dict()
+            changes["reports"] = reports
+        startable = lead.startable(plan, reports, parked)
+        if startable:
+            return {**changes, "next": "delegate", "start": [task.task_id for task in startable]}
+        asked = [name for names in parked.values() for name in names]
+        if asked:
+            await self._interim(plan, reports)
+            return {**changes, "next": "escalate", "asked": asked}
+        return {**changes, **await self._compose(plan, reports, state)}
+
+    async def _plan(self) -> Plan | None:
+        """The plan, or None: nobody found one and a person is to be asked."""
+        lead = self._lead
+        asked = await self._answered("plan", {"request": lead.scope.brief.request})
+        if asked is not None and asked.state == "approved" and asked.new_args:
+            lead.given = Plan.from_dict(asked.new_args)
+        elif asked is not None and asked.state != "pending":
+            lead.scope.run.caveat("no valid plan was found, and nobody gave one")
+            return Plan(())
+        return await lead.prepare()
+
+    async def _ask_for_a_plan(self) -> dict[str, Any]:
+        request = self._lead.scope.brief.request
+        reasons = ("no planner found a valid plan", "approve with args: a plan's tasks, or an answer")
+        name = await self._ask("plan", {"request": request}, reasons)
+        return {"next": "escalate", "asked": [name]}
+
+    async def _open(self, parked: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The questions of parked tasks, less those tasks of which one was answered."""
+        run = self._lead.scope.run
+        waiting: dict[str, list[str]] = {}
+        for task_id, names in parked.items():
+            approvals = [await run.journal.approval(n, tenant=run.principal.tenant) for n in names]
+            pending = all(a.at(run.clock()).state == "pending" for a in approvals)
+            waiting[task_id] = list(names) if pending and names else []
+        return waiting
+
+    async def delegate(self, state: SupervisorState) -> dict[str, Any]:
+        """Work on one branch of the plan."""
+        plan = Plan.from_dict(state.get("plan") or {"tasks": []})
+        task = next(t for t in plan.tasks if t.task_id == state.get("task_id"))
+        reports, parked = await self._lead.branch(plan, task, state.get("reports") or {})
+        return {"reports": reports, "parked": parked}
+
+    async def _compose(
+        self, plan: Plan, reports: Mapping[str, Any], state: SupervisorState
+    ) -> dict[str, Any]:
+        """Add tasks for what failed if that can help, else write the answer."""
+        lead = self._lead
+        round = int(state.get("round") or 0)
+        told = self._told(plan, reports)
+        if any(report.status == "failed" for report in told) and lead.scope.run.left() > 0:
+            amended = await lead.replan(plan, told, round + 1)
+            if amended is not None:
+                start = [t.task_id for t in lead.startable(amended, reports, {})]
+                return {"plan": amended.to_dict(), "round": round + 1, "next": "delegate", "start": start}
+        for task in plan.tasks:
+            if task.task_id not in reports:
+                why = "it was not started: no time was left"
+                lead.skip(task, why)
+                lead.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {why}")
+        errors = (state.get("draft") or {}).get("errors") or []
+        draft = await lead.writer.draft(told, round=round if errors else 0, errors=errors)
+        return {"draft": {**draft.to_dict(), "errors": []}, "next": "validate"}
+
+    def _told(self, plan: Plan, reports: Mapping[str, Any]) -> list[Report]:
+        """The reports in the plan's order."""
+        return [Report.from_dict(reports[t.task_id]) for t in plan.tasks if t.task_id in reports]
+
+    async def _interim(self, plan: Plan, reports: Mapping[str, Any]) -> None:
+        """What can be said while a person is asked: validated like any answer, but not the last word."""
+        lead = self._lead
+        if not lead.is_root:
+            return
+        told = self._told(plan, reports)
+        draft = lead.writer.extract(told, await lead.writer.actions())
+        text, citations = lead.writer.cited(draft, told)
+        if not await lead.writer.problems(draft, told):
+            self._validated(text, citations, confidence(told), interim=len(reports) + 1)
+
+    async def validate(self, state: SupervisorState) -> dict[str, Any]:
+        """Check the draft against the journal and the policy."""
+        lead = self._lead
+        plan = Plan.from_dict(state.get("plan") or {"tasks": []})
+        told = self._told(plan, state.get("reports") or {})
+        known = state.get("draft") or {}
+        draft = Draft(text=known.get("text", ""), fields=known.get("fields"))
+        round = int(state.get("round") or 0)
+        if lead.is_root:
+            await lead.mover.to("VALIDATING", "the answer is checked")
+        problems = await lead.writer.problems(draft, told)
+        if problems and round < REWRITES:
+            return await self._again(problems, known, round)
+        if problems:
+            draft = Draft(text="No answer could be written that the record supports. See the reports and events.")
+        sure = confidence(told)
+        verdict = self._leave(draft, sure)
+        if verdict.verdict == "escalate" and lead.is_root:
+            asked = await self._answered("answer", {"answer": draft.text})
+            if asked is None or asked.state == "pending":
+                name = await self._ask("answer", {"answer": draft.text}, verdict.reasons)
+                return {"draft": {**draft.to_dict(), "errors": []}, "next": "escalate", "asked": [name]}
+            verdict = Decision.allow() if asked.state == "approved" else Decision.deny()
+        if verdict.verdict != "allow":
+            draft = Draft(text=WITHHELD)
+        return self._done(draft, told, sure)
+
+    async def _again(self, problems: list[str], known: Mapping[str, Any], round: int) -> dict[str, Any]:
+        """Back to the writer, with the errors."""
+        lead = self._lead
+        lead.scope.run.recorder.emit(
+            "answer_rejected", actor="validation", path=lead.path("answer"), round=round, errors=problems
+        )
+        if lead.is_root:
+            await lead.mover.to("PLANNED", "the answer was refused", key=f"planned:{round + 1}")
+            await lead.mover.to("EXECUTING", "it is written again", key=f"executing:{round + 1}")
+        return {"draft": {**known, "errors": problems}, "round": round + 1, "next": "supervise"}
+
+    def _leave(self, draft: Draft, sure: float) -> Decision:
+        """What the outbound policy and the confidence threshold say about this answer."""
+        team, run = self._lead.team, self._lead.scope.run
+        if team.min_confidence is not None and sure < team.min_confidence:
+            return Decision.escalate(f"the computed confidence is {sure}, below {team.min_confidence}")
+        if team.answer_policy is None:
+            return Decision.allow()
+        call = Call(
+            tool="answer",
+            args={"answer": draft.text},
+            effect="egress",
+            principal=run.principal,
+            agent=team.name,
+            tools_used=tuple(run.tools_used),
+            now=run.clock(),
+        )
+        verdict = decide([team.answer_policy], call)
+        run.recorder.emit(
+            "decision",
+            actor="guardrails",
+            path=self._lead.path("answer"),
+            tool="answer",
+            digest=call.digest,
+            verdict=verdict.verdict,
+            reasons=list(verdict.reasons),
+            policy_version=run.policy_version,
+            effect="egress",
+            stage="answer",
+        )
+        return verdict
+
+    def _done(self, draft: Draft, told: list[Report], sure: float) -> dict[str, Any]:
+        lead = self._lead
+        text, citations = lead.writer.cited(draft, told)
+        if lead.is_root:
+            self._validated(text, citations, sure, interim=0)
+        failed = any(r.status != "ok" for r in told) or not told
+        report = Report(
+            task_id=lead.scope.brief.task_id,
+            agent=lead.team.name,
+            text=draft.text,
+            status="partial" if failed else "ok",
+            citations=citations,
+            caveats=tuple(c for r in told for c in r.caveats),
+            confidence=sure,
+        )
+        return {"answer": {"text": text, "report": report.to_dict()}, "next": "__end__"}
+
+    def _validated(self, text: str, citations: Any, sure: float, *, interim: int) -> None:
+        """Write the answer down; ``interim`` numbers those that are not the last word."""
+        self._lead.scope.run.recorder.emit(
+            "answer_validated",
+            actor="validation",
+            path="answer",
+            digest=digest([text, interim]),
+            interim=bool(interim),
+            answer=text,
+            citations=[{"source": c.source, "version": c.version, "quote": c.quote} for c in citations],
+            confidence=sure,
+            covered=None,
+        )
+
+    def _approval_id(self, kind: ApprovalKind, args: Mapping[str, Any]) -> str:
+        scope = self._lead.scope
+        return short_id("apr", scope.run.run_id, scope.path, kind, digest(dict(args)))
+
+    async def _answered(self, kind: ApprovalKind, args: Mapping[str, Any]) -> Approval | None:
+        """The question as it stands, or None if it was not asked."""
+        run, name = self._lead.scope.run, self._approval_id(kind, args)
+        asked = await run.journal.approvals(tenant=run.principal.tenant, run_id=run.run_id)
+        return next((a.at(run.clock()) for a in asked if a.approval_id == name), None)
+
+    async def _ask(self, kind: ApprovalKind, args: Mapping[str, Any], reasons: tuple[str, ...]) -> str:
+        """Store a question about the run as a whole."""
+        scope = self._lead.scope
+        run, now = scope.run, scope.run.clock()
+        words = {"plan": "No valid plan was found. What shall be done?", "answer": "May this answer leave?"}
+        asked = Approval(
+            approval_id=self._approval_id(kind, args),
+            run_id=run.run_id,
+            tool=kind,
+            args=dict(args),
+            question=words[kind],
+            digest=digest({"tool": kind, "args": dict(args)}),
+            reasons=reasons,
+            requested_by=run.principal,
+            created_at=now,
+            expires_at=now + timedelta(seconds=scope.wallet.budget.approval_timeout),
+            kind=kind,
+            step=self._lead.path(kind),
+        )
+        event = run.recorder.event(
+            "approval_requested",
+            actor=self._lead.team.name,
+            approval_id=asked.approval_id,
+            tool=kind,
+            kind=kind,
+            path=asked.step,
+            digest=asked.digest,
+        )
+        await run.journal.request_approvals([asked], owner=run.owner, events=run.recorder.events(event))
+        return asked.approval_id

@@ -1,0 +1,79 @@
+"""A team inside somebody else's LangGraph app: a graph over messages, one run for each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from pilotman.guardrails.digest import digest
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.principal import Principal
+from pilotman.memory.records import WAITING
+from pilotman.supervisor.drawing import showable
+
+if TYPE_CHECKING:
+    from pilotman.supervisor.supervisor import Supervisor
+
+WhoAsks = Callable[[RunnableConfig, Any], Principal]
+
+GUEST = Principal(tenant="embedded", user="guest")
+
+
+class EmbeddedState(TypedDict, total=False):
+    """``messages`` as LangGraph's ``MessagesState``; ``run_id`` and ``run_state`` of the last run."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    run_id: str
+    run_state: str
+
+
+class EmbeddedNodes:
+    """The one node: runs the team on the last human message."""
+
+    def __init__(self, supervisor: Supervisor, who: WhoAsks | None) -> None:
+        self._supervisor = supervisor
+        self._who = who
+
+    async def run(
+        self, state: EmbeddedState, config: RunnableConfig, runtime: Runtime[Any]
+    ) -> dict[str, Any]:
+        """One run. The host's thread is the conversation; repeating the node joins the run that it started."""
+        principal = GUEST if self._who is None else self._who(config, runtime.context)
+        asked = [message for message in state.get("messages") or () if isinstance(message, HumanMessage)]
+        if not asked:
+            raise InvalidRequest("there is no human message to work on", hint='invoke with {"messages": [...]}')
+        host = str(config.get("configurable", {}).get("thread_id") or "")
+        thread = f"embedded:{host}" if host else None
+        key = None if thread is None else f"{thread}:{len(asked)}:{digest(asked[-1].text)[:16]}"
+        run = await self._supervisor.run_for_host(
+            asked[-1].text, principal=principal, thread_id=thread, key=key, read_only=self._who is None
+        )
+        while run.state == WAITING:
+            shown = [
+                {"approval_id": a.approval_id, "question": a.question, "args": dict(a.args), "digest": a.digest}
+                for a in run.pending
+            ]
+            interrupt({"run_id": run.run_id, "approvals": shown})
+            run = await self._supervisor.resume(run.run_id, principal=principal)
+        return {
+            "messages": [AIMessage(content=run.answer or run.last_error or run.state, name=self._supervisor.name)],
+            "run_id": run.run_id,
+            "run_state": run.state,
+        }
+
+
+def embed(supervisor: Supervisor, who: WhoAsks | None) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The team as a compiled graph. People's answers are read from the journal, not from what a resume carries."""
+    graph: StateGraph[EmbeddedState, Any] = StateGraph(EmbeddedState)
+    graph.add_node(supervisor.name, EmbeddedNodes(supervisor, who).run)
+    graph.add_edge(START, supervisor.name)
+    graph.add_edge(supervisor.name, END)
+    return showable(graph.compile(name=supervisor.name))

@@ -1,0 +1,74 @@
+"""The compiled graphs of one supervisor, and how one of them is driven to its next stop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+
+from pilotman.agents import graph as specialist_graph
+from pilotman.agents.graph import Desks
+from pilotman.agents.isolation import isolated
+from pilotman.agents.report import Report
+from pilotman.agents.scope import TaskScope
+from pilotman.memory.parking import ParkingSaver
+from pilotman.supervisor import graph as supervisor_graph
+
+RECURSION_LIMIT = 1_000
+"""Supersteps of one graph. The purse ends a run long before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """A graph waits for people: these questions are open."""
+
+    approvals: tuple[str, ...]
+
+
+class Graphs:
+    """Compiled once each; a run's graphs share nothing but the saver, under threads of their own."""
+
+    def __init__(self, desks: Desks, find_lead: supervisor_graph.FindLead, saver: ParkingSaver) -> None:
+        self._saver = saver
+        self._specialist = specialist_graph.build(desks).compile(checkpointer=saver)
+        self._supervisor = supervisor_graph.build(find_lead).compile(checkpointer=saver)
+
+    async def specialist(self, scope: TaskScope) -> Report | Stopped:
+        """Drive a specialist to its report or to a question."""
+        state = await self._drive(self._specialist, scope)
+        return state if isinstance(state, Stopped) else Report.from_dict(state["report"])
+
+    async def lead(self, scope: TaskScope) -> Report | Stopped:
+        """Drive a nested supervisor to its report or to a question."""
+        state = await self._drive(self._supervisor, scope)
+        return state if isinstance(state, Stopped) else Report.from_dict(state["answer"]["report"])
+
+    async def root(self, scope: TaskScope) -> dict[str, Any] | Stopped:
+        """Drive the run's own supervisor: its last state, or the questions that are open."""
+        return await self._drive(self._supervisor, scope)
+
+    async def park(self, run_id: str) -> None:
+        """Store the graphs' states of a run that waits, so that another process can go on."""
+        await self._saver.park(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """Drop what is held of a run here."""
+        self._saver.drop(run_id)
+
+    async def _drive(
+        self, graph: CompiledStateGraph[Any, Any, Any, Any], scope: TaskScope
+    ) -> dict[str, Any] | Stopped:
+        """In a context of its own: a graph of ours is nobody's subgraph, and hears no host's callbacks."""
+        thread = f"{scope.run.run_id}/{scope.path}"
+        config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
+        parked = await graph.aget_state(config)
+        request: Any = Command(resume=True) if parked.next else {"run_id": scope.run.run_id, "path": scope.path}
+        work = graph.ainvoke(request, config, durability="exit")
+        state: dict[str, Any] = await asyncio.create_task(work, context=isolated())
+        if "__interrupt__" in state:
+            asked = [name for stop in state["__interrupt__"] for name in stop.value.get("approvals", ())]
+            return Stopped(approvals=tuple(asked))
+        return state

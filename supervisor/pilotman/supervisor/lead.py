@@ -1,0 +1,292 @@
+"""One supervisor at work in one run: recalls, plans, delegates, gathers reports. Nested ones are leads too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pilotman.agents.desk import Desk
+from pilotman.agents.graph import Desks
+from pilotman.agents.models import Role, role_for
+from pilotman.agents.report import Brief, Passage, Report
+from pilotman.agents.scope import TaskScope
+from pilotman.agents.specialist import Specialist
+from pilotman.agents.tool import Tool
+from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.policy import Policy
+from pilotman.guardrails.purse import Wallet
+from pilotman.supervisor.answer import Writer
+from pilotman.supervisor.graphs import Graphs, Stopped
+from pilotman.supervisor.mover import Mover
+from pilotman.supervisor.plan import Plan, Task, ready
+from pilotman.supervisor.planner import Planner
+from pilotman.supervisor.recall import Recall
+from pilotman.supervisor.team import Team
+
+PASSAGES_PER_TASK = 100
+REPLANS = 1
+
+
+@dataclass(eq=False)
+class Lead:
+    """The supervisor of ``team`` in a run. ``scope`` is its own: its purse, its policies, its passages.
+
+    ``mover`` moves the run's state and is the root's alone. ``base`` is where it starts to number passages.
+    """
+
+    team: Team
+    scope: TaskScope
+    desks: Desks
+    seat: Callable[[Lead], None]
+    graphs: Graphs
+    mover: Mover
+    given: Plan | None = None
+    base: int = 0
+    recall: Recall = field(init=False)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        scope = self.scope
+        self.recall = Recall(self.team.corpus, scope.run, path=scope.path, passages=scope.passages, base=self.base)
+        self.writer = Writer(self.team, self.scope)
+
+    @property
+    def is_root(self) -> bool:
+        return not self.scope.path
+
+    def path(self, step: str) -> str:
+        """The step path of something that this lead does."""
+        return f"{self.scope.path}/{step}" if self.scope.path else step
+
+    # planning
+
+    async def prepare(self) -> Plan | None:
+        """Look up what is known and make the first plan; None if a person has to say what to do."""
+        if self.is_root:
+            await self._recall()
+        plan = self.given or await Planner(self.team, self.scope).plan()
+        if plan is not None:
+            self._made(plan, "given" if self.given else "planner")
+            await self.start("a plan was made")
+        return plan
+
+    async def start(self, reason: str) -> None:
+        """The run has a plan and begins to work on it. Only the root moves the run's state."""
+        if self.is_root:
+            await self.mover.to("PLANNED", reason, key="planned:0")
+            await self.mover.to("EXECUTING", "the plan starts", key="executing:0")
+
+    async def _recall(self) -> None:
+        """What the corpus has on the request goes into every brief, if it covers the request at all."""
+        found = await self.recall.begin(self.scope.brief.query or self.scope.brief.request)
+        self.scope.brief = replace(self.scope.brief, passages=tuple(found))
+
+    def _made(self, plan: Plan, model: str) -> None:
+        self.scope.run.recorder.emit(
+            "plan_made", actor=self.team.name, path=self.path("plan"), round=0, model=model, **plan.to_dict()
+        )
+
+    async def replan(self, plan: Plan, reports: Sequence[Report], round: int) -> Plan | None:
+        """The plan with tasks added for what is missing, or None if there is nothing to add."""
+        if round > REPLANS or self.scope.models.chain("planner")[0].rules or self.given is not None:
+            return None
+        try:
+            more = await Planner(self.team, self.scope).plan(round=round, reports=reports, known=plan.tasks)
+        except BudgetExceeded:
+            return None
+        if more is None:
+            return None
+        amended = Plan((*plan.tasks, *more.tasks))
+        self.scope.run.recorder.emit(
+            "plan_amended",
+            actor=self.team.name,
+            path=self.path("plan"),
+            round=round,
+            reason="tasks have failed",
+            **amended.to_dict(),
+        )
+        return amended
+
+    # delegating
+
+    def startable(
+        self, plan: Plan, reports: Mapping[str, Mapping[str, Any]], parked: Mapping[str, Sequence[str]]
+    ) -> list[Task]:
+        """The tasks that may start now. None once the time for calls is used up."""
+        if self.scope.run.left() <= 0:
+            return []
+        waiting = {task_id for task_id, asked in parked.items() if asked}
+        return ready(plan, reports.keys(), waiting)
+
+    def certain(self, reports: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether a report answers the request by itself."""
+        return any(report.get("conclusive") and report.get("status") == "ok" for report in reports.values())
+
+    def skip(self, task: Task, reason: str) -> Report:
+        """A task that is not started, as a report for those that wait for it."""
+        path = self.path(f"task:{task.task_id}")
+        self.scope.run.recorder.emit(
+            "task_skipped", actor=self.team.name, path=path, task_id=task.task_id, reason=reason
+        )
+        return Report(task_id=task.task_id, agent=task.agent, text="", caveats=(reason,), confidence=1.0)
+
+    async def branch(
+        self, plan: Plan, task: Task, before: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
+        """Work on a task and then on those that wait for nothing but this branch: reports, and what is parked."""
+        reports: dict[str, dict[str, Any]] = {}
+        parked: dict[str, list[str]] = {}
+        started: set[str] = {task.task_id}
+
+        async def work(current: Task) -> None:
+            outcome = await self._work(plan, current, {**before, **reports})
+            if isinstance(outcome, Stopped):
+                parked[current.task_id] = list(outcome.approvals)
+                return
+            reports[current.task_id] = outcome.to_dict()
+            parked[current.task_id] = []
+            following = [
+                t
+                for t in ready(plan, {**before, **reports}.keys(), started)
+                if current.task_id in t.depends_on and not t.optional
+            ]
+            started.update(t.task_id for t in following)
+            if self.scope.run.left() > 0:
+                await asyncio.gather(*(work(t) for t in following))
+
+        await work(task)
+        return reports, parked
+
+    async def _work(
+        self, plan: Plan, task: Task, reports: Mapping[str, Mapping[str, Any]]
+    ) -> Report | Stopped:
+        path = self.path(f"task:{task.task_id}")
+        recorder = self.scope.run.recorder
+        done = recorder.report(path)
+        if done is not None:
+            return Report.from_dict(done)
+        member = self.team.members[task.agent]
+        recorder.emit("task_started", actor=self.team.name, path=path, task_id=task.task_id, agent=task.agent)
+        index = next(i for i, t in enumerate(plan.tasks) if t.task_id == task.task_id)
+        base = self.base * 100 + (index + 1) * PASSAGES_PER_TASK
+        scope = self._scope(task, path, member, reports, base)
+        with self.scope.run.telemetry.span("invoke_agent", task.agent, {"gen_ai.agent.name": task.agent}):
+            outcome = await self._delegate(member, scope, base)
+        if isinstance(outcome, Stopped):
+            recorder.emit(
+                "task_parked",
+                actor=task.agent,
+                path=path,
+                task_id=task.task_id,
+                agent=task.agent,
+                approvals=list(outcome.approvals),
+            )
+            return outcome
+        event = {"path": path, "task_id": task.task_id, "agent": task.agent, "report": outcome.to_dict()}
+        recorder.emit("task_completed", actor=task.agent, **event)
+        return outcome
+
+    async def _delegate(self, member: Specialist | Team, scope: TaskScope, base: int) -> Report | Stopped:
+        """Have a specialist or a nested supervisor do the task."""
+        run = self.scope.run
+        if isinstance(member, Team):
+            if len(scope.chain) > self.scope.wallet.budget.max_depth:
+                why = f"{member.name} was not asked: supervisors are nested deeper than max_depth allows"
+                run.caveat(why)
+                return Report(
+                    task_id=scope.brief.task_id, agent=member.name, text="", status="failed", caveats=(why,), confidence=0.0
+                )
+            self.seat(_nested(self, member, scope, base))
+            return await self.graphs.lead(scope)
+        self.desks.seat(Desk(scope))
+        async with run.parallel:
+            self.mover.working(scope.path)
+            try:
+                return await self.graphs.specialist(scope)
+            finally:
+                self.mover.finished(scope.path)
+
+    def _scope(
+        self,
+        task: Task,
+        path: str,
+        member: Specialist | Team,
+        reports: Mapping[str, Mapping[str, Any]],
+        base: int,
+    ) -> TaskScope:
+        """What the task's agent is given: the narrowed purse, lease and policies, and no more than it needs."""
+        run = self.scope.run
+        needed = [Report.from_dict(reports[name]) for name in task.depends_on if name in reports]
+        brief = Brief(
+            task_id=task.task_id,
+            agent=task.agent,
+            goal=task.goal,
+            request=self.scope.brief.request,
+            done_when=task.done_when,
+            facts={**self.scope.brief.facts, **({"targets": list(task.targets)} if task.targets else {})},
+            passages=self.scope.brief.passages,
+            reports=tuple(needed),
+        )
+        wallet = Wallet(member.budget or self.scope.wallet.budget, parent=self.scope.wallet, settled=run.recorder.spent(path))
+        passages = {p.number: p for p in brief.passages}
+        search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
+        tools = _lease(member, task, self.scope.tools, search)
+        models = member.models or self.scope.models
+        return TaskScope(
+            run=run,
+            path=path,
+            agent=member.name,
+            chain=(*self.scope.chain, member.name),
+            brief=brief,
+            wallet=wallet,
+            models=models,
+            role=_role(tools, models, brief),
+            policies=_policies(self.scope.policies, member),
+            tools=tools,
+            instructions=member.prompt if isinstance(member, Specialist) else "",
+            foreign=member.agent if isinstance(member, Specialist) else None,
+            passages=passages,
+        )
+
+
+def _nested(outer: Lead, team: Team, scope: TaskScope, base: int) -> Lead:
+    """The lead of a nested team. It searches the outer corpus where it has none of its own."""
+    inner = team if team.corpus is not None else replace(team, corpus=outer.team.corpus)
+    return Lead(
+        team=inner,
+        scope=scope,
+        desks=outer.desks,
+        seat=outer.seat,
+        graphs=outer.graphs,
+        mover=outer.mover,
+        base=base,
+    )
+
+
+def _lease(
+    member: Specialist | Team,
+    task: Task,
+    outer: Mapping[str, Tool[..., Any]],
+    search: Tool[..., Any] | None,
+) -> dict[str, Tool[..., Any]]:
+    """The tools of the task: its agent's own, those that the plan names, none that the outer lease lacks."""
+    own = member.tools if isinstance(member, Specialist) else member.tools()
+    tools = {name: tool for name, tool in own.items() if name in outer}
+    if search is not None:
+        tools[search.name] = search
+    return {name: tool for name, tool in tools.items() if task.tools is None or name in task.tools}
+
+
+def _role(tools: Mapping[str, Tool[..., Any]], models: Any, brief: Brief) -> Role:
+    small = len(tools) <= 1 and not brief.reports
+    return role_for("work", effects=[t.effective for t in tools.values()], small=small, table=models)
+
+
+def _policies(
+    outer: tuple[tuple[Policy, ...], ...], member: Specialist | Team
+) -> tuple[tuple[Policy, ...], ...]:
+    """Policies conjoin along the chain: each supervisor's own group must agree."""
+    own = member.policies if isinstance(member, Team) else None
+    return outer if own is None else (*outer, own)

@@ -1,0 +1,115 @@
+"""What a run looks up in its corpus: at its start, and when an agent searches. Every search is a snapshot on the run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pilotman.agents.report import Passage
+from pilotman.agents.scope import RunScope
+from pilotman.agents.tool import Tool, tool
+from pilotman.guardrails.digest import digest
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.retrieval import Corpus, Snapshot
+from pilotman.supervisor.team import SEARCH
+
+PASSAGES = 4
+
+
+class Recall:
+    """Searches of one lead or task. What is found becomes citable in ``passages``, numbered from ``base`` on."""
+
+    def __init__(
+        self, corpus: Corpus | None, run: RunScope, *, path: str, passages: dict[int, Passage], base: int
+    ) -> None:
+        self._corpus = corpus
+        self._run = run
+        self._path = path
+        self._passages = passages
+        self._next = base + 1
+
+    async def begin(self, query: str) -> list[Passage]:
+        """The passages for the request itself; none where nothing covers it, which is said."""
+        if self._corpus is None:
+            return []
+        run, path = self._run, f"{self._path}/recall" if self._path else "recall"
+        recorded = run.recorder.result("retrieval", path, digest(query))
+        body = None if recorded is None else run.recorder.fetch(recorded["payload"])
+        if body is not None:
+            snapshot = Snapshot.from_dict(body)
+        else:
+            found = await self._search(query, path)
+            if found is None:
+                return []
+            snapshot = found
+        if not snapshot.covered:
+            run.caveat("nothing in the corpus covers this request")
+            return []
+        return self._number(snapshot)
+
+    def tool(self) -> Tool[..., Any] | None:
+        """The search as a tool for agents, or None where there is no corpus."""
+        if self._corpus is None:
+            return None
+
+        async def search_corpus(query: str) -> list[dict[str, Any]]:
+            """Search the documents of this team (runbooks, policies, manuals) for passages that can be cited."""
+            path = f"{self._path}/search:{digest(query)[:12]}"
+            snapshot = await self._search(query, path)
+            return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]
+
+        return tool(effect="read", name=SEARCH)(search_corpus)
+
+    async def _search(self, query: str, path: str) -> Snapshot | None:
+        """Ask the corpus and write down what it gave; None if it cannot answer, which is said."""
+        run, corpus = self._run, self._corpus
+        assert corpus is not None
+        started = time.perf_counter()
+        with run.telemetry.span("retrieval", corpus.mode, {"gen_ai.conversation.id": run.thread_id}):
+            try:
+                snapshot = await corpus.search(query, principal=run.principal, k=PASSAGES)
+            except (PilotmanError, OSError) as error:
+                run.caveat(f"the corpus could not be searched: {error}")
+                return None
+        for caveat in corpus.caveats:
+            run.caveat(caveat)
+        body = snapshot.to_dict()
+        names = ("source", "version", "score", "heading", "start", "end", "trusted", "fetched_at")
+        run.recorder.emit(
+            "retrieval_completed",
+            actor="retrieval",
+            path=path,
+            digest=digest(query),
+            snapshot_id=snapshot.snapshot_id,
+            query=query,
+            epoch=snapshot.epoch,
+            mode=snapshot.mode,
+            covered=snapshot.covered,
+            documents=[{n: d.metadata.get(n) for n in names} for d in snapshot.documents],
+            payload=run.recorder.keep(body),
+            latency_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+        return snapshot
+
+    def _number(self, snapshot: Snapshot) -> list[Passage]:
+        """The snapshot's documents as passages; one that is known already keeps its number."""
+        known = {(p.source, p.version, p.text): p for p in self._passages.values()}
+        numbered: list[Passage] = []
+        for document in snapshot.documents:
+            meta = document.metadata
+            passage = known.get((meta["source"], meta["version"], document.page_content))
+            if passage is None:
+                passage = Passage(
+                    number=self._next,
+                    source=meta["source"],
+                    version=meta["version"],
+                    heading=meta.get("heading", ""),
+                    text=document.page_content,
+                    trusted=bool(meta.get("trusted", False)),
+                    fetched_at=str(meta.get("fetched_at", "")),
+                    score=float(meta.get("score", 0.0)),
+                )
+                self._next += 1
+                self._passages[passage.number] = self._run.passages[passage.number] = passage
+            numbered.append(passage)
+        return numbered

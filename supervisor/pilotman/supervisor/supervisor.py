@@ -1,0 +1,518 @@
+"""The supervisor: puts a team together, owns its runs, and holds all verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
+
+from anyio.from_thread import start_blocking_portal
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from opentelemetry.trace import TracerProvider
+from pydantic import BaseModel
+
+from pilotman.agents.models import Models, ModelTable
+from pilotman.agents.prices import PriceTable
+from pilotman.agents.specialist import Agent, valid_name
+from pilotman.agents.telemetry import Telemetry
+from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.errors import ConfigurationError, Conflict
+from pilotman.guardrails.policy import Policy, version_of
+from pilotman.guardrails.principal import Principal
+from pilotman.memory import Event, Memory
+from pilotman.memory.event import NewEvent
+from pilotman.memory.records import ENDED, WAITING, RunRow
+from pilotman.retrieval import Corpus
+from pilotman.supervisor.answers import Answers
+from pilotman.supervisor.drawing import showable
+from pilotman.supervisor.embed import embed
+from pilotman.supervisor.engine import Engine, Ports
+from pilotman.supervisor.fold import fold
+from pilotman.supervisor.graph import build
+from pilotman.supervisor.intake import Intake, Request, plain
+from pilotman.supervisor.plan import Plan, problems
+from pilotman.supervisor.run import Run
+from pilotman.supervisor.state import RunState
+from pilotman.supervisor.team import MAX_TASKS, Team, members
+from pilotman.supervisor.versions import budget_to, versions
+from pilotman.supervisor.workers import Workers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+POLL_SECONDS = 0.2
+
+
+class Portal(Protocol):
+    """Calls a coroutine function on the portal's event loop and waits for its result."""
+
+    def __call__(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+class Supervisor:
+    """A team under control. Constructing does no I/O; the first verb (or ``async with``) opens the memory.
+
+    ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each
+    role; the rule-based tier stands behind every chain, and alone where none is given (a nested supervisor
+    takes its outer one's). ``budget`` narrows the outer one where supervisors are nested. ``policy`` is asked before every call, several must
+    agree; None: reads are allowed, declared writes ask a person, undeclared ones are denied. ``answer_policy``
+    is asked before an answer leaves, ``min_confidence`` sends answers below it to a person. Without
+    ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools their
+    secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into what
+    the team works on.
+
+    Raises:
+        ConfigurationError: something that cannot work; it says what to change.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        agents: Sequence[Agent],
+        *,
+        description: str = "",
+        models: Models | None = None,
+        policy: Policy | Sequence[Policy] | None = None,
+        answer_policy: Policy | None = None,
+        min_confidence: float | None = None,
+        budget: Budget | None = None,
+        memory: Memory | None = None,
+        corpus: Corpus | None = None,
+        response_format: type[BaseModel] | None = None,
+        intake: Callable[[Request], Intake] = plain,
+        credentials: Callable[[Principal], Mapping[str, str]] | None = None,
+        prices: PriceTable | None = None,
+        tracer_provider: TracerProvider | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        for agent in agents:
+            if isinstance(agent, Supervisor) and agent.has_memory:
+                raise ConfigurationError(
+                    f"{agent.name} has a memory of its own, but it is nested in {name}",
+                    hint="give memory= to the outermost supervisor only",
+                )
+        self._team = Team(
+            name=valid_name(name),
+            description=description,
+            members=members(name, agents),
+            models=None if models is None else ModelTable.resolve(models),
+            policies=_policies(policy),
+            answer_policy=answer_policy,
+            budget=budget,
+            corpus=corpus,
+            response_format=response_format,
+            min_confidence=min_confidence,
+            intake=intake,
+        )
+        self._policy_version = version_of(self._team.all_policies())
+        self._own_memory = memory is None
+        self._clock = clock or _now
+        self._memory = memory or Memory("sqlite://", clock=self._clock)
+        self._ports = Ports(
+            clock=self._clock,
+            telemetry=Telemetry(tracer_provider),
+            prices=prices or PriceTable(),
+            credentials=credentials or _no_credentials,
+        )
+        self._engine: Engine | None = None
+        self._workers: Workers | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._team.name
+
+    @property
+    def description(self) -> str:
+        return self._team.description
+
+    @property
+    def team(self) -> Team:
+        """What the supervisor was put together from."""
+        return self._team
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether a memory was given (a nested supervisor must have none)."""
+        return not self._own_memory
+
+    @property
+    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The supervisor's compiled LangGraph graph, to look at; it draws itself without a web service."""
+        return showable(build(lambda _run, _path: None).compile(name=self.name))
+
+    def as_graph(
+        self, *, principal: Callable[[RunnableConfig, Any], Principal] | None = None
+    ) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The team as a node or Runnable of another app: takes and gives ``messages``.
+
+        ``principal`` is called with the host's config and context and says who asks; without it runs are
+        read-only. A run that waits for a person interrupts the host's graph.
+        """
+        return embed(self, principal)
+
+    # life
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        self._start_workers()
+        return self
+
+    async def __aexit__(
+        self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Finish what is being driven, or leave it for the next start; close a memory of our own."""
+        if self._workers is not None:
+            await self._workers.aclose()
+            self._workers = None
+        if self._engine is not None:
+            await self._engine.aclose()
+            self._engine = None
+            await self._memory.aclose()
+
+    async def _open(self) -> Engine:
+        async with self._opening:
+            if self._engine is None:
+                await self._memory.start()
+                self._engine = Engine(
+                    self._team, self._memory, self._ports, policy_version=self._policy_version
+                )
+            return self._engine
+
+    def _start_workers(self) -> Workers:
+        if self._workers is None:
+            assert self._engine is not None
+            self._workers = Workers(self._engine, self._memory.journal, self.name)
+        return self._workers
+
+    @contextmanager
+    def portal(self) -> Iterator[Portal]:
+        """A synchronous way in: ``with team.portal() as call: run = call(team.run, …)``."""
+        with start_blocking_portal() as portal:
+
+            def call(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+                async def work() -> T:
+                    return await fn(*args, **kwargs)
+
+                return portal.call(work)
+
+            try:
+                yield call
+            finally:
+                portal.call(self.aclose)
+
+    # starting runs
+
+    async def run(
+        self,
+        request: Request,
+        *,
+        principal: Principal,
+        thread_id: str | None = None,
+        budget: Budget | None = None,
+        plan: Plan | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Drive a request to its end, or to a question to a person.
+
+        The same ``idempotency_key`` (unique in the tenant) joins the first run. ``plan`` needs no planner.
+
+        Raises:
+            InvalidRequest: the request does not have the team's shape.
+            Conflict: another run is active on ``thread_id``.
+        """
+        engine = await self._open()
+        row = await self._receive(
+            request, principal, thread_id, budget, plan, idempotency_key, queued=False, read_only=False
+        )
+        return await self._settle(engine, row, principal)
+
+    async def run_for_host(
+        self, text: str, *, principal: Principal, thread_id: str | None, key: str | None, read_only: bool
+    ) -> Run:
+        """A run for ``as_graph``; ``read_only`` where the host did not say who asks."""
+        engine = await self._open()
+        row = await self._receive(text, principal, thread_id, None, None, key, queued=False, read_only=read_only)
+        return await self._settle(engine, row, principal)
+
+    async def submit(
+        self,
+        request: Request,
+        *,
+        principal: Principal,
+        thread_id: str | None = None,
+        budget: Budget | None = None,
+        plan: Plan | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Queue a request and return at once; urgent ones are taken first, one at a time in a conversation.
+
+        Raises:
+            InvalidRequest: the request does not have the team's shape.
+        """
+        await self._open()
+        row = await self._receive(
+            request, principal, thread_id, budget, plan, idempotency_key, queued=True, read_only=False
+        )
+        self._start_workers().wake()
+        return await self.get(row.run_id, principal=principal)
+
+    async def _receive(
+        self,
+        request: Request,
+        principal: Principal,
+        thread_id: str | None,
+        budget: Budget | None,
+        plan: Plan | None,
+        key: str | None,
+        *,
+        queued: bool,
+        read_only: bool,
+    ) -> RunRow:
+        """Check the request and write it down as a run, or find the run that it joins."""
+        taken = self._team.intake(request)
+        if plan is not None:
+            wrong = problems(plan, agents=self._team.leases(), max_tasks=max(MAX_TASKS, len(plan.tasks)))
+            if wrong:
+                raise ConfigurationError(f"the given plan cannot be run: {'; '.join(wrong)}")
+        now = self._clock()
+        run_id = f"run_{uuid.uuid4().hex}"
+        row = RunRow(
+            run_id=run_id,
+            tenant=principal.tenant,
+            user=principal.user,
+            principal=principal.to_dict(),
+            supervisor=self.name,
+            thread_id=thread_id or taken.thread_id or run_id,
+            request={
+                "text": taken.text,
+                "query": taken.query,
+                "facts": dict(taken.facts),
+                "answer": taken.answer,
+                "plan": None if plan is None else plan.to_dict(),
+                "read_only": read_only,
+                "queued": queued,
+            },
+            state="RECEIVED",
+            created_at=now,
+            updated_at=now,
+            idempotency_key=key or taken.idempotency_key,
+            task_type=taken.task_type,
+            severity=taken.severity,
+            budget=budget_to((self._team.budget or Budget.workflow()).narrow(budget)),
+            versions=versions(self._team, policy=self._policy_version),
+        )
+        return (await self._memory.journal.create_run(row, events=[_started(row, now)], queued=queued))[0]
+
+    # going on
+
+    async def _settle(self, engine: Engine, row: RunRow, principal: Principal) -> Run:
+        """Drive the run here, or wait for whoever drives it, until it stops."""
+        while not await engine.advance(row.run_id):
+            row = await self._memory.journal.run(row.run_id, tenant=principal.tenant)
+            if row.state in ENDED or row.state == WAITING:
+                break
+            await self._changed(row.run_id)
+        return await self.get(row.run_id, principal=principal)
+
+    async def resume(self, run_id: str, *, principal: Principal) -> Run:
+        """Drive or join a run to its next stop. A run whose owner lives is joined, a dead owner's taken over.
+
+        Raises:
+            NotFound: no such run in this tenant.
+        """
+        engine = await self._open()
+        row = await self._memory.journal.run(run_id, tenant=principal.tenant)
+        if row.state in ENDED:
+            return await self.get(run_id, principal=principal)
+        self._own(row)
+        return await self._settle(engine, row, principal)
+
+    def _own(self, row: RunRow) -> None:
+        if row.supervisor != self.name:
+            raise Conflict(
+                f"run {row.run_id} belongs to the team {row.supervisor}, not to {self.name}",
+                hint=f"use the supervisor named {row.supervisor}",
+            )
+
+    async def cancel(self, run_id: str, *, principal: Principal, reason: str = "") -> Run:
+        """End a run; every task of it is told. A run that has ended stays as it is.
+
+        Raises:
+            NotFound: no such run in this tenant.
+        """
+        engine = await self._open()
+        journal = self._memory.journal
+        row = await journal.run(run_id, tenant=principal.tenant)
+        if row.state in ENDED:
+            return await self.get(run_id, principal=principal)
+        self._own(row)
+        why = reason or f"cancelled by {principal.user}"
+        await journal.request_cancel(run_id, tenant=principal.tenant, reason=why, events=[])
+        if not engine.cancel(run_id):
+            await engine.advance(run_id)
+        while (await journal.run(run_id, tenant=principal.tenant)).state not in ENDED:
+            await self._changed(run_id)
+        return await self.get(run_id, principal=principal)
+
+    # looking
+
+    async def get(self, run_id: str, *, principal: Principal) -> Run:
+        """The run's record now.
+
+        Raises:
+            NotFound: no such run in this tenant.
+        """
+        await self._open()
+        return await self._fold(await self._memory.journal.run(run_id, tenant=principal.tenant))
+
+    async def runs(
+        self, *, principal: Principal, state: RunState | None = None, limit: int = 50
+    ) -> list[Run]:
+        """This team's runs in the principal's tenant, newest first."""
+        await self._open()
+        rows = await self._memory.journal.runs(
+            tenant=principal.tenant, supervisor=self.name, state=state, limit=limit
+        )
+        return [await self._fold(row) for row in rows]
+
+    async def _fold(self, row: RunRow) -> Run:
+        journal, tenant = self._memory.journal, row.tenant
+        now = self._clock()
+        run = fold(
+            row,
+            await journal.events(row.run_id, tenant=tenant),
+            [a.at(now) for a in await journal.approvals(tenant=tenant, run_id=row.run_id)],
+            await journal.effects(row.run_id, tenant=tenant),
+            await journal.transitions(row.run_id, tenant=tenant),
+        )
+        if not self._memory.ephemeral:
+            return run
+        return replace(run, caveats=(*run.caveats, "kept in memory only: the record is gone with this process"))
+
+    async def events(
+        self, run_id: str, *, principal: Principal, after: int = 0
+    ) -> AsyncIterator[Event]:
+        """The run's events from number ``after`` on, as they happen, until the run ends or waits for a person.
+
+        Raises:
+            NotFound: no such run in this tenant.
+        """
+        await self._open()
+        journal = self._memory.journal
+        while True:
+            row = await journal.run(run_id, tenant=principal.tenant)
+            for event in await journal.events(run_id, tenant=principal.tenant, after=after):
+                after = event.seq
+                yield event
+            if row.state in ENDED or row.state == WAITING:
+                return
+            await self._changed(run_id)
+
+    async def _changed(self, run_id: str) -> None:
+        """Until something new stands in the run's journal, here or (by polling) written elsewhere."""
+        bell = asyncio.Event()
+        remove = self._memory.journal.add_listener(lambda changed: bell.set() if changed == run_id else None)
+        try:
+            await asyncio.wait_for(bell.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+        finally:
+            remove()
+
+    # people
+
+    async def approvals(self, *, principal: Principal, run_id: str | None = None) -> list[Approval]:
+        """The questions that wait for an answer in the principal's tenant, of one run or of all."""
+        await self._open()
+        return await self._people().open(principal, run_id)
+
+    async def approve(
+        self,
+        approval_id: str,
+        *,
+        principal: Principal,
+        digest: str | None = None,
+        comment: str = "",
+        args: Mapping[str, Any] | None = None,
+    ) -> Approval:
+        """Say yes, in the journal; ``resume`` drives the run on. ``digest`` is that of what was shown.
+
+        ``args`` takes the place of the arguments (of a plan or an answer: ``{"answer": "…"}`` closes the run).
+
+        Raises:
+            NotFound: no such question in this tenant.
+            Conflict: answered before, expired, or about other arguments than those shown.
+            InvalidRequest: ``args`` are not valid for the tool.
+        """
+        await self._open()
+        answered = await self._people().answer(
+            approval_id, "approved", principal=principal, digest=digest, comment=comment, args=args
+        )
+        await self._go_on(answered)
+        return answered
+
+    async def reject(self, approval_id: str, *, principal: Principal, comment: str = "") -> Approval:
+        """Say no, in the journal; ``resume`` drives the run on to an answer that says so.
+
+        Raises:
+            NotFound: no such question in this tenant.
+            Conflict: answered before, or expired.
+        """
+        await self._open()
+        answered = await self._people().answer(
+            approval_id, "rejected", principal=principal, comment=comment
+        )
+        await self._go_on(answered)
+        return answered
+
+    def _people(self) -> Answers:
+        return Answers(self._memory.journal, self._team, self._clock)
+
+    async def _go_on(self, answered: Approval) -> None:
+        """A run that came through the queue goes on by itself; others when somebody resumes them."""
+        if self._workers is None or answered.decided_by is None:
+            return
+        row = await self._memory.journal.run(answered.run_id, tenant=answered.decided_by.tenant)
+        if row.request.get("queued") and row.state == WAITING and row.supervisor == self.name:
+            self._workers.drive(row.run_id)
+
+
+def _started(row: RunRow, now: datetime) -> NewEvent:
+    data = {
+        "text": row.request["text"],
+        "query": row.request["query"],
+        "facts": row.request["facts"],
+        "task_type": row.task_type,
+        "severity": row.severity,
+        "thread_id": row.thread_id,
+        "versions": dict(row.versions),
+        "budget": dict(row.budget),
+        "plan_given": row.request["plan"] is not None,
+    }
+    return NewEvent(kind="run_started", actor=f"user:{row.user}", data=data, key="run_started", at=now)
+
+
+def _policies(policy: Policy | Sequence[Policy] | None) -> tuple[Policy, ...] | None:
+    if policy is None:
+        return None
+    return tuple(policy) if isinstance(policy, Sequence) else (policy,)
+
+
+def _no_credentials(principal: Principal) -> Mapping[str, str]:
+    del principal
+    return {}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

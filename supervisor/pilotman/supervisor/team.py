@@ -1,0 +1,108 @@
+"""A team as it was put together: who is in it, which models, policies and limits it has. Checked once, then data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from pilotman.agents.models import ModelTable
+from pilotman.agents.report import AgentCard
+from pilotman.agents.specialist import Agent, Specialist
+from pilotman.agents.tool import Tool
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.policy import Policy, default_policy
+from pilotman.retrieval import Corpus
+from pilotman.supervisor.intake import Intake, Request
+
+SEARCH = "search_corpus"
+MAX_TASKS = 12
+
+
+@runtime_checkable
+class Nested(Protocol):
+    """A supervisor that stands in another one's team."""
+
+    @property
+    def team(self) -> Team: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """One supervisor's members and settings. ``models``, ``policies`` and ``budget`` are None where none were given."""
+
+    name: str
+    description: str
+    members: Mapping[str, Specialist | Team]
+    models: ModelTable | None
+    policies: tuple[Policy, ...] | None
+    answer_policy: Policy | None
+    budget: Budget | None
+    corpus: Corpus | None
+    response_format: type[BaseModel] | None
+    min_confidence: float | None
+    intake: Callable[[Request], Intake]
+
+    def tools(self) -> dict[str, Tool[..., Any]]:
+        """Every tool of the team by name, nested teams included."""
+        found: dict[str, Tool[..., Any]] = {}
+        for specialist in self.specialists():
+            found.update(specialist.tools)
+        return found
+
+    def specialists(self) -> Iterator[Specialist]:
+        """All specialists, nested ones included."""
+        for member in self.members.values():
+            if isinstance(member, Team):
+                yield from member.specialists()
+            else:
+                yield member
+
+    def all_policies(self) -> tuple[Policy, ...]:
+        """The policies of this team and of all beneath, for the version on the record."""
+        nested = [m.all_policies() for m in self.members.values() if isinstance(m, Team) and m.policies]
+        return (*(self.policies or (default_policy,)), *(policy for group in nested for policy in group))
+
+    def card(self) -> AgentCard:
+        """The team as the planner of an outer team sees it."""
+        cards = [member.card() for member in self.members.values()]
+        return AgentCard(
+            name=self.name,
+            description=self.description,
+            tools=tuple(tool for card in cards for tool in card.tools),
+        )
+
+    def leases(self) -> dict[str, frozenset[str]]:
+        """What may be leased to each member: its tools' names, and the corpus' search where there is one."""
+        search = {SEARCH} if self.corpus is not None else set[str]()
+        return {
+            name: frozenset({*(tool.name for tool in member.card().tools), *search})
+            for name, member in self.members.items()
+        }
+
+
+def members(owner: str, agents: Sequence[Agent]) -> dict[str, Specialist | Team]:
+    """The members of a team by name.
+
+    Raises:
+        ConfigurationError: nobody, two of one name, or something that is neither specialist nor supervisor.
+    """
+    found: dict[str, Specialist | Team] = {}
+    for agent in agents:
+        if isinstance(agent, Specialist):
+            member: Specialist | Team = agent
+        elif isinstance(agent, Nested):
+            member = agent.team
+        else:
+            raise ConfigurationError(
+                f"{agent!r} is no agent", hint="give Specialists or Supervisors, or wrap it: Specialist(agent=…)"
+            )
+        if member.name in found:
+            raise ConfigurationError(f"{owner} has two agents named {member.name}", hint="rename one")
+        found[member.name] = member
+    if not found:
+        raise ConfigurationError(f"{owner} has no agents", hint="give at least one Specialist")
+    return found

@@ -1,0 +1,52 @@
+"""What a run's record says about the versions of everything that made it, and its budget as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from pilotman.agents.models import ModelTable
+from pilotman.agents.prompts import prompt_versions
+from pilotman.agents.rules.model import RULES
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.digest import digest
+from pilotman.guardrails.retry import Retry
+from pilotman.supervisor.team import Team
+
+
+def versions(team: Team, *, policy: str) -> dict[str, str]:
+    """Versions by name: ``pilotman``, ``policy``, ``prompt.plan`` …, ``agent.NAME``, ``tool.NAME``, ``model.ROLE``."""
+    found = {"pilotman": version("pilotman"), "policy": policy}
+    found.update({f"prompt.{kind}": text for kind, text in prompt_versions().items()})
+    for specialist in team.specialists():
+        found[f"agent.{specialist.name}"] = digest([specialist.description, specialist.prompt])[:12]
+    found.update({f"tool.{name}": tool.version for name, tool in team.tools().items()})
+    models = team.models or ModelTable.resolve(RULES)
+    found.update({f"model.{role}": ", ".join(names) for role, names in models.names().items()})
+    return found
+
+
+def budget_to(budget: Budget) -> dict[str, Any]:
+    """A budget as JSON-able data; ``budget_from`` reads it back."""
+    data = asdict(budget)
+    models = data["allowed_models"]
+    data["allowed_models"] = None if models is None else sorted(models)
+    data["retry"] = {name: list(v) if isinstance(v, tuple | frozenset) else v for name, v in data["retry"].items()}
+    return data
+
+
+def budget_from(data: Mapping[str, Any]) -> Budget:
+    """The budget that ``budget_to`` wrote."""
+    fields = dict(data)
+    models = fields["allowed_models"]
+    fields["allowed_models"] = None if models is None else frozenset(models)
+    retry = fields["retry"]
+    fields["retry"] = Retry(
+        max_attempts=retry["max_attempts"],
+        backoff_ms=tuple(retry["backoff_ms"]),
+        retry_on=frozenset(retry["retry_on"]),
+        do_not_retry_on=frozenset(retry["do_not_retry_on"]),
+    )
+    return Budget(**fields)

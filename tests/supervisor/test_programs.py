@@ -1,0 +1,368 @@
+"""Small programs as users would write them, with the names that were chosen in the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.responses import StreamingResponse
+from langchain.agents import create_agent
+from langchain_core.runnables import Runnable
+from langchain_core.tools import tool as lc_tool
+from pilotman.agents import Kit, Specialist, ToolContext, tool
+from pilotman.agents.testing import ScriptedChatModel, call, faulty
+from pilotman.guardrails import Approval, Breaker, Budget, Decision, Principal, Retry
+from pilotman.memory import Memory
+from pilotman.retrieval import Corpus, FolderSource
+from pilotman.supervisor import Plan, Run, Supervisor, Task
+
+alice = Principal(tenant="acme", user="alice")
+bob = Principal(tenant="acme", user="bob", roles=frozenset({"approver"}))
+
+
+@pytest.mark.anyio
+async def test_hello_a_write_waits_for_a_person_and_happens_once() -> None:
+    opened: list[str] = []
+
+    @tool(effect="read")
+    async def disk_usage(host: str) -> str:
+        """Free space of a host."""
+        return f"{host}: 97% of /var used"
+
+    @tool(effect="write")
+    async def open_ticket(title: str, host: str) -> str:
+        """Open a ticket."""
+        opened.append(f"{title} on {host}")
+        return "OPS-1"
+
+    desk = Supervisor(
+        "desk",
+        [
+            Specialist("diagnostician", "Looks at hosts, changes nothing.", tools=[disk_usage]),
+            Specialist("operator", "Opens tickets.", tools=[open_ticket]),
+        ],
+    )
+    async with desk:
+        run = await desk.run("web-1 is out of disk: find out why and open a ticket", principal=alice)
+        assert run.state == "ESCALATED"
+        assert opened == []
+        assert run.answer is not None
+        for approval in run.pending:
+            assert approval.args["host"] == "web-1"
+            await desk.approve(approval.approval_id, digest=approval.digest, principal=bob)
+        run = await desk.resume(run.run_id, principal=alice)
+    assert run.state == "COMPLETED"
+    assert len(opened) == 1
+    assert [action.status for action in run.actions] == ["applied"]
+    assert "97%" in str(run.answer)
+    assert "OPS-1" in str(run.answer)
+
+
+@pytest.mark.anyio
+async def test_supervisors_are_nested_and_a_known_workflow_needs_no_planner() -> None:
+    @tool(effect="read")
+    def search_logs(query: str) -> list[str]:
+        """Search logs."""
+        return [f"log line about {query}"]
+
+    network = Supervisor(
+        "network",
+        [Specialist("dns", "Resolves names."), Specialist("tcp", "Probes ports.")],
+        description="Finds network faults.",
+        budget=Budget(max_steps=12),
+    )
+    storage = Supervisor(
+        "storage",
+        [Specialist("logs", "Reads logs.", tools=[search_logs])],
+        description="Finds storage faults.",
+    )
+    triage = Supervisor("triage", [network, storage], budget=Budget(max_steps=60, timeout=60.0, max_depth=2))
+    known = Plan(
+        (
+            Task(task_id="net", agent="network", goal="is it the network?"),
+            Task(task_id="disk", agent="storage", goal="is it the disk?", tools=("search_logs",)),
+            Task(task_id="both", agent="storage", goal="weigh both", depends_on=("net", "disk")),
+        )
+    )
+    async with triage:
+        run = await triage.run("the shop is slow", principal=alice, plan=known)
+    assert run.state == "COMPLETED"
+    assert run.plan == known
+    assert "delegate" in triage.graph.get_graph().draw_mermaid()
+
+
+@pytest.mark.anyio
+async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one_tool() -> None:
+    @lc_tool
+    def web_search(query: str) -> str:
+        """Search the web."""
+        return f"found: {query}"
+
+    def build_researcher(kit: Kit) -> Runnable[Any, Any]:
+        return create_agent(kit.model, kit.tools, system_prompt=kit.prompt)
+
+    prebuilt = create_agent(ScriptedChatModel(["the old bot says 42"]), [])
+    model = ScriptedChatModel([call("web_search", query="durian"), "found: durian"], agent="researcher")
+    lab = Supervisor(
+        "lab",
+        [
+            Specialist(
+                "researcher",
+                "Searches the web.",
+                tools=[tool(web_search, effect="read")],
+                agent=build_researcher,
+                prompt="Quote your sources.",
+            ),
+            Specialist(
+                "oracle",
+                "Asks the old bot.",
+                tools=[tool(prebuilt, name="old_bot", description="The old bot.", effect="read")],
+            ),
+        ],
+        models=model,
+    )
+    plan = Plan((Task(task_id="r", agent="researcher", goal="find durian"),))
+    async with lab:
+        run = await lab.run("what is durian?", principal=alice, plan=plan)
+        asked = await lab.run(
+            "ask the old bot", principal=alice, plan=Plan((Task(task_id="o", agent="oracle", goal="ask it"),))
+        )
+    assert (run.state, run.answer) == ("COMPLETED", "found: durian")
+    assert run.usage.steps == 2
+    assert run.tools_called == ("web_search",)
+    assert asked.tools_called == ("old_bot",)
+    model.assert_exhausted()
+
+
+@pytest.mark.anyio
+async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:
+    @tool(effect="write")
+    async def note(text: str) -> str:
+        """Write a note."""
+        return "noted"
+
+    desk = Supervisor(
+        "desk",
+        [Specialist("helper", "Writes notes.", tools=[note])],
+        memory=Memory(f"sqlite:///{tmp_path}/desk.db"),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with desk:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    async def who(request: Request) -> Principal:
+        return Principal(tenant="acme", user=request.headers["x-user"])
+
+    Who = Annotated[Principal, Depends(who)]
+
+    async def start(
+        body: dict[str, str], who: Who, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> Run:
+        return await desk.submit(body, principal=who, idempotency_key=idempotency_key)
+
+    async def events(
+        run_id: str, who: Who, last_event_id: Annotated[int, Header()] = 0
+    ) -> StreamingResponse:
+        async def sse() -> AsyncIterator[str]:
+            async for e in desk.events(run_id, principal=who, after=last_event_id):
+                yield f"id: {e.seq}\nevent: {e.kind}\ndata: {e.to_json()}\n\n"
+
+        return StreamingResponse(sse(), media_type="text/event-stream")
+
+    async def approvals(who: Who) -> list[Approval]:
+        return await desk.approvals(principal=who)
+
+    async def decide(approval_id: str, ok: bool, who: Who) -> Approval:
+        return await (desk.approve if ok else desk.reject)(approval_id, principal=who)
+
+    # annotations are local names here, so routes are added rather than decorated
+    for fn in (start, events, approvals, decide):
+        fn.__annotations__ = {
+            **fn.__annotations__,
+            **{n: eval(a, {**globals(), **locals()}) for n, a in fn.__annotations__.items()},
+        }
+    app.post("/runs", status_code=202)(start)
+    app.get("/runs/{run_id}/events")(events)
+    app.get("/approvals")(approvals)
+    app.post("/approvals/{approval_id}")(decide)
+    transport = httpx.ASGITransport(app=app)
+    headers = {"x-user": "alice"}
+    async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://app") as web:
+        body = {"text": "write a note that says hello"}
+        first = await web.post("/runs", json=body, headers={**headers, "idempotency-key": "k"})
+        again = await web.post("/runs", json=body, headers={**headers, "idempotency-key": "k"})
+        assert first.status_code == 202, first.text
+        run_id = first.json()["run_id"]
+        assert again.json()["run_id"] == run_id
+        stream = (await web.get(f"/runs/{run_id}/events", headers=headers)).text
+        assert "approval_requested" in stream
+        [asked] = (await web.get("/approvals", headers=headers)).json()
+        await web.post(f"/approvals/{asked['approval_id']}", params={"ok": True}, headers=headers)
+        last = stream.rsplit("id: ", 1)[1].split("\n")[0]
+        for _ in range(100):
+            rest = (
+                await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})
+            ).text
+            if "run_completed" in rest:
+                break
+        assert "run_completed" in rest
+        assert (await desk.get(run_id, principal=alice)).state == "COMPLETED"
+
+
+def test_a_script_needs_no_async() -> None:
+    team = Supervisor("lab", [Specialist("reader", "Reads papers.")])
+    with team.portal() as call_in:
+        run = call_in(team.run, "Which paper says so?", principal=alice)
+        state: str = call_in(team.resume, run.run_id, principal=alice).state
+    assert state == "COMPLETED"
+
+
+class TestATeam:
+    tickets: list[str]
+
+    def _tool(self) -> Any:
+        self.tickets = []
+
+        @tool(effect="write", idempotency_key="{title}")
+        def open_ticket(title: str) -> str:
+            """Open a ticket."""
+            self.tickets.append(title)
+            return f"T-{len(self.tickets)}"
+
+        return open_ticket
+
+    @pytest.mark.anyio
+    async def test_ticket_waits_for_a_person_and_is_opened_once(self) -> None:
+        model = ScriptedChatModel([call("open_ticket", title="disk full"), "Opened T-1."])
+        team = Supervisor(
+            "desk", [Specialist("operator", "Opens tickets.", tools=[self._tool()])], models=model
+        )
+        plan = Plan((Task(task_id="t", agent="operator", goal="open a ticket"),))
+        async with team:
+            run = await team.run("disk full", principal=alice, plan=plan)
+            assert (run.state, self.tickets) == ("ESCALATED", [])
+            await team.approve(run.approvals[0].approval_id, principal=bob)
+            run = await team.resume(run.run_id, principal=alice)
+        assert (run.state, self.tickets, run.actions[0].status) == ("COMPLETED", ["disk full"], "applied")
+        assert run.answer == "Opened T-1."
+        model.assert_exhausted()
+
+    @pytest.mark.anyio
+    async def test_a_hanging_tool_does_not_hang_the_run(self) -> None:
+        slow = faulty(self._tool(), faults=["hang"])
+        team = Supervisor(
+            "desk",
+            [Specialist("operator", "Opens tickets.", tools=[slow])],
+            budget=Budget(timeout=1.0),
+            policy=lambda call: Decision.allow(),
+        )
+        async with team:
+            run = await team.run("disk full: open a ticket", principal=alice)
+        assert run.caveats
+        assert run.actions[0].status == "unknown"
+
+    def test_the_function_itself(self) -> None:
+        assert self._tool().fn("x") == "T-1"
+
+
+@pytest.mark.anyio
+async def test_a_tool_with_a_key_a_lookup_and_a_compensation() -> None:
+    @dataclass(frozen=True)
+    class Refund:
+        refund_id: str
+        amount_cents: int
+
+    sent: list[httpx.Request] = []
+
+    def shop(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={"refund_id": "R-7", "amount_cents": 500})
+
+    api = httpx.AsyncClient(base_url="https://pay.example", transport=httpx.MockTransport(shop))
+
+    @tool(
+        effect="write",
+        scopes=["payments:refund"],
+        timeout=5.0,
+        idempotency_key="{order_id}:{amount_cents}",
+        key_scope="tenant",
+        retry=Retry(max_attempts=3, backoff_ms=(200, 800)),
+        breaker=Breaker(cool_down=30.0),
+    )
+    async def refund(order_id: str, amount_cents: int, ctx: ToolContext) -> Refund:
+        """Refund an order."""
+        r = await api.post(
+            "/refunds",
+            json={"order": order_id, "amount": amount_cents},
+            headers={
+                "Idempotency-Key": ctx.idempotency_key,
+                "Authorization": f"Bearer {ctx.credentials['payments']}",
+            },
+        )
+        r.raise_for_status()
+        return Refund(**r.json())
+
+    @refund.lookup
+    async def find_refund(order_id: str, amount_cents: int, ctx: ToolContext) -> Refund | None:
+        r = await api.get("/refunds", params={"key": ctx.idempotency_key})
+        return Refund(**r.json()) if r.status_code == 200 else None
+
+    @refund.compensate
+    async def cancel_refund(done: Refund, order_id: str, amount_cents: int, ctx: ToolContext) -> None:
+        await api.delete(f"/refunds/{done.refund_id}")
+
+    def say_yes(proposed: Any) -> Decision:
+        assert proposed.scopes == {"payments:refund"}
+        return Decision.allow()
+
+    model = ScriptedChatModel(
+        [call("refund", order_id="o1", amount_cents=500), "Refunded, R-7."]
+    )
+    team = Supervisor(
+        "pay",
+        [Specialist("cashier", "Refunds orders.", tools=[refund])],
+        models=model,
+        policy=say_yes,
+        credentials=lambda principal: {"payments": f"token-of-{principal.tenant}"},
+    )
+    plan = Plan((Task(task_id="t", agent="cashier", goal="refund o1"),))
+    async with team:
+        run = await team.run("refund 500 cents of order o1", principal=alice, plan=plan)
+    assert (run.state, run.actions[0].status) == ("COMPLETED", "applied")
+    assert sent[0].headers["authorization"] == "Bearer token-of-acme"
+    assert len(sent[0].headers["idempotency-key"]) > 10
+    assert "token-of-acme" not in run.to_json()
+    await api.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_corpus_gives_citations_and_snapshots(tmp_path: Path) -> None:
+    books = tmp_path / "runbooks"
+    books.mkdir()
+    (books / "var-fills-up.md").write_text(
+        "# /var fills up\n\nDelete rotated journals with journalctl --vacuum-size, then find the writer.\n"
+    )
+    (books / "clock.md").write_text("# Clock skew\n\nRestart chrony and compare with the time server.\n")
+    corpus = Corpus([FolderSource(books, readers=["tenant:acme"])], embedding=None)
+    memory = Memory(f"sqlite:///{tmp_path}/acme.db")
+    team = Supervisor("desk", [Specialist("librarian", "Looks up runbooks.")], memory=memory, corpus=corpus)
+    async with team:
+        run = await team.run("What do we do when /var fills up?", principal=alice, thread_id="incident-7")
+        other = Principal(tenant="other", user="eve")
+        nothing = await team.run("What do we do when /var fills up?", principal=other)
+    assert run.snapshots
+    assert run.covered is True
+    assert [c.source for c in run.citations] == ["var-fills-up.md"]
+    assert "vacuum" in run.citations[0].quote
+    assert nothing.retrieved == ()
+    assert nothing.covered is False
