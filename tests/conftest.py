@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# The machine may be busy: a slow example is no failure.
+settings.register_profile("pilotman", deadline=None)
+settings.load_profile("pilotman")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from hypothesis import given
@@ -20,9 +21,9 @@ HOSTILE = "[red]x[/red] \x1b[2J\x07\u202eevil\u202c [link=http://x]y[/link]"
 
 
 def on_a_terminal(run: Run, width: int = 120) -> str:
-    screen = Console(width=width, color_system=None, record=True, quiet=True)
-    screen.print(run)
-    return screen.export_text()
+    screen = StringIO()
+    Console(width=width, color_system=None, file=screen).print(run)
+    return screen.getvalue()
 
 
 def hostile() -> Run:

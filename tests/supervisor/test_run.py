@@ -1,4 +1,4 @@
-"""A record is plain data: it survives pickle and JSON, and shows itself without being taken in by its content."""
+"""A record is plain data: it survives pickle and JSON, and says so when something else is read."""
 
 from __future__ import annotations
 

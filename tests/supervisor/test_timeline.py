@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import StringIO
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +16,9 @@ from pilotman.supervisor.timeline import tree
 
 
 def on_a_terminal(events: Sequence[Event]) -> str:
-    screen = Console(width=200, color_system=None, record=True, quiet=True)
-    screen.print(tree(fold(row(), events), events))
-    return screen.export_text()
+    screen = StringIO()
+    Console(width=200, color_system=None, file=screen).print(tree(fold(row(), events), events))
+    return screen.getvalue()
 
 
 def story() -> Journal:
@@ -135,8 +136,8 @@ def test_no_event_breaks_the_tree_or_the_terminal(drawn: list[tuple[str, dict[st
         Event(seq=n, run_id="run_1", at=BEGAN, kind=kind, actor="x", data=data)
         for n, (kind, data) in enumerate(drawn, start=1)
     ]
-    screen = Console(width=120, color_system=None, record=True, quiet=True)
-    screen.print(tree(fold(row(), []), events))
-    text = screen.export_text()
+    screen = StringIO()
+    Console(width=120, color_system=None, file=screen).print(tree(fold(row(), []), events))
+    text = screen.getvalue()
     assert "\x1b" not in text
     assert "\u202e" not in text

@@ -79,7 +79,7 @@ def citations(text: str, passages: Mapping[int, Passage]) -> tuple[Citation, ...
         passage = passages.get(mark)
         if passage is not None and mark not in found:
             quote = quotes.get(mark)
-            literal = quote if quote and _squeezed(quote) in _squeezed(passage.text) else _opening(passage.text)
+            literal = _literal(quote or "", passage.text) or _opening(passage.text)
             found[mark] = Citation(source=passage.source, version=passage.version, quote=literal)
     return tuple(found.values())
 
@@ -143,6 +143,12 @@ def _plain(number: str) -> str:
 
 def _squeezed(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def _literal(quote: str, text: str) -> str:
+    """The quote as it stands in the text, with the text's own line breaks; '' if it does not."""
+    found = re.search(r"\s+".join(map(re.escape, quote.split())), text, re.IGNORECASE)
+    return found.group() if found else ""
 
 
 def _opening(text: str, limit: int = 240) -> str:

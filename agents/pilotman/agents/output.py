@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections import deque
@@ -13,6 +14,7 @@ from typing import Any, cast
 import orjson
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
+from typing_extensions import TypedDict
 
 from pilotman.agents.json_value import is_array, is_object
 from pilotman.agents.result import ToolError, ToolResult, clean, clean_text
@@ -71,20 +73,21 @@ class Output:
         whole = _Whole()
         try:
             plain = whole.plain(value)
-            self._check(value)
+            self._check(value, whole.records)
         except WrongOutput:
             raise
         except Exception as error:  # an object's own hooks may raise anything
             raise WrongOutput(f"what {self._name} returned cannot be read: {type(error).__name__}") from error
         return fit(clean(plain), cut_before=whole.cut)
 
-    def _check(self, value: Any) -> None:
+    def _check(self, value: Any, records: Sequence[Any]) -> None:
         if self._adapter is None:
             return
         try:
             self._adapter.validate_python(value, strict=True)
-            # Dataclasses do not check their fields; their serializer does.
             self._adapter.dump_python(value, mode="json", warnings="error")
+            for record in records:
+                _check_fields(record)
         except Exception as error:
             wanted = getattr(self._adapter, "_type", "its annotation")
             kind = getattr(wanted, "__name__", str(wanted))
@@ -106,6 +109,21 @@ class Output:
             raise WrongOutput(f"the recorded result of {self._name} cannot be read back") from error
 
 
+def _check_fields(record: Any) -> None:
+    """Raise if a dataclass's fields are not of their types."""
+    adapter = _fields_adapter(type(record))
+    adapter.validate_python(
+        {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}, strict=True
+    )
+
+
+@functools.cache
+def _fields_adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    make: Any = TypedDict  # checkers want it written out
+    return TypeAdapter(make("Fields", {f.name: hints[f.name] for f in dataclasses.fields(kind)}))
+
+
 def _plain_type(returns: Any) -> Any:
     """The annotation less ``ToolResult`` and awaitables, which stand for what is in them."""
     origin = typing.get_origin(returns)
@@ -114,7 +132,7 @@ def _plain_type(returns: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, typing.Awaitable):
         return _plain_type(typing.get_args(returns)[-1])
     if origin in (typing.Union, types.UnionType):
-        options = [_plain_type(option) for option in typing.get_args(returns)]
+        options = [_plain_type(option) for option in typing.get_args(returns) if option is not ToolResult]
         return Any if Any in options else typing.Union[tuple(options)]  # noqa: UP007 - built at run time
     return returns
 
@@ -138,6 +156,7 @@ class _Whole:
     def __init__(self) -> None:
         self._left = MAX_NODES
         self.cut: list[str] = []
+        self.records: list[Any] = []  # the dataclasses in it: they do not check their own fields
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         self._left -= 1
@@ -157,6 +176,7 @@ class _Whole:
         if isinstance(value, BaseModel):
             value = value.model_dump(mode="json")
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            self.records.append(value)
             value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         elif isinstance(value, tuple) and hasattr(cast("object", value), "_asdict"):
             value = cast("Any", value)._asdict()

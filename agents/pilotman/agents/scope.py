@@ -44,7 +44,7 @@ class NoActivity:
 @dataclass(kw_only=True, eq=False)
 class RunScope:
     """Everything that all tasks of one run share. ``deadline_at`` is an instant; ``grace`` seconds are kept
-    back from every call so that an answer can still be written."""
+    back from every call so that an answer can still be written. ``fresh``: nothing of the run was done before."""
 
     run_id: str
     thread_id: str
@@ -63,6 +63,7 @@ class RunScope:
     policy_version: str
     waited_s: float = 0.0
     trace: str | None = None
+    fresh: bool = True
     read_only: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict)
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))

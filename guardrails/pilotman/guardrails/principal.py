@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from pilotman.guardrails.errors import ConfigurationError
@@ -21,7 +20,7 @@ class Principal:
     tenant: str
     user: str
     roles: frozenset[str] = frozenset()
-    attributes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __post_init__(self) -> None:
         if not self.tenant or not self.user:
@@ -44,10 +43,3 @@ class Principal:
             roles=frozenset(data.get("roles", ())),
             attributes=dict(data.get("attributes", {})),
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.to_dict()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in vars(Principal.from_dict(state)).items():
-            object.__setattr__(self, name, value)

@@ -88,7 +88,7 @@ class SqliteDatabase:
     def open(self) -> None:
         exists = self._path is not None and sqlite_file.check(self._path)
         if self._path is not None and not exists:
-            _make_private(self._path)
+            make_private(self._path)
         engine = create_engine(
             URL.create("sqlite", database=str(self._path) if self._path else None),
             poolclass=NullPool,
@@ -214,7 +214,7 @@ def _raw(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """An empty file that only its owner can read, in folders that only its owner can open."""
     try:
         for folder in reversed(path.absolute().parents):
@@ -235,7 +235,7 @@ def translate(error: Exception) -> PilotmanError | Exception:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return error
     if isinstance(error.orig, sqlite3.Error):
-        return _sqlite(error.orig)
+        return translate_sqlite(error.orig)
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or state is None or state[:2] in _SERVER_TROUBLE:
         what = " ".join(str(error.orig).split())
@@ -249,14 +249,15 @@ _SERVER_TROUBLE = frozenset({"08", "53", "55", "57", "58", "25", "40", "28", "3D
 """Classes of SQLSTATE: connection, resources, locks, intervention, system, read-only, deadlock, access, no database."""
 
 
-def _sqlite(error: sqlite3.Error) -> PilotmanError | Exception:
+def translate_sqlite(error: sqlite3.Error, what: str = "the journal") -> PilotmanError | Exception:
+    """An error of SQLite about ``what``, in terms of our error tree; others as they are."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return CorruptJournal(f"the journal's file is damaged: {error}", hint="restore it from a backup")
+        return CorruptJournal(f"{what} is damaged: {error}", hint="restore it from a backup")
     hint = _HINTS.get(code)
     if hint is None:
         return error
-    return Unavailable(f"the journal cannot be written: {error}", hint=f"{hint}; nothing was stored")
+    return Unavailable(f"{what} cannot be written: {error}", hint=f"{hint}; nothing was stored")
 
 
 _HINTS = {

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, exists, func, insert, literal_column, select
-from sqlalchemy.dialects.postgresql.psycopg import dialect as postgresql
-from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite
+from sqlalchemy.dialects import registry
 from sqlalchemy.sql.dml import Insert
 
 from pilotman.memory.codec import dump, load, micros, moment, text
@@ -75,7 +74,7 @@ def read(connection: Connection, run_id: str, after: int) -> list[Event]:
 def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str, int]:
     """Calls started per tool, over all runs of a conversation."""
     rows = connection.execute(_CALLS, {"tenant": tenant, "thread_id": thread_id})
-    return {tool: count for tool, count in rows}
+    return {str(row[0]): int(row[1]) for row in rows}
 
 
 def _statement() -> Insert:
@@ -96,8 +95,8 @@ def _statement() -> Insert:
 # compiled once: the statement is executed for every event
 _APPEND = MappingProxyType(
     {
-        "sqlite": str(_statement().compile(dialect=sqlite(paramstyle="named"))),
-        "postgresql": str(_statement().compile(dialect=postgresql())),
+        "sqlite": str(_statement().compile(dialect=registry.load("sqlite.pysqlite")(paramstyle="named"))),
+        "postgresql": str(_statement().compile(dialect=registry.load("postgresql.psycopg")())),
     }
 )
 _READ = (

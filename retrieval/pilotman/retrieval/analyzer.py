@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import snowballstemmer
-from bm25s.stopwords import STOPWORDS_EN_PLUS
-
 _COMPOUND = re.compile(r"[^\W_]+(?:[-_./:][^\W_]+)*")
 _FRAGMENT = re.compile(r"[^\W_]+")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 # The usual list drops words that tell one failure from another: down, full up, out of space, not ready.
-_STOP = frozenset(STOPWORDS_EN_PLUS) - {"above", "below", "down", "no", "not", "off", "out", "over", "under", "up"}
+_TELLING = frozenset(["above", "below", "down", "no", "not", "off", "out", "over", "under", "up"])
 
 _REMEMBERED = 50_000
 _LONGEST_CODE = 8
@@ -46,7 +43,10 @@ class Analyzer:
     """
 
     def __init__(self) -> None:
-        self._stemmer = snowballstemmer.stemmer("english")
+        snowball: Any = importlib.import_module("snowballstemmer")  # neither has types
+        lists: Any = importlib.import_module("bm25s.stopwords")
+        self._stemmer: Any = snowball.stemmer("english")
+        self._stop: frozenset[str] = frozenset(lists.STOPWORDS_EN_PLUS) - _TELLING
         self._stems: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -55,7 +55,7 @@ class Analyzer:
         for match in _COMPOUND.finditer(unicodedata.normalize("NFKC", text)):
             written = match.group()
             raw = [part for fragment in _FRAGMENT.findall(written) for part in _split(fragment)]
-            parts = tuple(self._stem(part) for part in raw if part not in _STOP)
+            parts = tuple(self._stem(part) for part in raw if part not in self._stop)
             joined = tuple(self._stem(a + b) for a, b in pairwise(raw))
             if parts:
                 coded = any(letter.isdigit() for letter in written)

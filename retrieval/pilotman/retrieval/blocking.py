@@ -35,7 +35,7 @@ async def off_loop(work: Callable[..., T], *args: Any) -> T:
         error: BaseException | None = None
         try:
             result = context.run(work, *args)
-        except BaseException as caught:  # noqa: BLE001 - it is raised again where it is awaited
+        except BaseException as caught:  # raised again where it is awaited
             error = caught
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
             loop.call_soon_threadsafe(settle, result, error)

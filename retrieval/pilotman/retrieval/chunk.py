@@ -25,7 +25,7 @@ _TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*\r?$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """A piece of a document: ``text`` is ``document[start:end]``, ``path`` its headings from the outermost."""
+    """A piece of a document: ``text`` is ``document[start:end]``, ``path`` its headings, outermost first."""
 
     text: str
     start: int
@@ -51,7 +51,7 @@ def cut(document: str) -> tuple[Chunk, ...]:
     body = front.end() if front else 0
     blocks = [block for block in _blocks(document, body) if block.text.strip()]
     sections = [piece for _, group in groupby(blocks, lambda b: b.path) for piece in _packed(group, LONGEST)]
-    return tuple(_trimmed(document, chunk) for chunk in _joined(sections))
+    return tuple(_trimmed(chunk) for chunk in _joined(sections))
 
 
 def _blocks(document: str, body: int) -> Iterator[Chunk]:
@@ -60,14 +60,14 @@ def _blocks(document: str, body: int) -> Iterator[Chunk]:
     # The inline rules are of no use here, and they are where hostile Markdown is slow.
     tokens = MarkdownIt("commonmark").disable("inline").parse(text)
     lines = [match.start() for match in _LINE.finditer(text)]
-    path: tuple[tuple[int, str], ...] = ()
+    path: list[tuple[int, str]] = []
     starts: list[tuple[int, tuple[str, ...]]] = [(0, ())]
     for token, following in pairwise([*tokens, *tokens[-1:]]):
         if token.level or token.map is None or token.nesting < 0:
             continue
         if token.type == "heading_open":
             depth = int(token.tag[1:])
-            path = (*((d, name) for d, name in path if d < depth), (depth, following.content.strip()))
+            path = [(d, name) for d, name in path if d < depth] + [(depth, following.content.strip())]
         starts.append((lines[token.map[0]], tuple(name for _, name in path)))
     for (start, headings), (end, _) in pairwise([*starts, (len(text), ())]):
         yield from _pieces(Chunk(text=text[start:end], start=body + start, end=body + end, path=headings))
@@ -121,7 +121,7 @@ def _together(first: Chunk, second: Chunk) -> Chunk:
     return Chunk(text=first.text + second.text, start=first.start, end=second.end, path=path)
 
 
-def _trimmed(document: str, chunk: Chunk) -> Chunk:
+def _trimmed(chunk: Chunk) -> Chunk:
     lead = len(chunk.text) - len(chunk.text.lstrip())
     text = chunk.text.strip()
     start = chunk.start + lead

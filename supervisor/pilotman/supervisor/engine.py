@@ -153,7 +153,6 @@ class Engine:
             self._desks.clear(row.run_id)
             for key in [key for key in self._leads if key[0] == row.run_id]:
                 del self._leads[key]
-            self._graphs.forget(row.run_id)
             with suppress(PilotmanError):
                 await self._memory.journal.release(row.run_id, owner=self.owner)
 
@@ -263,7 +262,7 @@ class Engine:
             events=[event],
             changes={"active": False, "active_since": None, "trace_parent": drive.scope.trace},
         )
-        await self._memory.checkpointer.delete(drive.row.run_id)
+        await self._graphs.end(drive.row.run_id)
 
     # setting up
 
@@ -350,6 +349,7 @@ class Engine:
             waited_s=waited,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             policy_version=self._policy_version,
+            fresh=len(history) < 2,
             read_only=read_only or bool(row.request.get("read_only")),
             credentials=ports.credentials(principal),
             parallel=asyncio.Semaphore(budget.max_parallel),

@@ -33,6 +33,7 @@ class Graphs:
 
     def __init__(self, desks: Desks, find_lead: supervisor_graph.FindLead, saver: ParkingSaver) -> None:
         self._saver = saver
+        self._stopped: dict[str, set[str]] = {}
         self._specialist = specialist_graph.build(desks).compile(checkpointer=saver)
         self._supervisor = supervisor_graph.build(find_lead).compile(checkpointer=saver)
 
@@ -52,23 +53,31 @@ class Graphs:
 
     async def park(self, run_id: str) -> None:
         """Store the graphs' states of a run that waits, so that another process can go on."""
-        await self._saver.park(run_id)
+        for thread in sorted(self._stopped.get(run_id, ())):
+            await self._saver.park(thread)
 
-    def forget(self, run_id: str) -> None:
-        """Drop what is held of a run here."""
-        self._saver.drop(run_id)
+    async def end(self, run_id: str) -> None:
+        """The run is over: drop its graphs' states, here and where they are stored."""
+        for thread in {*self._stopped.pop(run_id, ()), f"{run_id}/"}:
+            await self._saver.drop(thread)
 
     async def _drive(
         self, graph: CompiledStateGraph[Any, Any, Any, Any], scope: TaskScope
     ) -> dict[str, Any] | Stopped:
         """In a context of its own: a graph of ours is nobody's subgraph, and hears no host's callbacks."""
-        thread = f"{scope.run.run_id}/{scope.path}"
+        run_id = scope.run.run_id
+        thread = f"{run_id}/{scope.path}"
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
+        if scope.run.fresh:
+            self._saver.begin(thread)
         parked = await graph.aget_state(config)
-        request: Any = Command(resume=True) if parked.next else {"run_id": scope.run.run_id, "path": scope.path}
+        request: Any = Command(resume=True) if parked.next else {"run_id": run_id, "path": scope.path}
         work = graph.ainvoke(request, config, durability="exit")
         state: dict[str, Any] = await asyncio.create_task(work, context=isolated())
         if "__interrupt__" in state:
+            self._stopped.setdefault(run_id, set()).add(thread)
             asked = [name for stop in state["__interrupt__"] for name in stop.value.get("approvals", ())]
             return Stopped(approvals=tuple(asked))
+        self._stopped.get(run_id, set()).discard(thread)
+        await self._saver.drop(thread)
         return state

@@ -63,6 +63,8 @@ def dollars(cost: float | None) -> str:
     """A cost in US dollars, to the tenth of a cent where it is small."""
     if cost is None:
         return "cost unknown"
+    if 0 < cost < 0.0001:
+        return "under $0.0001"
     return f"${cost:.2f}" if cost == 0 or cost >= 0.1 else f"${cost:.4f}"
 
 

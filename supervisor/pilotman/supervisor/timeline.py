@@ -78,7 +78,7 @@ class _Drawing:
             words = _LEAVES.get(event.kind, _other)(data)
             if words is not None:
                 label = Text.assemble(
-                    _clock(event.at, self.began), f"{event.kind.replace('_', ' ')}  ", words
+                    _clock(event.at, self.began), f"{short(event.kind.replace('_', ' '), 60)}  ", words
                 )
                 (self.branch(path, event.at).tree if path else self.root).add(label)
         self.spend(path, event)
@@ -126,10 +126,10 @@ def _task(data: Mapping[str, Any]) -> Text:
 
 def _task_ended(data: Mapping[str, Any]) -> Text:
     report: Mapping[str, Any] = data.get("report") or {}
-    status = str(report.get("status") or "ok")
+    status = _word(report, "status") or "ok"
     words = _task(data)
     words.append(f"  {status}", style="green" if status == "ok" else _ODD)
-    return words.append(f"  {short(str(report.get('text') or ''), 80)}")
+    return words.append(f"  {_word(report, 'text', 80)}")
 
 
 def _task_parked(data: Mapping[str, Any]) -> Text:
@@ -149,7 +149,7 @@ def _tool(data: Mapping[str, Any]) -> Text:
 
 
 def _tool_ended(data: Mapping[str, Any]) -> Text:
-    status = str(data.get("status") or "ok")
+    status = _word(data, "status") or "ok"
     return _tool(data).append(f"  {status}", style="green" if status == "ok" else _ODD)
 
 
@@ -172,15 +172,15 @@ _BRANCHES: Mapping[str, Callable[[Mapping[str, Any]], Text]] = {
 
 
 def _moved(data: Mapping[str, Any]) -> Text:
-    state = str(data.get("to") or "")
-    words = Text.assemble(f"{data.get('from') or '·'} → ", (state, state_style(state)))
+    state = _word(data, "to")
+    words = Text.assemble(f"{_word(data, 'from') or '·'} → ", (state, state_style(state)))
     return words.append(f"  {_word(data, 'reason')}", style="dim") if data.get("reason") else words
 
 
 def _found(data: Mapping[str, Any]) -> Text:
     documents: Sequence[Mapping[str, Any]] = data.get("documents") or ()
     names = list(dict.fromkeys(short(str(d.get("source")), 60) for d in documents))
-    words = Text(f"{data.get('mode') or ''}: {', '.join(names[:4]) or 'nothing'}")
+    words = Text(f"{_word(data, 'mode')}: {', '.join(names[:4]) or 'nothing'}")
     if len(names) > 4:
         words.append(f" and {len(names) - 4} more")
     if data.get("covered") is False:
@@ -195,7 +195,7 @@ def _planned(data: Mapping[str, Any]) -> Text:
 
 
 def _decided(data: Mapping[str, Any]) -> Text:
-    verdict = str(data.get("verdict"))
+    verdict = _word(data, "verdict")
     style = {"allow": "green", "deny": _BAD, "escalate": _ODD}.get(verdict, "")
     reasons = short("; ".join(map(str, data.get("reasons") or ())), 160)
     return Text.assemble((verdict, style), f"  {_word(data, 'tool')}  {reasons}")
@@ -221,7 +221,7 @@ def _answer(data: Mapping[str, Any]) -> Text:
 
 
 def _ended(data: Mapping[str, Any]) -> Text:
-    state = str(data.get("state") or "")
+    state = _word(data, "state")
     return Text.assemble(
         (state, state_style(state)), f"  {_word(data, 'outcome')}  {_word(data, 'last_error')}".rstrip()
     )

@@ -41,13 +41,20 @@ def answer(seen: Asked) -> str:
         "Actions": [_action(action, evidence) for action in seen.actions],
         "Not done or not known": [*left_open, *_caveats(seen, left_open)],
     }
-    parts = [f"**{headline(seen.request, limit=160)}**"]
+    parts = [f"**{_subject(seen)}**"]
     parts += [
         "\n".join([f"{name}:", *(f"- {line}" for line in lines)]) for name, lines in blocks.items() if lines
     ]
     if len(parts) == 1:
         parts.append("Nothing was found that answers this.")
     return "\n\n".join(parts)
+
+
+def _subject(seen: Asked) -> str:
+    """What it is about: the request's own title, else its first sentence."""
+    titles = (seen.facts.get(name) for name in ("title", "subject", "summary"))
+    own = next((title for title in titles if isinstance(title, str) and title.strip()), "")
+    return cut(" ".join(own.split()) or headline(seen.request), 160)
 
 
 def _findings(seen: Asked, evidence: grounding.Evidence) -> tuple[list[str], list[str]]:
@@ -99,7 +106,7 @@ def _action(action: Mapping[str, Any], evidence: grounding.Evidence) -> str:
     status = str(action.get("status", "unknown"))
     said = f"{humanly(str(action.get('tool', 'an action')))}: {_STATUS.get(status, status)}"
     result = action.get("result")
-    if status != "applied" or result in (None, "", {}, []):
+    if result in (None, "", {}, []):
         return said
     full = f"{said} ({value_text(result, 200)})"
     return said if grounding.problems(full, evidence) else full

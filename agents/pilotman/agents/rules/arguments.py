@@ -222,11 +222,14 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 
 def _strings(slot: Slot, search: _Search) -> Iterator[str]:
+    if (_TITLES | _BODIES | _REASONS | _QUERIES) & set(slot.parts) and not slot.schema.get("format"):
+        yield from _by_place(slot, search)
+        yield from _free_text(slot, search)
+        return
     found: Iterable[str] = (
         value for step in _STRING_STEPS for value in step(slot, search) if value and value not in search.taken
     )
     yield from found
-    yield from _free_text(slot, search)
 
 
 def _by_form(slot: Slot, search: _Search) -> Iterator[str]:
@@ -237,7 +240,7 @@ def _by_form(slot: Slot, search: _Search) -> Iterator[str]:
         if form in ("date", "date-time") and _ENDS & set(slot.parts):
             values = values[1:] or values
         yield from values
-        if "pattern" in slot.schema:
+        if is_telling(str(slot.schema.get("pattern", ""))):
             yield from (t.strip(".,;:!?()\"'") for t in text.split())
     if "currency" in slot.parts:
         codes = [code for text in search.known.texts for _, code in money(text) if code]
@@ -252,6 +255,14 @@ def _form_of(slot: Slot) -> str:
     hints |= dict.fromkeys(("host", "hostname", "server", "machine", "domain"), "hostname")
     own = next((hints[part] for part in slot.parts if part in hints), "")
     return own or next((hints[n] for n in ("email", "url", "date", "host", "hostname") if n in names), "")
+
+
+def is_telling(pattern: str) -> bool:
+    """Whether a regular expression tells values from ordinary words."""
+    try:
+        return bool(pattern) and not any(re.search(pattern, word) for word in ("Use", "order", "the-service"))
+    except re.error:
+        return False
 
 
 def _by_noun(slot: Slot, search: _Search) -> Iterator[str]:
@@ -293,7 +304,7 @@ def _by_verb(slot: Slot, search: _Search) -> Iterator[str]:
     mine = {stem(part) for part in slot.parts}
     if not (mine & search.deed.objects or search.alone(slot, frozenset({"string"}))):
         return
-    if (_TITLES | _BODIES | _QUERIES) & set(slot.parts) or slot.is_identifier or _form_of(slot):
+    if slot.is_identifier or _form_of(slot):
         return
     for text in search.known.texts:
         yield from phrases.object_of(search.deed, text)
@@ -331,7 +342,8 @@ def _free_text(slot: Slot, search: _Search) -> Iterator[str]:
     if names & _TITLES:
         yield phrases.headline(known.request, search.deed, min(limit, 100))
     elif names & _BODIES and not search.deed.reads:
-        yield phrases.cut("\n\n".join([known.request, *known.reports]), limit)
+        lines = [line for report in known.reports for line in report.splitlines()]
+        yield phrases.cut("\n".join([known.request, "", *dict.fromkeys(lines)]).strip(), limit)
     elif names & _REASONS:
         yield phrases.headline(known.request, search.deed, min(limit, 300))
     elif names & _QUERIES:

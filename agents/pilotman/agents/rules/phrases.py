@@ -134,7 +134,7 @@ def sentences(text: str) -> list[str]:
 
 def headline(text: str, deed: Deed | None = None, limit: int = 100) -> str:
     """The first sentence that states something; one that only asks for the deed counts last."""
-    parts = [part.rstrip(".:;") for part in sentences(text)]
+    parts = [part.rstrip(".:; ") for part in sentences(text)]
     telling = [
         part for part in parts if len(words(part)) > 1 and not (deed is not None and demands(deed, part))
     ]

@@ -12,14 +12,15 @@ import orjson
 
 from pilotman.agents.report import Passage
 from pilotman.agents.rules.phrases import cut
-from pilotman.agents.rules.verbs import is_instruction
+from pilotman.agents.rules.verbs import is_instruction, is_reading
 from pilotman.agents.rules.words import terms, words
 from pilotman.agents.shape import is_list, is_mapping
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|```[^\n]*\n.*?(?:```|\Z)", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _OPENING = re.compile(r"\A[\s>*+#|-]*(?:\d+[.)]\s+)?")
-_UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://")
+_UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://|---|\$[A-Z]")
+_PROSE = re.compile(r"[A-Z][^\s]*(?:\s\S+){3,}(?<!:)\Z")
 _MARK = re.compile(r"\[(\d+)\]")
 _SHORTEST, _LONGEST = 25, 320
 _LEAVES = 14
@@ -39,28 +40,25 @@ class Quote:
 
 
 def quotes(passages: Sequence[Passage], query: str, *, most: int = 3) -> list[Quote]:
-    """The pieces nearest to the query, best first, at most two of one document; instructions count more."""
-    wanted = terms(query)
-    scored = [
-        (_nearness(piece, wanted) + place, rank, Quote(text=piece, passage=passage))
-        for rank, passage in enumerate(passages)
-        for piece in pieces(passage.text)
-        if (place := 1.0 / (1 + rank)) and terms(piece) & wanted
-    ]
+    """The pieces nearest to the query, best first, at most two of one passage.
+
+    Instructions count more, and those of the best document are quoted even without a word in common.
+    """
+    wanted = frozenset(term for term in terms(query) if not is_reading(term))
+    best = next((p.source for p in passages if terms(f"{p.heading} {p.text}") & wanted), None)
+    scored: list[tuple[float, Quote]] = []
+    for rank, passage in enumerate(passages):
+        for piece in pieces(passage.text):
+            shared, told = len(terms(piece) & wanted), is_instruction(piece)
+            if shared or (told and passage.source == best):
+                score = shared / math.sqrt(1 + len(terms(piece))) + told / 2 + 1 / (1 + rank)
+                scored.append((score, Quote(text=piece, passage=passage)))
     chosen: list[Quote] = []
-    for _, _, quote in sorted(scored, key=lambda item: (-item[0], item[1])):
-        of_same = [q for q in chosen if q.passage.source == quote.passage.source]
+    for _, quote in sorted(scored, key=lambda pair: -pair[0]):
+        of_same = [q for q in chosen if q.passage.number == quote.passage.number]
         if len(of_same) < 2 and quote.text not in [q.text for q in chosen]:
             chosen.append(quote)
-        if len(chosen) == most:
-            break
-    return chosen
-
-
-def _nearness(piece: str, wanted: frozenset[str]) -> float:
-    own = terms(piece)
-    shared = len(own & wanted)
-    return shared / math.sqrt(1 + len(own)) + (0.5 if is_instruction(piece) else 0.0)
+    return chosen[:most]
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -68,7 +66,7 @@ def pieces(text: str) -> Iterator[str]:
     for paragraph in _PARAGRAPH.split(text):
         for sentence in _SENTENCE.split(_OPENING.sub("", paragraph or "")):
             piece = " ".join(sentence.split())
-            if _SHORTEST <= len(piece) <= _LONGEST and not _UNFIT.search(piece):
+            if _SHORTEST <= len(piece) <= _LONGEST and _PROSE.match(piece) and not _UNFIT.search(piece):
                 yield piece
 
 

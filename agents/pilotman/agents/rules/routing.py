@@ -16,11 +16,12 @@ from pilotman.agents.drafts import PlanDraft, TaskDraft
 from pilotman.agents.report import AgentCard, ToolCard
 from pilotman.agents.rules.phrases import identifiers
 from pilotman.agents.rules.reading import Asked
-from pilotman.agents.rules.verbs import Deed, asks_for, deed, demands, is_verb, wants_information
+from pilotman.agents.rules.verbs import Deed, asks_for, deed, demands, instructs, is_verb, wants_information
 from pilotman.agents.rules.words import terms, terms_of
 
 _NEAR_BEST = 0.3
 _GOAL = 1_500
+_NAME = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +125,16 @@ def is_asked(tool: ToolCard, seen: Asked, others: Sequence[ToolCard]) -> bool:
 
     Where the same words ask for another of ``others`` more plainly, that one is meant.
     """
-    texts = [seen.goal, seen.request]
-    if tool.effect == "irreversible":
-        texts += [*(p.text for p in seen.passages if p.trusted), *(report.text for report in seen.reports)]
-    rivals = [deed_of(other) for other in others]
-    return any(asks_for(deed_of(tool), text, rivals) for text in texts)
+    own, rivals = deed_of(tool), [deed_of(other) for other in others]
+    if any(asks_for(own, text, rivals) for text in (seen.goal, seen.request)):
+        return True
+    if tool.effect != "irreversible":
+        return False
+    things = terms_of(
+        value for value in seen.facts.values() if isinstance(value, str) and len(value) <= _NAME
+    )
+    told = [*(p.text for p in seen.passages if p.trusted), *(report.text for report in seen.reports)]
+    return any(instructs(own, text, things) for text in told)
 
 
 def deed_of(tool: ToolCard) -> Deed:
@@ -180,13 +186,19 @@ def _task(part: _Part, seen: Asked, depends_on: Sequence[str]) -> TaskDraft:
     writes = [tool.name for tool in part.writes]
     tools = [*part.reads, *writes] if part.agent.tools else None
     return TaskDraft(
-        task_id=part.agent.name[:80],
+        task_id=_task_id(part.agent.name, seen),
         agent=part.agent.name,
         goal=_goal(part, seen)[:_GOAL],
         depends_on=list(depends_on),
         tools=tools,
         done_when="each tool has answered, or it is said why not",
     )
+
+
+def _task_id(agent: str, seen: Asked) -> str:
+    """The agent's name; in a second plan with a number, because the first plan's tasks keep theirs."""
+    serial = len(seen.reports) + len(seen.errors)
+    return f"{agent[:70]}-{serial + 1}" if serial else agent[:80]
 
 
 def _goal(part: _Part, seen: Asked) -> str:

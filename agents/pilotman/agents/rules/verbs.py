@@ -30,6 +30,13 @@ _WANT = word_set(
 _SUGGESTING = word_set("try consider recommend suggest requires require by")
 _ASPECTS = word_set("status policy state process rules details history id number")
 _GIVING = ACTING_VERBS["create"] | ACTING_VERBS["issue"] | ACTING_VERBS["book"] | ACTING_VERBS["grant"]
+_VAIN = word_set(
+    """fail fails failed failing try tries tried trying attempt attempts attempted unable used cannot how
+    going able started continues seems likely"""
+)
+_NEEDING = word_set("need needs have has required recommended advised necessary")
+_HELPING = word_set("can could will would or")
+_LONGEST_TEXT, _LONGEST_SENTENCE = 20_000, 200
 _JOINTS = word_set("and then or but to , ; :")
 _PRONOUNS = word_set("it one ones that this them")
 _VERBS = ACTING_VERBS.keys() | READING_VERBS
@@ -108,9 +115,9 @@ def asks_for(deed: Deed, text: str, rivals: Iterable[Deed] = ()) -> list[Demand]
 
 def _sentences(text: str) -> Iterator[tuple[str, list[str]]]:
     """Each sentence with its tokens, ``?`` as the last one of a question."""
-    for match in _SENTENCE.finditer(text):
+    for match in _SENTENCE.finditer(text[:_LONGEST_TEXT]):
         said = _EMAIL.sub("email", match.group().replace("\u2019", "'"))
-        tokens = [token.lower() for token in _TOKEN.findall(said)]
+        tokens = [token.lower() for token in _TOKEN.findall(said)[:_LONGEST_SENTENCE]]
         if said.rstrip().endswith("?"):
             tokens.append("?")
         if tokens:
@@ -147,8 +154,34 @@ def _fit(deed: Deed, tokens: list[str], at: int) -> float:
 
 
 def _leads(tokens: list[str], at: int) -> bool:
-    """Whether a verb at this place would be an imperative or an infinitive."""
-    return at == 0 or tokens[at - 1] in _LEADS
+    """Whether a verb at this place would be an imperative, or an infinitive that nobody just tries."""
+    if at == 0:
+        return True
+    vain = tokens[at - 1] == "to" and at > 1 and tokens[at - 2] in _VAIN
+    return tokens[at - 1] in _LEADS and not vain
+
+
+def instructs(deed: Deed, text: str, things: frozenset[str] = frozenset()) -> bool:
+    """Whether a document tells its reader to do the deed, to its object or to one of ``things`` (stems).
+
+    Stricter than ``demands``: a description ("it tries to restart it") is no instruction.
+    """
+    for _, tokens in _sentences(text):
+        for at, token in enumerate(tokens):
+            if stem(token) != stem(deed.verb) or _negated(tokens, at) or _is_question(tokens, at):
+                continue
+            said = _is_suggested(tokens, at) if token != deed.verb else _is_instruction(tokens, at)
+            window = {stem(part) for word in tokens[at:] for part in words(word)}
+            if said and window & (deed.objects | things):
+                return True
+    return False
+
+
+def _is_instruction(tokens: list[str], at: int) -> bool:
+    before = tokens[at - 1] if at else ":"
+    if before == "to":
+        return at > 1 and tokens[at - 2] in _NEEDING
+    return before in _LEADS and before not in _HELPING
 
 
 def _is_demanded_thing(deed: Deed, tokens: list[str], at: int) -> bool:
@@ -201,3 +234,8 @@ def is_instruction(sentence: str) -> bool:
 def is_verb(term: str) -> bool:
     """Whether a stem is that of an ordinary verb: it says what is done, not what about."""
     return term in _STEMS
+
+
+def is_reading(term: str) -> bool:
+    """Whether a stem is that of a verb that only looks: it tells nothing at all."""
+    return _STEMS.get(term) in READING_VERBS

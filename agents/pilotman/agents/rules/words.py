@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pilotman.agents.rules.lexicon import STOP_WORDS
 
@@ -19,6 +20,7 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(_CAMEL.sub(" ", _EMAIL.sub("email", text)))]
 
 
+@lru_cache(maxsize=8_192)  # a pure function of few words, asked thousands of times a turn
 def stem(word: str) -> str:
     """The word without its inflection: ``silencing``, ``silenced`` and ``silence`` give the same."""
     if len(word) < 4 or not word.isalpha():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from pilotman.agents.rules.verbs import Deed, deed
 from pilotman.agents.rules.words import terms
 
 _SMALL_LEASE = 4
+_MARK = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,8 @@ class Step:
 def known_of(seen: Asked) -> Known:
     """Where arguments may come from: the words, the facts, what tools have returned, what others reported."""
     results = tuple((_things(o.tool), o.value) for o in seen.outcomes if not o.problem)
-    reports = tuple(report.text for report in seen.reports if report.text)
+    sources = {passage.number: passage.source for passage in seen.passages}
+    reports = tuple(_MARK.sub(lambda m: f"({sources.get(int(m[1]), m[1])})", r.text) for r in seen.reports)
     return Known(goal=seen.goal, request=seen.request, facts=seen.facts, results=results, reports=reports)
 
 

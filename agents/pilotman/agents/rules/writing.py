@@ -28,7 +28,7 @@ def report(seen: Asked, step: Step, *, fallback: bool = False) -> str:
     good = [o for o in seen.outcomes if not o.problem and not _is_search(o)]
     blocks = {
         FOUND: [stated(o, evidence) for o in good if o.tool not in writes],
-        GUIDANCE: guidance(seen, evidence),
+        GUIDANCE: [] if writes and writes == {t.name for t in seen.tools} else guidance(seen, evidence),
         DONE: [stated(o, evidence) for o in good if o.tool in writes],
         OPEN: _open(seen, step, fallback=fallback),
     }

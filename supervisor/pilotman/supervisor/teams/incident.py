@@ -44,15 +44,19 @@ DIAGNOSTICIAN = (
     " metrics, probes."
 )
 DIAGNOSTICIAN_PROMPT = """\
-Find out how the affected host and service are right now, as far as it matters for this alert. Give figures \
-with the host on which they were observed. Facts of another host than the alert's are not facts about the \
-alert. If the host could not be observed, say so plainly. Separate what you observed from what you conclude."""
-OPERATOR = "Acts on an incident: opens the ticket, silences the alert, restarts a service. Needs what the others found."
+Find out how the affected host and service are right now, as far as it matters for this alert. Give \
+figures with the host on which they were observed. Facts of another host than the alert's are not facts \
+about the alert. If the host could not be observed, say so plainly. Separate what you observed from what \
+you conclude."""
+OPERATOR = (
+    "Acts on an incident: opens the ticket, silences the alert, restarts a service."
+    " Needs what the others found."
+)
 OPERATOR_PROMPT = """\
-Open one ticket with a title that says what is wrong and where, and a body with the findings and the runbook's \
-next steps. Propose to restart a service only if the alert names it and the runbook says that a restart is the \
-remedy; give the reason. Silence an alert only if the request asks for it. A person decides about both: say \
-that it waits."""
+Open one ticket with a title that says what is wrong and where, and a body with the findings and the \
+runbook's next steps. Propose to restart a service only if the alert names it and the runbook says that a \
+restart is the remedy; give the reason. Silence an alert only if the request asks for it. A person decides \
+about both: say that it waits."""
 
 
 @dataclass(frozen=True)

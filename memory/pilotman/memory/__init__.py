@@ -1,0 +1,6 @@
+"""Floor 2: what a run leaves behind. The journal, and where graphs are parked."""
+
+from pilotman.memory.event import Event
+from pilotman.memory.memory import Memory
+
+__all__ = ["Event", "Memory"]

@@ -1,0 +1,93 @@
+"""Front door of the memory plane: one installation's journal and checkpoints, by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from pilotman.memory.access import now
+from pilotman.memory.checkpoints import CheckpointStore, opener
+from pilotman.memory.database import parse, sqlite_path
+from pilotman.memory.journal import Journal
+from pilotman.memory.late import LateSaver
+from pilotman.memory.parking import ParkingSaver, strict_serde
+
+
+class Memory:
+    """The journal and the checkpoints of one installation.
+
+    ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (with ``desk.checkpoints.db``
+    beside it, once something is parked) or ``postgresql://host/database`` (extra ``postgres``). Constructing does
+    no I/O. Start it in the event loop that uses it; after ``aclose`` it may be started again, also in another.
+    """
+
+    def __init__(self, url: str = "sqlite://", *, clock: Callable[[], datetime] | None = None) -> None:
+        """``clock`` gives aware times.
+
+        Raises:
+            ConfigurationError: not a URL that a journal can live at.
+        """
+        parsed = parse(url)
+        self._ephemeral = parsed.get_backend_name() == "sqlite" and sqlite_path(parsed) is None
+        self._journal = Journal(url, clock=clock or now)
+        ours, theirs = strict_serde(), JsonPlusSerializer()
+        parked = CheckpointStore(opener(url, ours))
+        users = CheckpointStore(opener(url, theirs))
+        self._stores = (parked, users)
+        self._checkpointer = ParkingSaver(None if self._ephemeral else LateSaver(parked, ours))
+        self._users_checkpointer = LateSaver(users, theirs)
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
+
+    @property
+    def checkpointer(self) -> ParkingSaver:
+        """For the supervisor's own graphs."""
+        return self._checkpointer
+
+    @property
+    def ephemeral(self) -> bool:
+        """Whether everything is gone with this object."""
+        return self._ephemeral
+
+    def as_checkpointer(self) -> BaseCheckpointSaver[str]:
+        """For users' own graphs: every checkpoint is stored, as with LangGraph's own savers."""
+        return self._users_checkpointer
+
+    async def start(self) -> None:
+        """Open the journal. Starting what is started does nothing.
+
+        Raises:
+            CorruptJournal: the file is damaged or not ours; it was left untouched.
+            Unavailable: it cannot be reached or created.
+        """
+        await self._journal.start()
+        for store in self._stores:
+            store.start()
+
+    async def aclose(self) -> None:
+        """Store what is queued and close. Closing what is closed does nothing.
+
+        Raises:
+            Unavailable: something that nobody waited for could not be stored.
+        """
+        try:
+            for store in self._stores:
+                await store.aclose()
+        finally:
+            await self._journal.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

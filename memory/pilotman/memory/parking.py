@@ -1,0 +1,171 @@
+"""Checkpoints that stay in process while a graph runs and go to a store when it waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_id,
+)
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+
+def strict_serde() -> JsonPlusSerializer:
+    """Nothing but plain data and LangChain messages is revived from a checkpoint, whatever the environment says."""
+    return JsonPlusSerializer(allowed_msgpack_modules=None)
+
+
+@dataclass(slots=True)
+class _Kept:
+    saver: InMemorySaver
+    stored: bool  # ``inner`` has some of it
+
+
+class ParkingSaver(BaseCheckpointSaver[str]):
+    """A checkpointer for graphs with ``durability="exit"``, each thread driven by one process at a time.
+
+    A thread is read from ``inner`` once, then lives in this process until it is parked (handed to ``inner``, its
+    memory freed) or dropped. Without ``inner`` a parked thread stays in memory. What was not parked is lost with
+    the process: the journal is the write-ahead log.
+    """
+
+    def __init__(self, inner: BaseCheckpointSaver[str] | None = None) -> None:
+        super().__init__(serde=strict_serde())
+        self.inner = inner
+        self._threads: dict[str, _Kept] = {}
+        self._versions = InMemorySaver()  # only for its way of counting
+
+    def begin(self, thread_id: str) -> None:
+        """A thread that is new: ``inner`` is not asked for it. Optional; saves a look-up a run."""
+        self._threads.setdefault(thread_id, _Kept(InMemorySaver(serde=self.serde), stored=False))
+
+    async def park(self, thread_id: str) -> None:
+        """Hand the thread to ``inner``, durable when this returns, and free its memory."""
+        kept = self._threads.get(thread_id)
+        if kept is None or self.inner is None:
+            return
+        kept.stored = True  # from the first row on, also if this fails half-way
+        for item in sorted(kept.saver.list(_whole(thread_id)), key=_age):
+            place = item.config["configurable"]
+            rows = kept.saver.writes.get((thread_id, place["checkpoint_ns"], place["checkpoint_id"]), {})
+            paths = {task_id: path for task_id, _, _, path in rows.values()}
+            await _copy(item, self.inner, paths)
+        self._threads.pop(thread_id, None)
+
+    async def drop(self, thread_id: str) -> None:
+        """The graph has ended: forget the thread, here and in ``inner``."""
+        kept = self._threads.pop(thread_id, None)
+        if self.inner is not None and (kept is None or kept.stored):
+            await self.inner.adelete_thread(thread_id)
+
+    async def _keep(self, thread_id: str) -> InMemorySaver:
+        """The thread in this process, the newest checkpoint of each namespace read from ``inner`` if need be."""
+        if thread_id not in self._threads:
+            kept = _Kept(InMemorySaver(serde=self.serde), stored=False)
+            if self.inner is not None:
+                newest: dict[str, CheckpointTuple] = {}
+                async for item in self.inner.alist(_whole(thread_id)):
+                    newest.setdefault(item.config["configurable"]["checkpoint_ns"], item)
+                for item in newest.values():
+                    await _copy(item, kept.saver, {})
+                kept.stored = bool(newest)
+            self._threads.setdefault(thread_id, kept)  # another task may have been faster
+        return self._threads[thread_id].saver
+
+    # LangGraph's interface
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        found = await (await self._keep(_thread(config))).aget_tuple(config)
+        if found is None and self.inner is not None and get_checkpoint_id(config):
+            return await self.inner.aget_tuple(config)  # an earlier checkpoint than those that are kept
+        return found
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        found = {_place(item): item for item in self._list(config, filter, before)}
+        if self.inner is not None:
+            async for item in self.inner.alist(config, filter=filter, before=before):
+                found.setdefault(_place(item), item)
+        for item in sorted(found.values(), key=_age, reverse=True)[:limit]:
+            yield item
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        saver = await self._keep(_thread(config))
+        return await saver.aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        saver = await self._keep(_thread(config))
+        await saver.aput_writes(config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        await self.drop(thread_id)
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        return self._versions.get_next_version(current, channel)
+
+    def _list(
+        self, config: RunnableConfig | None, filter: dict[str, Any] | None, before: RunnableConfig | None
+    ) -> Iterator[CheckpointTuple]:
+        for thread_id in [_thread(config)] if config else list(self._threads):
+            kept = self._threads.get(thread_id)
+            if kept is not None:
+                yield from kept.saver.list(config or _whole(thread_id), filter=filter, before=before)
+
+
+async def _copy(item: CheckpointTuple, to: BaseCheckpointSaver[str], paths: Mapping[str, str]) -> None:
+    """Write a checkpoint and its pending writes to another saver, as they stood."""
+    place = item.config["configurable"]
+    parent = item.parent_config["configurable"]["checkpoint_id"] if item.parent_config else None
+    under: RunnableConfig = {"configurable": {**place, "checkpoint_id": parent}}
+    await to.aput(under, item.checkpoint, item.metadata, item.checkpoint["channel_versions"])
+    tasks: dict[str, list[tuple[str, Any]]] = {}
+    for task_id, channel, value in item.pending_writes or ():
+        tasks.setdefault(task_id, []).append((channel, value))
+    for task_id, writes in tasks.items():
+        # apart, so that ordinary writes count from 0 again, as the task wrote them
+        special = [write for write in writes if write[0] in WRITES_IDX_MAP]
+        ordinary = [write for write in writes if write[0] not in WRITES_IDX_MAP]
+        for group in filter(None, (special, ordinary)):
+            await to.aput_writes(item.config, group, task_id, paths.get(task_id, ""))
+
+
+def _thread(config: RunnableConfig) -> str:
+    return str(config["configurable"]["thread_id"])
+
+
+def _whole(thread_id: str) -> RunnableConfig:
+    """All namespaces of a thread."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+def _age(item: CheckpointTuple) -> str:
+    return item.checkpoint["id"]
+
+
+def _place(item: CheckpointTuple) -> tuple[str, str, str]:
+    place = item.config["configurable"]
+    return place["thread_id"], place["checkpoint_ns"], place["checkpoint_id"]

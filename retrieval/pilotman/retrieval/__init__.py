@@ -1,0 +1,8 @@
+"""Floor 2: documents of several sources, searched under permissions, with snapshots to cite."""
+
+from pilotman.retrieval.corpus import Corpus
+from pilotman.retrieval.folder import FolderSource
+from pilotman.retrieval.snapshot import Snapshot
+from pilotman.retrieval.source import Source
+
+__all__ = ["Corpus", "FolderSource", "Snapshot", "Source"]
