@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NotRequired, Required, cast, get_type_hints
 from uuid import uuid4
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import Tool as SimpleTool
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from typing_extensions import TypedDict, is_typeddict
 
 from pilotman.agents.blocking import Threads
 from pilotman.agents.body import Body
@@ -135,27 +136,20 @@ def _tool_arguments(tool: BaseTool, name: str) -> Arguments:
     whole = tool.get_input_schema()
     if not issubclass(shown, BaseModel) or not issubclass(whole, BaseModel):  # pydantic's first version
         return SchemaArguments(shown.schema(), name=name)
-    hidden = set(whole.model_fields) - set(shown.model_fields)
-    injected = {n for n in hidden if whole.model_fields[n].is_required()} | _injected(tool)
+    fields = whole.model_fields
+    hidden = (set(fields) - set(shown.model_fields)) | set(getattr(tool, "_injected_args_keys", ()))
+    injected = sorted(n for n in hidden if n not in fields or fields[n].is_required())
     if injected:
         raise ConfigurationError(
-            f"{name} expects {', '.join(sorted(injected))} from the graph that it was written for",
+            f"{name} expects {', '.join(injected)} from the graph that it was written for",
             hint="write it as a function with a ToolContext instead",
         )
     return ModelArguments(shown, name=name)
 
 
-def _injected(tool: BaseTool) -> set[str]:
-    """Parameters that LangGraph's ToolNode would fill."""
-    return set(getattr(tool, "_injected_args_keys", ()))
-
-
 def _input(runnable: Runnable[Any, Any]) -> tuple[Mapping[str, Any], str | None]:
     """The schema of its arguments, and which of them is the whole input."""
-    try:
-        schema: Mapping[str, Any] = runnable.get_input_jsonschema()
-    except Exception:  # a type without JSON form somewhere inside
-        schema = {}
+    schema = _input_schema(runnable)
     properties = schema.get("properties")
     if schema.get("type") != "object" or not isinstance(properties, dict):
         definitions = {word: schema[word] for word in ("$defs", "definitions") if word in schema}
@@ -169,3 +163,25 @@ def _input(runnable: Runnable[Any, Any]) -> tuple[Mapping[str, Any], str | None]
     if "messages" in properties:
         return _REQUEST, "request"
     return schema, None
+
+
+def _input_schema(runnable: Runnable[Any, Any]) -> Mapping[str, Any]:
+    """By the Runnable itself, else by a graph's state; anything goes if neither has a JSON form."""
+    try:
+        return runnable.get_input_jsonschema()
+    except Exception:  # such as a ``typing.TypedDict``, which pydantic refuses before Python 3.12
+        state: Any = getattr(getattr(runnable, "builder", None), "input_schema", None)
+    try:
+        return _state_schema(state) if is_typeddict(state) else {}
+    except Exception:  # a type without JSON form somewhere inside
+        return {}
+
+
+def _state_schema(state: Any) -> Mapping[str, Any]:
+    hints = get_type_hints(state)
+    if "messages" in hints:
+        return {"type": "object", "properties": {"messages": True}}
+    make: Any = TypedDict  # checkers want it written out
+    required: frozenset[str] = state.__required_keys__
+    fields = {n: (Required if n in required else NotRequired)[hint] for n, hint in hints.items()}
+    return TypeAdapter(make("State", fields)).json_schema()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from collections import deque
@@ -48,6 +47,7 @@ class Output:
         self.always_none = returns is None or returns is type(None)
         kind = _plain_type(returns)
         self._adapter: TypeAdapter[Any] | None = None
+        self._fields: dict[type[Any], TypeAdapter[Any]] = {}
         if kind is Any:
             return
         try:
@@ -87,13 +87,20 @@ class Output:
             self._adapter.validate_python(value, strict=True)
             self._adapter.dump_python(value, mode="json", warnings="error")
             for record in records:
-                _check_fields(record)
+                self._check_fields(record)
         except Exception as error:
             wanted = getattr(self._adapter, "_type", "its annotation")
             kind = getattr(wanted, "__name__", str(wanted))
             got = type(value).__name__
             what = f"a {got} with fields of other types" if got == kind else got
             raise WrongOutput(f"{self._name} returned {what}, not {kind}"[:300]) from error
+
+    def _check_fields(self, record: Any) -> None:
+        kind = type(record)
+        if kind not in self._fields:
+            self._fields[kind] = _fields_adapter(kind)
+        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+        self._fields[kind].validate_python(fields, strict=True)
 
     def restore(self, plain: Any) -> Any:
         """The Python value of a result, for a compensation.
@@ -109,18 +116,13 @@ class Output:
             raise WrongOutput(f"the recorded result of {self._name} cannot be read back") from error
 
 
-def _check_fields(record: Any) -> None:
-    """Raise if a dataclass's fields are not of their types."""
-    adapter = _fields_adapter(type(record))
-    adapter.validate_python(
-        {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}, strict=True
-    )
-
-
-@functools.cache
 def _fields_adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    hints = typing.get_type_hints(kind, include_extras=True)
+    """Checks a dataclass's fields, given as a dict."""
     make: Any = TypedDict  # checkers want it written out
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except NameError:  # types of a function's own: they cannot be looked up from here
+        return TypeAdapter(Any)
     return TypeAdapter(make("Fields", {f.name: hints[f.name] for f in dataclasses.fields(kind)}))
 
 

@@ -35,7 +35,7 @@ class Access:
         busy_timeout: float = 5.0,
         linger: float = 0.02,
     ) -> None:
-        """Times in seconds: how long to wait for another process's lock, and how long appended events may wait.
+        """Seconds: how long to wait for another process's lock, and how long appended events may wait.
 
         Raises:
             ConfigurationError: not a URL that a journal can live at.

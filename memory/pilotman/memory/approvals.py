@@ -37,7 +37,8 @@ def request(connection: Connection, asked: Sequence[Approval], *, run_id: str, o
 def by_id(
     connection: Connection, approval_id: str, *, tenant: str, now: datetime, lock: bool = False
 ) -> Approval:
-    """
+    """One question as it stands now.
+
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
@@ -106,18 +107,17 @@ def _values(approval: Approval) -> dict[str, Any]:
 
 
 def _record(row: Mapping[Any, Any]) -> Approval:
-    values = {name: value for name, value in row.items() if name != "tenant"}
     decided_by, new_args = row["decided_by"], row["new_args"]
-    return Approval(
-        **values
-        | {
-            "args": load(row["args"]),
-            "reasons": tuple(load(row["reasons"])),
-            "requested_by": Principal.from_dict(load(row["requested_by"])),
-            "decided_by": None if decided_by is None else Principal.from_dict(load(decided_by)),
-            "new_args": None if new_args is None else load(new_args),
-            "created_at": moment(row["created_at"]),
-            "expires_at": moment(row["expires_at"]),
-            "decided_at": maybe_moment(row["decided_at"]),
-        }
-    )
+    values: dict[str, Any] = {
+        **row,
+        "args": load(row["args"]),
+        "reasons": tuple(load(row["reasons"])),
+        "requested_by": Principal.from_dict(load(row["requested_by"])),
+        "decided_by": None if decided_by is None else Principal.from_dict(load(decided_by)),
+        "new_args": None if new_args is None else load(new_args),
+        "created_at": moment(row["created_at"]),
+        "expires_at": moment(row["expires_at"]),
+        "decided_at": maybe_moment(row["decided_at"]),
+    }
+    del values["tenant"]
+    return Approval(**values)

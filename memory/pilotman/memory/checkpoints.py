@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
@@ -63,7 +63,7 @@ class CheckpointStore:
 
 
 def opener(url: str, serde: SerializerProtocol) -> Opener:
-    """How to open the checkpoints that belong to a journal's URL: its file's neighbour, or the same server."""
+    """How to open the checkpoints that belong to a journal's URL: its file's neighbour or the same server."""
     parsed = parse(url)
     if parsed.get_backend_name() == "postgresql":
         return lambda: _postgres(parsed, serde)
@@ -80,12 +80,12 @@ def checkpoint_path(journal: Path) -> Path:
 
 
 @asynccontextmanager
-async def _memory(kept: InMemorySaver) -> AsyncIterator[Saver]:
+async def _memory(kept: InMemorySaver) -> AsyncGenerator[Saver]:
     yield kept
 
 
 @asynccontextmanager
-async def _sqlite(path: Path, serde: SerializerProtocol) -> AsyncIterator[Saver]:
+async def _sqlite(path: Path, serde: SerializerProtocol) -> AsyncGenerator[Saver]:
     import aiosqlite
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -97,10 +97,10 @@ async def _sqlite(path: Path, serde: SerializerProtocol) -> AsyncIterator[Saver]
 
 
 @asynccontextmanager
-async def _postgres(url: URL, serde: SerializerProtocol) -> AsyncIterator[Saver]:
+async def _postgres(url: URL, serde: SerializerProtocol) -> AsyncGenerator[Saver]:
     try:
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg import Error
+        from psycopg import AsyncConnection, Error
         from psycopg.rows import dict_row
         from psycopg_pool import AsyncConnectionPool
     except ModuleNotFoundError as error:
@@ -108,14 +108,14 @@ async def _postgres(url: URL, serde: SerializerProtocol) -> AsyncIterator[Saver]
             "PostgreSQL needs its driver", hint='pip install "pilotman[postgres]"'
         ) from error
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    wanted = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool = AsyncConnectionPool(
+    pool: AsyncConnectionPool[AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
         conninfo,
         min_size=1,
         max_size=4,
         open=False,
-        kwargs=wanted,
-        check=AsyncConnectionPool.check_connection,
+        connection_class=cast("type[AsyncConnection[dict[str, Any]]]", AsyncConnection),
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        check=_check,
     )
     async with pool:
         saver = AsyncPostgresSaver(pool, serde=serde)
@@ -130,8 +130,13 @@ async def _postgres(url: URL, serde: SerializerProtocol) -> AsyncIterator[Saver]
         yield saver
 
 
+async def _check(connection: Any) -> None:
+    """A connection that the server has dropped is not lent again."""
+    await connection.execute("")
+
+
 @contextmanager
-def storage_errors() -> Iterator[None]:
+def storage_errors() -> Generator[None]:
     """Drivers' errors in terms of our error tree."""
     try:
         yield

@@ -39,11 +39,12 @@ def dump(value: Any) -> str:
 
 
 def load(text: str) -> Any:
+    """The structure back from its JSON text."""
     return orjson.loads(text)
 
 
 def encode(value: Any) -> Any:
-    """A field as its column holds it: times as microseconds, structures as JSON, text that every database takes."""
+    """A field as its column holds it: times in microseconds, structures as JSON, text without NUL."""
     if isinstance(value, str):
         return text(value)
     if isinstance(value, datetime):
@@ -54,6 +55,7 @@ def encode(value: Any) -> Any:
 
 
 def maybe_moment(value: int | None) -> datetime | None:
+    """The time back, where there is one."""
     return None if value is None else moment(value)
 
 

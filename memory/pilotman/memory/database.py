@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
@@ -52,7 +52,8 @@ def database(url: str, *, busy_timeout: float) -> Database:
 
 
 def parse(url: str) -> URL:
-    """
+    """A journal's URL, with the driver that we use.
+
     Raises:
         ConfigurationError: not a URL of a database that a journal can live in.
     """
@@ -109,7 +110,7 @@ class SqliteDatabase:
             raise
 
     @contextmanager
-    def transaction(self, mode: Mode) -> Iterator[Connection]:
+    def transaction(self, mode: Mode) -> Generator[Connection]:
         assert self._connection is not None
         self._begin = "BEGIN" if mode == "read" else "BEGIN IMMEDIATE"
         full = mode == "full" and self._path is not None
@@ -181,7 +182,7 @@ class PostgresDatabase:
             raise
 
     @contextmanager
-    def transaction(self, mode: Mode) -> Iterator[Connection]:
+    def transaction(self, mode: Mode) -> Generator[Connection]:  # noqa: ARG002  # a server syncs every commit
         connection = self._connect()
         try:
             with connection.begin():
@@ -246,7 +247,7 @@ def translate(error: Exception) -> PilotmanError | Exception:
 
 
 _SERVER_TROUBLE = frozenset({"08", "53", "55", "57", "58", "25", "40", "28", "3D", "XX"})
-"""Classes of SQLSTATE: connection, resources, locks, intervention, system, read-only, deadlock, access, no database."""
+"""SQLSTATE classes: connection, resources, locks, intervention, system, deadlock, access, no database."""
 
 
 def translate_sqlite(error: sqlite3.Error, what: str = "the journal") -> PilotmanError | Exception:

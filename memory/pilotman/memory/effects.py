@@ -41,12 +41,14 @@ def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
 
 
 def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
+    """The permit as it was issued last, or None."""
     query = select(*(permits.c[f.name] for f in fields(Permit))).where(permits.c.permit_id == permit_id)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
     times = {name: moment(row[name]) for name in ("issued_at", "expires_at")}
-    return Permit(**{**row, **times, "chain": tuple(load(row["chain"]))})
+    values: dict[str, Any] = {**row, **times, "chain": tuple(load(row["chain"]))}
+    return Permit(**values)
 
 
 def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[EffectRow, bool]:
@@ -102,7 +104,7 @@ def settle(
     message: str,
     now: datetime,
 ) -> EffectRow:
-    """Write the outcome down. What was applied stays applied; that it was not is believed of the last attempt only.
+    """Write the outcome down. What was applied stays; that it was not is only believed of the last attempt.
 
     Raises:
         NotFound: no intent was written down.
@@ -131,7 +133,8 @@ def settle(
 def by_id(
     connection: Connection, effect_id: str, *, tenant: str | None = None, lock: bool = False
 ) -> EffectRow:
-    """
+    """One write.
+
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
@@ -143,12 +146,14 @@ def by_id(
 
 
 def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
+    """The tenant's write with this idempotency key, or None."""
     query = select(effects).where(effects.c.tenant == tenant, effects.c.key == text(key)).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else _record(row)
 
 
 def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
+    """A run's writes in the order of their intents."""
     query = (
         select(effects).where(effects.c.run_id == run_id).order_by(effects.c.intended_at, effects.c.effect_id)
     )
@@ -157,4 +162,5 @@ def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
 
 def _record(row: Mapping[Any, Any]) -> EffectRow:
     times = {"intended_at": moment(row["intended_at"]), "settled_at": maybe_moment(row["settled_at"])}
-    return EffectRow(**{**row, **times})
+    values: dict[str, Any] = {**row, **times}
+    return EffectRow(**values)

@@ -12,10 +12,10 @@ from pilotman.memory.codec import dump
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One journal entry. ``seq`` counts from 1 without gaps in its run, so a reader goes on ``after`` the last one.
+    """One journal entry. ``seq`` counts from 1 without gaps in its run: a reader goes on ``after`` the last.
 
-    ``kind`` names what happened (``run_started``, ``tool_call_failed``, ``effect_applied`` …), ``actor`` who did
-    it, ``data`` the rest (JSON-able); large bodies stand in ``data`` as ``{"payload": digest}``.
+    ``kind`` names what happened (``run_started``, ``tool_call_failed``, ``effect_applied`` …), ``actor`` who
+    did it, ``data`` the rest (JSON-able); large bodies stand in ``data`` as ``{"payload": digest}``.
     """
 
     seq: int
@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class NewEvent:
-    """An entry to be appended. ``key`` is a deterministic name, unique in its run: a known key is not stored again."""
+    """An entry to append. ``key`` is a deterministic name in its run; a known one is not stored again."""
 
     kind: str
     actor: str

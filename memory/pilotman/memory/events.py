@@ -64,6 +64,7 @@ def append(connection: Connection, rows: Sequence[EventRow]) -> None:
 
 
 def read(connection: Connection, run_id: str, after: int) -> list[Event]:
+    """A run's events with ``seq > after``, in order."""
     rows = connection.execute(_READ, {"run_id": run_id, "after": after})
     return [
         Event(seq=seq, run_id=run_id, at=moment(at), kind=kind, actor=actor, data=load(data))

@@ -22,10 +22,10 @@ class Journal(Ledger):
     """Runs, events, payloads, permits, effects and approvals of one installation.
 
     ``url``: ``sqlite://`` (memory, kept as long as this object), ``sqlite:///file.db`` or ``postgresql://…``.
-    Constructing does no I/O. Any event loop may use it between ``start`` and ``aclose``, also several; it may be
-    started again. What is awaited is committed when it returns, together with all that was appended before;
-    ``append`` and ``put_payload`` do not wait. Methods with a ``tenant`` raise ``NotFound`` for another tenant's
-    ids; those without are for the process that owns the run.
+    Constructing does no I/O. Any event loop may use it between ``start`` and ``aclose``, also several; it may
+    be started again. What is awaited is committed when it returns, together with all that was appended
+    before; ``append`` and ``put_payload`` do not wait. Methods with a ``tenant`` raise ``NotFound`` for
+    another tenant's ids; those without are for the process that owns the run.
 
     Every method may raise ``Unavailable`` (disk full, locked, server gone): nothing of it was stored then.
     """
@@ -78,7 +78,7 @@ class Journal(Ledger):
     async def claim(
         self, run_id: str, *, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
     ) -> RunRow | None:
-        """Own a run and its conversation; None if somebody alive owns it, or another run holds the conversation."""
+        """Own a run and its conversation; None: somebody alive owns it or another run holds that."""
         return await self._write(
             lambda connection: runs.claim(
                 connection, run_id, owner=owner, lease=lease, now=self._clock(), is_dead=is_dead
@@ -142,8 +142,8 @@ class Journal(Ledger):
     # events and payloads
 
     def append(self, run_id: str, events: Sequence[NewEvent]) -> None:
-        """Add events without waiting; known keys are passed over. What fails later is raised by the next ``move``,
-        ``intend``, … of the run.
+        """Add events without waiting; known keys are passed over. What fails later is raised by the run's
+        next ``move``, ``intend`` or other step, and by ``flush``.
 
         Raises:
             TypeError: data that cannot be written as JSON.
@@ -160,7 +160,7 @@ class Journal(Ledger):
         return await self._read(lambda connection: tool_calls(connection, tenant, text(thread_id)))
 
     def put_payload(self, run_id: str, body: bytes) -> str:
-        """Store a body without waiting; the same body once a run. Returns its SHA-256, 64 hexadecimal digits."""
+        """Store a body without waiting, once a run. Returns its SHA-256, 64 hexadecimal digits."""
         row = payloads.prepare(run_id, body)
         self._open.ride(Rider(run_id, payload=row))
         return str(row["digest"])

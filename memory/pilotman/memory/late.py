@@ -22,8 +22,10 @@ from pilotman.memory.checkpoints import CheckpointStore, Saver, storage_errors
 
 
 class LateSaver(BaseCheckpointSaver[str]):
-    """Passes everything on to the store's saver. Synchronous methods work once an asynchronous one has opened it,
-    and from another thread than the event loop's, as with LangGraph's own asynchronous savers.
+    """Passes everything on to the store's saver.
+
+    Synchronous methods work once an asynchronous one has opened it, and from another thread than the event
+    loop's, as with LangGraph's own asynchronous savers.
     """
 
     def __init__(self, store: CheckpointStore, serde: SerializerProtocol) -> None:

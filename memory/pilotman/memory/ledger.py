@@ -39,10 +39,10 @@ class Ledger(Access):
     async def intend(
         self, effect: EffectRow, *, owner: str, events: Sequence[NewEvent] = ()
     ) -> tuple[EffectRow, bool]:
-        """Write down that a write is about to happen: on disk, not only in the system's cache, when it returns.
+        """Write down that a write is about to happen: on disk when it returns, not only in a cache.
 
-        A known key of the tenant gives the row that has it, and False, and stores nothing; unless that write is
-        known not to have happened: then it is taken over as another attempt, and True.
+        A known key of the tenant gives the row that has it, and False, and stores nothing; unless that
+        write is known not to have happened: then it is taken over as another attempt, and True.
 
         Raises:
             Fenced: the run is not this owner's any more.
@@ -71,8 +71,8 @@ class Ledger(Access):
     ) -> EffectRow:
         """Write down what became of a write. ``events`` go to ``run_id``, by default to the effect's run.
 
-        With ``attempt`` (the row's ``attempts`` when it was intended) a late "not applied" of an earlier attempt
-        is refused.
+        With ``attempt`` (the row's ``attempts`` when it was intended) a late "not applied" of an earlier
+        attempt is refused.
 
         Raises:
             Conflict: it was applied and this says otherwise, or a later attempt is under way.

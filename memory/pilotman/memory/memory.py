@@ -21,9 +21,10 @@ from pilotman.memory.parking import ParkingSaver, strict_serde
 class Memory:
     """The journal and the checkpoints of one installation.
 
-    ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (with ``desk.checkpoints.db``
-    beside it, once something is parked) or ``postgresql://host/database`` (extra ``postgres``). Constructing does
-    no I/O. Start it in the event loop that uses it; after ``aclose`` it may be started again, also in another.
+    ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (parked graphs lie in
+    ``desk.checkpoints.db`` beside it) or ``postgresql://host/database`` (extra ``postgres``). Constructing
+    does no I/O. Start it in the event loop that uses it; after ``aclose`` it may be started again, also in
+    another.
     """
 
     def __init__(self, url: str = "sqlite://", *, clock: Callable[[], datetime] | None = None) -> None:

@@ -34,7 +34,8 @@ def needed(connection: Connection) -> bool:
 
 
 def check_revision(revision: str | None) -> None:
-    """
+    """See that the schema's revision is one of ours.
+
     Raises:
         CorruptJournal: a revision that this package does not know, hence a newer one.
     """

@@ -21,7 +21,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 
 def strict_serde() -> JsonPlusSerializer:
-    """Nothing but plain data and LangChain messages is revived from a checkpoint, whatever the environment says."""
+    """Only plain data and LangChain messages are revived from a checkpoint, whatever the environment says."""
     return JsonPlusSerializer(allowed_msgpack_modules=None)
 
 
@@ -34,9 +34,9 @@ class _Kept:
 class ParkingSaver(BaseCheckpointSaver[str]):
     """A checkpointer for graphs with ``durability="exit"``, each thread driven by one process at a time.
 
-    A thread is read from ``inner`` once, then lives in this process until it is parked (handed to ``inner``, its
-    memory freed) or dropped. Without ``inner`` a parked thread stays in memory. What was not parked is lost with
-    the process: the journal is the write-ahead log.
+    A thread is read from ``inner`` once, then lives in this process until it is parked (handed to ``inner``,
+    its memory freed) or dropped. Without ``inner`` a parked thread stays in memory. What was not parked is
+    lost with the process: the journal is the write-ahead log.
     """
 
     def __init__(self, inner: BaseCheckpointSaver[str] | None = None) -> None:
@@ -56,8 +56,7 @@ class ParkingSaver(BaseCheckpointSaver[str]):
             return
         kept.stored = True  # from the first row on, also if this fails half-way
         for item in sorted(kept.saver.list(_whole(thread_id)), key=_age):
-            place = item.config["configurable"]
-            rows = kept.saver.writes.get((thread_id, place["checkpoint_ns"], place["checkpoint_id"]), {})
+            rows = kept.saver.writes.get(_position(item), {})
             paths = {task_id: path for task_id, _, _, path in rows.values()}
             await _copy(item, self.inner, paths)
         self._threads.pop(thread_id, None)
@@ -69,13 +68,13 @@ class ParkingSaver(BaseCheckpointSaver[str]):
             await self.inner.adelete_thread(thread_id)
 
     async def _keep(self, thread_id: str) -> InMemorySaver:
-        """The thread in this process, the newest checkpoint of each namespace read from ``inner`` if need be."""
+        """The thread in this process; each namespace's newest checkpoint is read from ``inner`` if need be."""
         if thread_id not in self._threads:
             kept = _Kept(InMemorySaver(serde=self.serde), stored=False)
             if self.inner is not None:
                 newest: dict[str, CheckpointTuple] = {}
                 async for item in self.inner.alist(_whole(thread_id)):
-                    newest.setdefault(item.config["configurable"]["checkpoint_ns"], item)
+                    newest.setdefault(_position(item)[1], item)
                 for item in newest.values():
                     await _copy(item, kept.saver, {})
                 kept.stored = bool(newest)
@@ -98,10 +97,10 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        found = {_place(item): item for item in self._list(config, filter, before)}
+        found = {_position(item): item for item in self._list(config, filter, before)}
         if self.inner is not None:
             async for item in self.inner.alist(config, filter=filter, before=before):
-                found.setdefault(_place(item), item)
+                found.setdefault(_position(item), item)
         for item in sorted(found.values(), key=_age, reverse=True)[:limit]:
             yield item
 
@@ -138,9 +137,11 @@ class ParkingSaver(BaseCheckpointSaver[str]):
 
 async def _copy(item: CheckpointTuple, to: BaseCheckpointSaver[str], paths: Mapping[str, str]) -> None:
     """Write a checkpoint and its pending writes to another saver, as they stood."""
-    place = item.config["configurable"]
-    parent = item.parent_config["configurable"]["checkpoint_id"] if item.parent_config else None
-    under: RunnableConfig = {"configurable": {**place, "checkpoint_id": parent}}
+    thread_id, namespace, _ = _position(item)
+    parent = (item.parent_config or {}).get("configurable", {}).get("checkpoint_id")
+    under: RunnableConfig = {
+        "configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": parent}
+    }
     await to.aput(under, item.checkpoint, item.metadata, item.checkpoint["channel_versions"])
     tasks: dict[str, list[tuple[str, Any]]] = {}
     for task_id, channel, value in item.pending_writes or ():
@@ -154,7 +155,12 @@ async def _copy(item: CheckpointTuple, to: BaseCheckpointSaver[str], paths: Mapp
 
 
 def _thread(config: RunnableConfig) -> str:
-    return str(config["configurable"]["thread_id"])
+    return str(config.get("configurable", {})["thread_id"])
+
+
+def _position(item: CheckpointTuple) -> tuple[str, str, str]:
+    place = item.config.get("configurable", {})
+    return place["thread_id"], place["checkpoint_ns"], place["checkpoint_id"]
 
 
 def _whole(thread_id: str) -> RunnableConfig:
@@ -164,8 +170,3 @@ def _whole(thread_id: str) -> RunnableConfig:
 
 def _age(item: CheckpointTuple) -> str:
     return item.checkpoint["id"]
-
-
-def _place(item: CheckpointTuple) -> tuple[str, str, str]:
-    place = item.config["configurable"]
-    return place["thread_id"], place["checkpoint_ns"], place["checkpoint_id"]

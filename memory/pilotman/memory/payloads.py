@@ -16,11 +16,13 @@ PayloadRow: TypeAlias = dict[str, Any]
 
 
 def prepare(run_id: str, body: bytes) -> PayloadRow:
+    """The body as columns."""
     # a copy of exact length: orjson's results keep kilobytes of spare room behind them
     return {"run_id": run_id, "digest": sha256(body).hexdigest(), "body": bytes(memoryview(body))}
 
 
 def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
+    """Store bodies; known ones, also redacted ones, stay as they are."""
     connection.execute(_PUT, list(rows))
 
 
@@ -52,7 +54,8 @@ def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
 
 
 def redact(connection: Connection, run_id: str, digest: str, reason: str) -> None:
-    """
+    """Replace the body by the reason why it is gone.
+
     Raises:
         NotFound: the run has no such payload.
     """

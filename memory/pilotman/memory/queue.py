@@ -1,4 +1,4 @@
-"""The queue of requests: the most urgent first, then the oldest. A claimed run stays in it until it ends or waits."""
+"""The queue of requests: the most urgent first, then the oldest. A claimed one stays till it ends or waits."""
 
 from __future__ import annotations
 
@@ -54,4 +54,5 @@ def length(connection: Connection, tenant: str | None) -> int:
 
 
 def remove(connection: Connection, run_id: str) -> None:
+    """Take the run out, if it is in."""
     connection.execute(delete(queue).where(queue.c.run_id == run_id))

@@ -29,8 +29,8 @@ class Fenced(Conflict):
 class RunRow:
     """A run's record. Times are aware UTC, ``waited_s`` seconds spent waiting for a person.
 
-    ``active``: it holds its conversation, one run at a time for each tenant and ``thread_id``. ``owner`` is the
-    process that drives it, until ``lease_until``. ``next_seq`` is the number that its next event gets.
+    ``active``: it holds its conversation, one run at a time for each tenant and ``thread_id``. ``owner`` is
+    the process that drives it, until ``lease_until``. ``next_seq`` is the number that its next event gets.
     """
 
     run_id: str
@@ -77,7 +77,7 @@ class TransitionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class EffectRow:
-    """One write in the ledger. ``digest`` is that of its exact arguments, ``key`` its idempotency key in the tenant.
+    """One write in the ledger. ``digest`` is of its arguments, ``key`` its idempotency key in the tenant.
 
     ``result`` is the digest of the recorded payload.
     """

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.selectable import Select
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
@@ -54,7 +56,8 @@ def record(row: Row[Any]) -> RunRow:
 
 
 def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock: bool = False) -> RunRow:
-    """
+    """A run's record; ``lock`` holds the row until the transaction ends.
+
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
@@ -65,11 +68,13 @@ def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock:
 
 
 def missing(run_id: str) -> NotFound:
+    """The error for a run that is not there, or not yours."""
     return NotFound(f"there is no run {run_id}")
 
 
 def check_tenant(connection: Connection, run_id: str, tenant: str) -> None:
-    """
+    """See that the run is the tenant's.
+
     Raises:
         NotFound: there is no such run, or it is another tenant's.
     """
@@ -174,7 +179,7 @@ def claim(
     now: datetime,
     is_dead: Callable[[str], bool],
 ) -> RunRow | None:
-    """Own the run and its conversation, or None: somebody alive owns it, or another run holds the conversation.
+    """Own the run and its conversation; None: somebody alive owns it or another run holds the conversation.
 
     Raises:
         NotFound: there is no such run.
@@ -193,6 +198,7 @@ def claim(
 
 
 def renew(connection: Connection, *, owner: str, until: datetime) -> None:
+    """Extend the lease of all the owner's runs that are not over."""
     connection.execute(
         update(runs)
         .where(runs.c.owner == owner, runs.c.state.not_in(sorted(ENDED)))
@@ -212,7 +218,7 @@ def release(connection: Connection, run_id: str, *, owner: str) -> None:
 def move(
     connection: Connection, transition: TransitionRow, *, owner: str, changes: Mapping[str, Any]
 ) -> None:
-    """Another state. The end of a run gives its conversation free; its end and waiting take it from the queue.
+    """Another state. A run's end gives its conversation free; its end and its waiting take it from the queue.
 
     Raises:
         NotFound: there is no such run.
@@ -222,29 +228,37 @@ def move(
     if unknown:
         raise ConfigurationError(f"a move cannot change {', '.join(sorted(unknown))} of a run")
     values = {name: encode(value) for name, value in changes.items()}
+    values |= {"state": transition.to_state, "updated_at": micros(transition.at)}
     if transition.to_state in ENDED:
         values.setdefault("active", False)
-    done = connection.execute(
-        update(runs)
-        .where(
-            runs.c.run_id == transition.run_id, runs.c.owner == owner, runs.c.state == transition.from_state
-        )
-        .values(**values, state=transition.to_state, updated_at=micros(transition.at))
-    )
+    where = {"its_run": transition.run_id, "its_owner": owner, "its_state": transition.from_state}
+    done = connection.execute(_moved(frozenset(values)), values | where)
     if not done.rowcount:
         check_owner(connection, transition.run_id, owner)
         raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
-    stored = {f.name: encode(getattr(transition, f.name)) for f in fields(transition)}
-    connection.execute(insert(transitions), stored)
+    stored = {name: encode(getattr(transition, name)) for name in _TRANSITION}
+    connection.execute(_NOTED, stored)
     if transition.to_state in ENDED or transition.to_state == WAITING:
         connection.execute(delete(queue).where(queue.c.run_id == transition.run_id))
+
+
+@cache  # building a statement costs more than executing it
+def _moved(names: frozenset[str]) -> Update:
+    mine = (runs.c.run_id == bindparam("its_run"), runs.c.owner == bindparam("its_owner"))
+    new = {name: bindparam(name) for name in sorted(names)}
+    return update(runs).where(*mine, runs.c.state == bindparam("its_state")).values(new)
+
+
+_NOTED = insert(transitions)
+_TRANSITION = tuple(f.name for f in fields(TransitionRow))
 
 
 def history(connection: Connection, run_id: str) -> list[TransitionRow]:
     """A run's transitions in order."""
     query = select(transitions).where(transitions.c.run_id == run_id).order_by(transitions.c.number)
     rows = connection.execute(query).mappings()
-    return [TransitionRow(**{**row, "at": moment(row["at"])}) for row in rows]
+    found: list[dict[str, Any]] = [{**row, "at": moment(row["at"])} for row in rows]
+    return [TransitionRow(**values) for values in found]
 
 
 def request_cancel(connection: Connection, run_id: str, *, reason: str, now: datetime) -> RunRow:

@@ -1,4 +1,4 @@
-"""The journal's tables (SQLAlchemy Core). Times are integer microseconds since 1970 UTC, structures JSON text.
+"""The journal's tables (SQLAlchemy Core). Times are microseconds since 1970 UTC, structures JSON text.
 
 ``migrations`` builds the same tables; a test compares the two.
 """

@@ -13,7 +13,7 @@ APPLICATION_ID = 0x504C544D
 """``PLTM``, in the file's header (SQLite's application id)."""
 _MAGIC = b"SQLite format 3\x00"
 _CHECKED_WHOLE = 64 * 2**20
-"""Files up to this size, in bytes, have every page looked at (about 0.1 s); larger ones header and schema only."""
+"""Bytes. Up to this size every page is looked at (about 0.1 s); of larger files header and schema only."""
 
 
 def check(path: Path) -> bool:
@@ -46,6 +46,7 @@ def _has_wal(path: Path) -> bool:
 
 
 def corrupt(path: Path, what: str) -> CorruptJournal:
+    """The error for a file that is not a whole journal of ours."""
     return CorruptJournal(
         f"{path} {what}; it was left untouched", hint="restore it from a backup, or name another file"
     )

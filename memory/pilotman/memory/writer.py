@@ -28,7 +28,7 @@ _ATTEMPTS = 3
 
 @dataclass(slots=True)
 class Rider:
-    """Events or a payload that nobody waits for: stored with what comes next, after the linger at the latest."""
+    """Events or a payload that nobody waits for: stored with what comes next, or after the linger."""
 
     run_id: str
     events: Sequence[EventRow] = ()
@@ -235,7 +235,7 @@ class Writer:
             return
 
     def _refused(self, item: Item) -> bool:
-        """Whether the item's run has lost something: riders are dropped, an operation is told and clears it."""
+        """Whether the item's run has lost something: riders are dropped, an operation is told, clearing it."""
         if isinstance(item, Rider):
             return item.run_id in self._lost
         name = item.answers_for

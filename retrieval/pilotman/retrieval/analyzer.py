@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 _COMPOUND = re.compile(r"[^\W_]+(?:[-_./:][^\W_]+)*")
 _FRAGMENT = re.compile(r"[^\W_]+")

@@ -48,12 +48,12 @@ class SentenceEmbeddings(Embeddings):
 
     all-MiniLM-L6-v2 comes from an installed package, if there is one, and its hash is checked; every other
     model comes by its name from the model hub (``HF_HUB_OFFLINE`` is respected) or from a folder. Weights are
-    only read in the safetensors format. ``threads`` compute, by default one a processor, at most four.
+    only read in the safetensors format. ``threads`` compute, by default half of the processors, at most four.
     """
 
     def __init__(self, model: str, *, threads: int | None = None) -> None:
         self.model = model
-        self._threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
+        self._threads = threads or max(1, min((os.cpu_count() or 1) // 2, _MOST_THREADS))
         self._loaded: Any = None
         self._lock = threading.Lock()
 

@@ -16,6 +16,8 @@ from pilotman.agents.report import Report
 from pilotman.agents.scope import TaskScope
 from pilotman.memory.parking import ParkingSaver
 from pilotman.supervisor import graph as supervisor_graph
+from pilotman.supervisor.drawing import showable
+from pilotman.supervisor.team import Team
 
 RECURSION_LIMIT = 1_000
 """Supersteps of one graph. The purse ends a run long before."""
@@ -81,3 +83,15 @@ class Graphs:
         self._stopped.get(run_id, set()).discard(thread)
         await self._saver.drop(thread)
         return state
+
+
+def drawn(team: Team) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """A team's graph with its agents' graphs beside it, fresh: to look at, driven by nobody."""
+    agents = {
+        member.name: drawn(member)
+        if isinstance(member, Team)
+        else specialist_graph.build(Desks()).compile(name=member.name)
+        for member in team.members.values()
+    }
+    own = supervisor_graph.build(lambda _run_id, _path: None).compile(name=team.name)
+    return showable(own, children={"delegate": agents})

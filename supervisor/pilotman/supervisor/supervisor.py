@@ -31,11 +31,10 @@ from pilotman.memory.event import NewEvent
 from pilotman.memory.records import ENDED, WAITING, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.answers import Answers
-from pilotman.supervisor.drawing import showable
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import Engine, Ports
 from pilotman.supervisor.fold import fold
-from pilotman.supervisor.graph import build
+from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.plan import Plan, problems
 from pilotman.supervisor.run import Run
@@ -145,8 +144,8 @@ class Supervisor:
 
     @property
     def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The supervisor's compiled LangGraph graph, to look at; it draws itself without a web service."""
-        return showable(build(lambda _run, _path: None).compile(name=self.name))
+        """The team's compiled LangGraph graph, to look at; it draws itself and its agents without a web service."""
+        return drawn(self._team)
 
     def as_graph(
         self, *, principal: Callable[[RunnableConfig, Any], Principal] | None = None

@@ -112,8 +112,9 @@ def support(
 ) -> None:
     """Answer a customer: look up policies and the account, update it under a permit."""
     settings = Settings(documents=None if policies is None else str(policies.absolute()), model=model)
-    place = Home(home)
-    _drive(place, place.team("support", settings), text, _principal(tenant, user), as_json=as_json)
+    place, who = Home(home), _principal(tenant, user)
+    place.open_shop(tenant=tenant, customer=who.user)
+    _drive(place, place.team("support", settings), text, who, as_json=as_json)
 
 
 @app.command()
@@ -306,11 +307,14 @@ def _read(alert: str) -> Any:
         raise InvalidRequest(f"{alert} cannot be read: {error.strerror}") from error
     if len(raw) > MAX_INPUT:
         raise InvalidRequest(f"{alert} has more than {MAX_INPUT:,} bytes")
+    name = "standard input" if alert == "-" else alert
     try:
-        return json.loads(raw)
+        webhook = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        name = "standard input" if alert == "-" else alert
         raise InvalidRequest(f"{name} is not JSON: {error}", hint="give one Alertmanager webhook") from error
+    if not isinstance(webhook, dict):
+        raise InvalidRequest(f"{name} holds no JSON object", hint="give one Alertmanager webhook")
+    return webhook
 
 
 def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:

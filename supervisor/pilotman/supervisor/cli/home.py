@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor.supervisor import Supervisor
 from pilotman.supervisor.teams.incident import incident_team
 from pilotman.supervisor.teams.samples import sample_runbooks, support_policies
-from pilotman.supervisor.teams.support import SQLiteAccountStore, support_team
+from pilotman.supervisor.teams.shop import SQLiteShop, add_samples
+from pilotman.supervisor.teams.support import support_team
 from pilotman.supervisor.teams.ticket_client import HTTPTicketBook
 from pilotman.supervisor.teams.tickets import SQLiteTicketBook, TicketBook
 
@@ -39,6 +42,15 @@ class Home:
     def __init__(self, path: Path | None) -> None:
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
         self.memory = Memory(f"sqlite:///{self.path / 'pilotman.db'}")
+
+    @property
+    def shop(self) -> SQLiteShop:
+        """The support team's accounts and orders."""
+        return SQLiteShop(self.path / "shop.db")
+
+    def open_shop(self, *, tenant: str, customer: str) -> None:
+        """Fill an empty shop with sample orders of a customer, so that there is something to ask about."""
+        add_samples(self.shop, tenant=tenant, customer=customer, today=date.today())
 
     def tickets(self, settings: Settings) -> TicketBook:
         """The ticket service where one is configured, else a book in the home."""
@@ -82,11 +94,13 @@ class Home:
             models=settings.model,
             memory=self.memory,
             corpus=self._corpus(settings.documents, support_policies()),
-            accounts=SQLiteAccountStore(self.path / "accounts.db"),
+            shop=self.shop,
         )
 
     def _corpus(self, documents: str | None, default: Path) -> Corpus:
         folder = default if documents is None else Path(documents)
+        if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
+            raise ConfigurationError(f"{folder} is no folder that can be read", hint="name a folder of Markdown")
         return Corpus([FolderSource(folder)], path=self.path / "index")
 
     def settings(self, name: str) -> Settings:

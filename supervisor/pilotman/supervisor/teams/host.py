@@ -74,14 +74,14 @@ class Machine:
         refusal = self.refusal(host)
         about: Facts = {"host": host.strip(), "observed_at": self._clock().astimezone(UTC).isoformat()}
         if refusal is not None:
-            return {**about, "observed_host": None, "summary": refusal}, refusal
+            return {"summary": refusal, **about, "observed_host": None}, refusal
         seen = look()
         stands_in = bool(host.strip()) and not self.is_called(host)
         note = (
             f" (asked about {host.strip()}; this machine was observed as its user said)" if stands_in else ""
         )
         summary = f"{self.name}{note}: {seen.summary}"
-        return {**about, "observed_host": self.name, "summary": summary, **seen.facts}, seen.missing
+        return {"summary": summary, **about, "observed_host": self.name, **seen.facts}, seen.missing
 
 
 def disks(mountpoint: str = "") -> Observed:

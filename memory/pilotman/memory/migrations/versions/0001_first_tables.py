@@ -14,6 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """All tables of the first release."""
     _runs()
     _histories()
     _ledger()

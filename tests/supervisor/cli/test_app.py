@@ -1,0 +1,244 @@
+"""The command line as a newcomer uses it: what it prints, what it leaves behind, how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pilotman.supervisor.cli import main
+from pilotman.supervisor.teams.samples import sample_alert
+
+RUN = [sys.executable, "-c", "from pilotman.supervisor.cli import main; main()"]
+
+
+class Terminal:
+    """Runs commands in this process, in one home."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *args: str, home: bool = True) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error of one command."""
+        words = ["pilotman", *args, *(("--home", str(self.home)) if home else ())]
+        self._monkeypatch.setattr(sys, "argv", words)
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = self._capsys.readouterr()
+        return int(code), out, err
+
+    def json(self, *args: str) -> tuple[int, Any]:
+        code, out, err = self(*args, "--json")
+        assert out, err
+        return code, json.loads(out)
+
+
+@pytest.fixture
+def pilotman(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    return Terminal(tmp_path / "home", capsys, monkeypatch)
+
+
+def test_the_main_job_opens_a_ticket_and_a_risky_action_waits_for_a_person(pilotman: Terminal) -> None:
+    code, run = pilotman.json("triage")
+    assert code == 3
+    assert run["state"] == "ESCALATED"
+    assert set(run) >= {
+        "run_id",
+        "state",
+        "answer",
+        "citations",
+        "retrieved",
+        "actions",
+        "usage",
+        "caveats",
+        "covered",
+    }
+    assert run["covered"] is True
+    assert set(run["usage"]) == {"steps", "tool_calls", "input_tokens", "output_tokens", "cost_usd"}
+    assert all(set(c) == {"source", "version", "quote"} for c in run["citations"])
+    assert run["citations"]
+    by_tool = {action["tool"]: action for action in run["actions"]}
+    assert by_tool["open_ticket"]["status"] == "applied"
+    assert by_tool["restart_service"]["status"] == "waiting"
+    _, tickets = pilotman.json("tickets")
+    assert [ticket["run_id"] for ticket in tickets] == [run["run_id"]]
+    _, asked = pilotman.json("approvals")
+    assert [a["approval_id"] for a in asked] == [by_tool["restart_service"]["approval_id"]]
+    code, ended = pilotman.json("approve", asked[0]["approval_id"], "--by", "bob", "--digest", asked[0]["digest"])
+    assert (code, ended["state"]) == (0, "COMPLETED")
+    assert {a["tool"]: a["status"] for a in ended["actions"]} == {
+        "open_ticket": "applied",
+        "restart_service": "applied",
+    }
+    code, _, err = pilotman("approve", asked[0]["approval_id"])
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_rejected_action_ends_with_the_rejection_in_the_answer(pilotman: Terminal) -> None:
+    _, run = pilotman.json("triage")
+    _, [asked] = pilotman.json("approvals")
+    code, ended = pilotman.json("reject", asked["approval_id"], "--by", "bob", "--comment", "not during business hours")
+    assert (code, ended["run_id"]) == (0, run["run_id"])
+    assert "not during business hours" in ended["answer"]
+    assert {a["tool"]: a["status"] for a in ended["actions"]}["restart_service"] == "denied"
+
+
+def test_the_same_alert_sent_twice_joins_the_first_run(pilotman: Terminal, tmp_path: Path) -> None:
+    alert = tmp_path / "alert.json"
+    alert.write_text(json.dumps(sample_alert(host=socket.gethostname())))
+    _, first = pilotman.json("triage", str(alert))
+    _, again = pilotman.json("triage", str(alert))
+    _, tickets = pilotman.json("tickets")
+    assert first["run_id"] == again["run_id"]
+    assert len(tickets) == 1
+
+
+def test_a_resolved_alert_is_answered_and_opens_nothing(
+    pilotman: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = sample_alert()
+    alert["status"] = "resolved"
+    for one in alert["alerts"]:
+        one["status"] = "resolved"
+        one["endsAt"] = "2026-11-20T10:00:00Z"
+    stdin = io.TextIOWrapper(io.BytesIO(json.dumps(alert).encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    code, run = pilotman.json("triage", "-")
+    _, tickets = pilotman.json("tickets")
+    assert (code, run["state"], run["actions"], tickets) == (0, "COMPLETED", [], [])
+    assert run["answer"].startswith("Resolved")
+
+
+def test_people_see_progress_the_run_and_what_to_do_next(pilotman: Terminal) -> None:
+    code, out, err = pilotman("triage")
+    assert code == 3
+    assert "operator" in err
+    assert "pilotman approve apr_" in out
+    code, out, _ = pilotman("runs")
+    assert "ESCALATED" in out
+    _, [listed] = pilotman.json("runs")
+    code, out, _ = pilotman("show", listed["run_id"])
+    assert code == 0
+    assert "open_ticket" in out
+    assert "restart_service" in pilotman("approvals")[1]
+    assert "T-1" in pilotman("tickets")[1]
+    code, run = pilotman.json("cancel", listed["run_id"], "--reason", "drill")
+    assert (code, run["state"]) == (1, "CANCELLED")
+    code, run = pilotman.json("resume", listed["run_id"])
+    assert (code, run["state"]) == (1, "CANCELLED")
+
+
+def test_support_answers_from_policy_and_updates_the_account(pilotman: Terminal) -> None:
+    code, run = pilotman.json(
+        "support", "Where is my refund for order A-1001? Please change my email to ann@new.example", "--user", "ann"
+    )
+    assert code == 0
+    assert "A-1001" in run["answer"]
+    assert "ann@new.example" in run["answer"]
+    assert [a["status"] for a in run["actions"] if a["tool"] == "update_account"] == ["applied"]
+
+
+def test_the_graph_draws_itself(pilotman: Terminal, tmp_path: Path) -> None:
+    code, out, _ = pilotman("graph")
+    assert code == 0
+    assert "supervise" in out
+    picture = tmp_path / "graph.svg"
+    assert pilotman("graph", "--svg", str(picture))[0] == 0
+    assert picture.read_text().lstrip().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("triage", "nowhere.json"), 2, "nowhere.json"),
+        (("triage", "--runbooks", "/nowhere/at/all"), 2, "/nowhere/at/all"),
+        (("triage", "--model", "nobody:knows-this"), 2, "nobody"),
+        (("triage", "--model", "nonsense"), 2, "provider:name"),
+        (("show", "run_nothing"), 2, "run_nothing"),
+        (("resume", "run_nothing"), 2, "run_nothing"),
+        (("approve", "apr_nothing"), 2, "apr_nothing"),
+        (("runs", "--state", "DREAMING"), 2, "DREAMING"),
+        (("support", " "), 2, "empty"),
+    ],
+)
+def test_bad_usage_is_one_clear_line_and_exit_code_2(
+    pilotman: Terminal, args: tuple[str, ...], code: int, words: str
+) -> None:
+    got, out, err = pilotman(*args)
+    assert got == code
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "[1]", '"x"', '{"version": "3"}', '{"version": "4", "status": "firing", "alerts": []}', "nan"],
+)
+def test_a_malformed_webhook_is_one_clear_line(pilotman: Terminal, tmp_path: Path, text: str) -> None:
+    alert = tmp_path / "alert.json"
+    alert.write_text(text)
+    code, out, err = pilotman("triage", str(alert))
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in out + err
+
+
+def test_a_corrupt_journal_is_left_as_it_is(pilotman: Terminal) -> None:
+    pilotman.json("triage")
+    journal = pilotman.home / "pilotman.db"
+    for rest in pilotman.home.glob("pilotman.db-*"):
+        rest.unlink()
+    journal.write_bytes(b"this is not a database, it only looks like a file " * 200)
+    before = journal.read_bytes()
+    code, _, err = pilotman("runs")
+    assert (code, len(err.strip().splitlines())) == (1, 1)
+    assert journal.read_bytes() == before
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(pilotman: Terminal) -> None:
+    _, run = pilotman.json("triage")
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    full = subprocess.run(
+        [*RUN, "triage", "--tenant", "other", "--home", str(pilotman.home)],
+        capture_output=True,
+        text=True,
+        preexec_fn=small,
+        timeout=60,
+    )
+    assert full.returncode == 1, full.stderr
+    assert "Traceback" not in full.stderr
+    assert "pilotman: " in full.stderr.splitlines()[-1]
+    assert [r["run_id"] for r in pilotman.json("runs")[1]] == [run["run_id"]]
+
+
+def test_tenants_do_not_see_each_other(pilotman: Terminal) -> None:
+    _, run = pilotman.json("triage")
+    _, [asked] = pilotman.json("approvals")
+    for args in (
+        ("show", run["run_id"]),
+        ("resume", run["run_id"]),
+        ("cancel", run["run_id"]),
+        ("approve", asked["approval_id"]),
+        ("reject", asked["approval_id"]),
+    ):
+        assert pilotman(*args, "--tenant", "other")[0] == 2
+    for command in ("runs", "tickets", "approvals"):
+        assert pilotman.json(command, "--tenant", "other")[1] == []
