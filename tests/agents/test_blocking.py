@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from pilotman.agents.blocking import GRACE, Threads, ThreadsExhausted, bounded
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ async def stubborn(stop: threading.Event) -> None:
             continue
 
 
-# --- bounded ------------------------------------------------------------------------------------------------
+# --- bounded -----
 
 
 async def answer() -> int:
@@ -172,7 +173,7 @@ async def test_the_given_context_is_used_and_not_changed() -> None:
     assert variable.get() == "outside"
 
 
-# --- threads ------------------------------------------------------------------------------------------------
+# --- threads -----
 
 
 async def test_a_function_runs_in_a_daemon_thread_with_the_callers_context() -> None:
@@ -196,15 +197,38 @@ async def test_idle_threads_beyond_the_limit_end() -> None:
     threads = Threads(idle=1)
     gate = threading.Event()
     calls = [asyncio.create_task(threads.run(gate.wait)) for _ in range(5)]
-    await asyncio.sleep(0.02)
-    assert threads.live == 5
+    await settled(threads, 5)
     gate.set()
     await asyncio.gather(*calls)
-    for _ in range(50):
-        if threads.live == 1:
-            break
+    await settled(threads, 1)
+
+
+async def test_idle_threads_end_after_a_while() -> None:
+    threads = Threads(idle_seconds=0.01)
+    assert await threads.run(int) == 0
+    await settled(threads, 0)
+    assert await threads.run(int) == 0
+
+
+async def test_a_system_without_threads_left_is_as_a_full_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = Threads()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(ThreadsExhausted, match="can't start new thread"):
+            await threads.run(int)
+    assert threads.live == 0
+    assert await threads.run(int) == 0
+
+
+async def settled(threads: Threads, live: int) -> None:
+    for _ in range(100):
+        if threads.live == live:
+            return
         await asyncio.sleep(0.01)
-    assert threads.live == 1
+    raise AssertionError(f"{threads.live} threads live, not {live}")
 
 
 async def test_a_stuck_function_is_left_and_counts_until_it_returns(release: threading.Event) -> None:
@@ -252,7 +276,7 @@ def test_a_function_that_returns_after_its_loop_was_closed_harms_nothing(release
     assert asyncio.run(threads.run(int)) == 0
 
 
-# --- the loop's own executor ----------------------------------------------------------------------------------
+# --- the loop's own executor -----
 
 
 async def test_libraries_inside_a_bounded_call_use_our_threads_and_the_host_its_own() -> None:
@@ -282,7 +306,7 @@ async def test_the_hosts_own_executor_is_kept() -> None:
     assert (await asyncio.to_thread(lambda: threading.current_thread().name)).startswith("host")
 
 
-# --- a process exits ------------------------------------------------------------------------------------------
+# --- a process exits -----
 
 COROUTINES = """
 async def swallows_cancellation():

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from pilotman.agents.bounds import MAX_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, Bounds
 from pilotman.agents.failure import InvalidArguments
 
@@ -26,30 +27,30 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("args", "fits"),
-    [
-        ({"free": "x" * MAX_TEXT}, True),
-        ({"free": "x" * (MAX_TEXT + 1)}, False),
-        ({"long": "x" * 50_000}, True),
-        ({"long": "é" * 50_000}, True),
-        ({"long": "x" * 50_001}, False),
-        ({"short": "x" * 11}, False),
-        ({"items": [{"text": "x" * 11_000}]}, True),
-        ({"items": [{"text": "x" * 11_001}]}, False),
-        ({"items": [{"other": "x" * 10_001}]}, False),
-        ({"items": [{}] * (MAX_ITEMS + 1)}, False),
-        ({"many": [1] * 2_000}, True),
-        ({"many": [1] * 2_001}, False),
-        ({"pair": ["x" * 20_000, "y"]}, True),
-        ({"pair": ["x", "y" * 10_001]}, False),
-        ({"map": {"k": "x" * 12_000}}, True),
-        ({"map": {"k": "x" * 12_001}}, False),
-        ({"map": {f"k{i}": "" for i in range(MAX_ITEMS + 1)}}, False),
-        ({"any": {"k" * (MAX_TEXT + 1): 1}}, False),
-        ({"unknown": "x" * (MAX_TEXT + 1)}, False),
-    ],
-)
+SIZES: list[tuple[dict[str, Any], bool]] = [
+    ({"free": "x" * MAX_TEXT}, True),
+    ({"free": "x" * (MAX_TEXT + 1)}, False),
+    ({"long": "x" * 50_000}, True),
+    ({"long": "é" * 50_000}, True),
+    ({"long": "x" * 50_001}, False),
+    ({"short": "x" * 11}, False),
+    ({"items": [{"text": "x" * 11_000}]}, True),
+    ({"items": [{"text": "x" * 11_001}]}, False),
+    ({"items": [{"other": "x" * 10_001}]}, False),
+    ({"items": [{}] * (MAX_ITEMS + 1)}, False),
+    ({"many": [1] * 2_000}, True),
+    ({"many": [1] * 2_001}, False),
+    ({"pair": ["x" * 20_000, "y"]}, True),
+    ({"pair": ["x", "y" * 10_001]}, False),
+    ({"map": {"k": "x" * 12_000}}, True),
+    ({"map": {"k": "x" * 12_001}}, False),
+    ({"map": {f"k{i}": "" for i in range(MAX_ITEMS + 1)}}, False),
+    ({"any": {"k" * (MAX_TEXT + 1): 1}}, False),
+    ({"unknown": "x" * (MAX_TEXT + 1)}, False),
+]
+
+
+@pytest.mark.parametrize(("args", "fits"), SIZES)
 def test_sizes(args: dict[str, Any], fits: bool) -> None:
     if fits:
         assert orjson.loads(Bounds(SCHEMA).check(args)) == args

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+
 from pilotman.agents.context import Credentials, ToolContext
 from pilotman.agents.failure import ToolFailure, classify
 from pilotman.guardrails import Principal

@@ -14,6 +14,7 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pilotman.agents.blocking import ThreadsExhausted
 from pilotman.agents.failure import InvalidArguments, ToolFailure, classify, retry_after_of, status_of
 from pilotman.guardrails.policy import Effect
@@ -77,8 +78,7 @@ UNSENT: list[Exception] = [
 
 @pytest.mark.parametrize("error", UNSENT, ids=repr)
 def test_a_failed_connection_sent_nothing(error: Exception) -> None:
-    for effect in ("read", "write"):
-        result = classify(error, effect=effect)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    for result in (classify(error, effect="read"), classify(error, effect="write")):
         assert (result.kind, result.retryable) == ("transient", True)
 
 
@@ -130,6 +130,23 @@ def test_a_wrapped_error_is_as_its_cause_but_never_for_a_write() -> None:
     assert classify(wrapped, effect="write").kind == "unknown_outcome"
 
 
+def test_errors_that_cause_each_other_end() -> None:
+    one, two = RuntimeError("one"), RuntimeError("two")
+    one.__cause__, two.__cause__ = two, one
+    assert classify(one, effect="read").kind == "permanent"
+
+
+class Hostile(Exception):
+    @property
+    def status_code(self) -> int:
+        raise RuntimeError("boom")
+
+
+def test_an_error_that_cannot_be_looked_at_is_still_a_value() -> None:
+    assert classify(Hostile(), effect="read").kind == "permanent"
+    assert classify(Hostile(), effect="write").kind == "unknown_outcome"
+
+
 def test_of_several_errors_the_worst_counts() -> None:
     group = ExceptionGroup("two", [httpx.ConnectError("refused"), ExceptionGroup("one", [TimeoutError()])])
     assert classify(group, effect="write").kind == "unknown_outcome"
@@ -152,7 +169,7 @@ def test_data_of_the_wrong_shape_is_named_not_shown() -> None:
     assert "hunter2" not in error.message
 
 
-# --- messages -------------------------------------------------------------------------------------------------
+# --- messages -----
 
 
 def test_a_message_names_the_service_and_its_words_but_no_secret() -> None:
@@ -189,7 +206,7 @@ def test_any_message_is_bounded(text: str, effect: Effect) -> None:
     assert len(classify(RuntimeError(text), effect=effect).message) <= 600
 
 
-# --- Retry-After -------------------------------------------------------------------------------------------------
+# --- Retry-After -----
 
 
 @pytest.mark.parametrize(

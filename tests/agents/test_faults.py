@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.faults import Fault, faulty

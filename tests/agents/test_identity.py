@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.identity import MAX_KEY, Identity, identity_fields
 from pilotman.guardrails.digest import canonical
@@ -118,7 +119,7 @@ def test_a_missing_identity_field_is_refused() -> None:
         Identity(fields=("order",)).key("t", {}, **RUN)
 
 
-# --- templates ------------------------------------------------------------------------------------------------
+# --- templates -----
 
 
 def test_a_template_names_fields_once_each() -> None:

@@ -11,6 +11,7 @@ from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_cal
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langchain_core.tracers.context import collect_runs
+
 from pilotman.agents.isolation import _HOST_VARIABLES, isolated  # pyright: ignore[reportPrivateUsage]
 
 
@@ -62,8 +63,7 @@ def test_the_users_own_variables_stay_and_the_callers_context_is_not_changed() -
 
 @pytest.mark.parametrize(("module", "name"), _HOST_VARIABLES)
 def test_the_hosts_variables_still_have_these_names(module: str, name: str) -> None:
-    variable: Any = getattr(importlib.import_module(module), name)
-    assert isinstance(variable, contextvars.ContextVar)
+    variable: contextvars.ContextVar[Any] = getattr(importlib.import_module(module), name)
 
     def check() -> None:
         variable.set(object())

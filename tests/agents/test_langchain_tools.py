@@ -19,9 +19,11 @@ from langchain_core.runnables.config import set_config_context
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, ToolException
 from langchain_core.tools import tool as lc_tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.prebuilt import InjectedState, ToolRuntime
 from langgraph.types import interrupt
+from pydantic import Field
+
 from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments
@@ -29,7 +31,6 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError
-from pydantic import BaseModel, Field
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +70,7 @@ class Lookup(BaseTool):
         return f"{key}:{threading.current_thread() is threading.main_thread()}"
 
 
-# --- tools ----------------------------------------------------------------------------------------------------------
+# --- tools -----
 
 
 async def test_a_langchain_tool_keeps_its_name_schema_and_meaning() -> None:
@@ -183,32 +184,30 @@ def test_a_tool_that_needs_the_tool_node_is_refused() -> None:
             tool(bad)
 
 
-# --- runnables ---------------------------------------------------------------------------------------------------------
+# --- runnables -----
 
 
-def agent(reply: str = "the answer", **compile: Any) -> Runnable[Any, Any]:
-    async def answer(state: MessagesState) -> dict[str, Any]:
-        return {
-            "messages": [AIMessage(f"{reply} to {state['messages'][0].content}, {len(state['messages'])}")]
-        }
+def graph(node: Any, *, checkpointer: Any = None) -> Any:
+    builder: Any = StateGraph(MessagesState)
+    builder.add_node("node", node)
+    builder.add_edge(START, "node")
+    return builder.compile(checkpointer=checkpointer)
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("answer", answer)
-    graph.add_edge(START, "answer")
-    graph.add_edge("answer", END)
-    return graph.compile(**compile)
+
+async def answer(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage(f"answer to {state['messages'][0].text}, {len(state['messages'])}")]}
 
 
 async def test_a_compiled_agent_is_one_tool_that_takes_a_request_in_words() -> None:
-    known = tool(agent(), name="old_bot", description="The old bot.", effect="read")
+    known = tool(graph(answer), name="old_bot", description="The old bot.", effect="read")
     assert list(known.args_schema["properties"]) == ["request"]
-    assert (await call(known, request="why?")).value == "the answer to why?, 1"
+    assert (await call(known, request="why?")).value == "answer to why?, 1"
 
 
 async def test_an_agent_with_a_memory_of_its_own_starts_afresh_every_time() -> None:
-    known = tool(agent(checkpointer=InMemorySaver()), name="old_bot", effect="read")
+    known = tool(graph(answer, checkpointer=InMemorySaver()), name="old_bot", effect="read")
     for _ in range(2):
-        assert (await call(known, request="why?")).value == "the answer to why?, 1"
+        assert (await call(known, request="why?")).value == "answer to why?, 1"
 
 
 class Sum(TypedDict):
@@ -228,7 +227,7 @@ async def test_a_graph_with_a_state_of_its_own_takes_that_as_arguments() -> None
     async def add(state: Whole) -> dict[str, int]:
         return {"total": state["a"] + state["b"]}
 
-    builder = StateGraph(Whole, input_schema=Sum, output_schema=Total)
+    builder: Any = StateGraph(Whole, input_schema=Sum, output_schema=Total)
     builder.add_node("add", add)
     builder.add_edge(START, "add")
     known = tool(builder.compile(), name="add", effect="read")
@@ -242,14 +241,14 @@ async def test_a_graph_that_stops_for_a_person_is_an_error() -> None:
         interrupt("may I?")
         return {}
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("ask", ask)
-    graph.add_edge(START, "ask")
-    result = await call(
-        tool(graph.compile(checkpointer=InMemorySaver()), name="asks", effect="read"), request="x"
-    )
+    known = tool(graph(ask, checkpointer=InMemorySaver()), name="asks", effect="read")
+    result = await call(known, request="x")
     assert result.error is not None
     assert "ask a person" in result.error.message
+
+
+def prompt(text: str) -> str:
+    return f"say {text}"
 
 
 async def test_any_runnable_takes_its_input_as_one_argument() -> None:
@@ -261,22 +260,19 @@ async def test_any_runnable_takes_its_input_as_one_argument() -> None:
 
     assert (await call(tool(RunnableLambda(double), name="double", effect="read"), input=4)).value == 8
     assert (await call(tool(RunnableLambda(later), name="later", effect="read"), input=4)).value == 12
-    chain = RunnableLambda(double) | RunnableLambda(later)
+    chain: Runnable[int, int] = RunnableLambda(double) | RunnableLambda(later)
     assert (await call(tool(chain, name="chain", effect="read"), input=1)).value == 6
     model = FakeListChatModel(responses=["hello"])
-    shout = RunnableLambda(lambda text: f"say {text}") | model  # type: ignore[var-annotated, arg-type]  # pyright: ignore
+    shout: Runnable[Any, Any] = RunnableLambda(prompt) | model
     assert (await call(tool(shout, name="model", effect="read"), input="x")).value == "hello"
 
 
 def test_a_runnable_needs_a_name_that_models_can_call() -> None:
     with pytest.raises(ConfigurationError, match="name"):
-        tool(
-            RunnableLambda(lambda x: x) | RunnableLambda(lambda x: x).with_config(run_name="not a name"),
-            name="no good",
-        )  # type: ignore[var-annotated]  # pyright: ignore
+        tool(RunnableLambda(prompt, name="not a name"))
 
 
-# --- isolation -----------------------------------------------------------------------------------------------------------
+# --- isolation -----
 
 
 class Spy(BaseCallbackHandler):
@@ -293,11 +289,11 @@ class Spy(BaseCallbackHandler):
 async def test_a_host_sees_nothing_of_what_goes_on_inside() -> None:
     spy = Spy()
     tools = [
-        tool(agent(), name="bot", effect="read"),
+        tool(graph(answer), name="bot", effect="read"),
         tool(fetch, effect="read"),
         tool(web_search, effect="read"),
     ]
-    arguments = [{"request": "x"}, {"url": "u"}, {"query": "q"}]
+    arguments: list[dict[str, Any]] = [{"request": "x"}, {"url": "u"}, {"query": "q"}]
 
     async def inside() -> None:
         for known, args in zip(tools, arguments, strict=True):
@@ -310,24 +306,20 @@ async def test_a_host_sees_nothing_of_what_goes_on_inside() -> None:
 
 
 async def test_a_graph_inside_a_hosts_graph_is_no_subgraph_of_it() -> None:
-    known = tool(agent(), name="bot", effect="read")
+    known = tool(graph(answer), name="bot", effect="read")
 
     async def node(state: MessagesState) -> dict[str, Any]:
         result = await call(known, request="secret draft")
         assert result.error is None
         return {"messages": [AIMessage("done")]}
 
-    host = StateGraph(MessagesState)
-    host.add_node("node", node)
-    host.add_edge(START, "node")
-    seen = [str(part) async for part in host.compile().astream_events({"messages": []}, version="v2")]
-    streamed = [
-        str(p) async for p in host.compile().astream({"messages": []}, stream_mode="messages", subgraphs=True)
-    ]
+    host = graph(node)
+    seen = [str(part) async for part in host.astream_events({"messages": []}, version="v2")]
+    streamed = [str(p) async for p in host.astream({"messages": []}, stream_mode="messages", subgraphs=True)]
     assert not [part for part in (*seen, *streamed) if "secret draft" in part]
 
 
-# --- exit ------------------------------------------------------------------------------------------------------------------
+# --- exit -----
 
 SCRIPT = """
 import asyncio, time

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
 from pilotman.agents.output import MAX_BYTES, Output, WrongOutput, fit, plain_json
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.guardrails.digest import canonical
 from pilotman.guardrails.errors import ConfigurationError
-from pydantic import BaseModel
-from typing_extensions import TypedDict
 
 
 class Colour(Enum):

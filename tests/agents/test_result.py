@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pilotman.agents.result import ToolError, ToolResult, clean, clean_text
 
 json_values = st.recursive(

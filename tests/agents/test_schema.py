@@ -14,13 +14,14 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field, SecretStr
+
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.schema import ModelArguments, SchemaArguments, TypedArguments
 from pilotman.agents.signature import read
 from pilotman.guardrails.digest import canonical
 from pilotman.guardrails.errors import ConfigurationError
-from pydantic import BaseModel, Field, SecretStr
 
 
 class Level(Enum):
@@ -236,7 +237,7 @@ def test_depth_and_numbers_are_bounded_where_the_type_says_nothing() -> None:
     assert of(nothing).validate({}) == {}
 
 
-# --- signatures that cannot be -------------------------------------------------------------------------------------
+# --- signatures that cannot be -----
 
 
 def recursive(tree: Tree) -> str:
@@ -255,7 +256,7 @@ def secret(password: SecretStr) -> str:
     return ""
 
 
-def wrong_default(x: int = None) -> str:  # type: ignore[assignment]  # pyright: ignore
+def wrong_default(x: int = None) -> str:  # type: ignore[assignment]  # noqa: RUF013  # pyright: ignore
     return ""
 
 
@@ -271,7 +272,7 @@ def huge(x: Literal["placeholder"]) -> str:
     return ""
 
 
-huge.__annotations__["x"] = Literal[tuple(f"value-{i:06}" for i in range(4_000))]  # type: ignore[misc]
+huge.__annotations__["x"] = Literal[tuple(f"value-{i:06}" for i in range(4_000))]
 
 
 class Boom:
@@ -302,7 +303,7 @@ def test_any_parameter_name_will_do() -> None:
     assert of(odd).validate(args) == args
 
 
-# --- schemas and models from elsewhere --------------------------------------------------------------------------
+# --- schemas and models from elsewhere -----
 
 
 class Search(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from pilotman.agents.settings import ToolSettings
 from pilotman.guardrails.errors import ConfigurationError
 

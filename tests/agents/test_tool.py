@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.runnables.config import var_child_runnable_config
+
 from pilotman.agents.blocking import GRACE, Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments, ToolFailure
@@ -68,7 +69,7 @@ async def refund(order_id: str, amount_cents: int, ctx: ToolContext) -> Refund:
     return Refund(f"{order_id}/{ctx.idempotency_key}", amount_cents)
 
 
-# --- declarations ------------------------------------------------------------------------------------------------
+# --- declarations -----
 
 
 def test_a_tool_says_what_it_is() -> None:
@@ -106,7 +107,7 @@ def test_the_version_changes_with_what_a_model_sees() -> None:
     def other(x: str) -> str:
         return x
 
-    made = [
+    made: list[Tool[..., Any]] = [
         tool(effect="read", name="a")(fn),
         tool(effect="write", name="a")(fn),
         tool(effect="read", name="b")(fn),
@@ -180,7 +181,7 @@ def test_our_key_is_passed_on_only_if_the_code_reads_it() -> None:
     assert not homonym.idempotent
 
 
-# --- calls --------------------------------------------------------------------------------------------------------
+# --- calls -----
 
 
 async def test_a_call_gives_a_structured_result() -> None:
@@ -377,7 +378,7 @@ async def test_a_function_does_not_see_the_hosts_config_but_its_own_variables() 
         var_child_runnable_config.reset(token)
 
 
-# --- look-up, compensation, precondition ----------------------------------------------------------------------------
+# --- look-up, compensation, precondition -----
 
 
 def desk() -> tuple[Tool[..., Any], list[str]]:
@@ -463,7 +464,7 @@ async def test_a_precondition_that_only_checks_gives_no_facts_and_one_that_gives
 
 
 async def test_what_was_not_registered_is_said() -> None:
-    assert not (refund.has_lookup or refund.has_compensation or refund.has_precondition)
+    assert [refund.has_lookup, refund.has_compensation, refund.has_precondition] == [False] * 3
     args = {"order_id": "a", "amount_cents": 1}
     found = await refund.find(args, CTX, timeout=1.0, threads=THREADS)
     undone = await refund.undo({"refund_id": "a", "amount_cents": 1}, args, CTX, timeout=1.0, threads=THREADS)

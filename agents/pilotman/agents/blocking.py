@@ -27,8 +27,6 @@ R = TypeVar("R")
 GRACE = 0.05
 """Seconds that a cancelled coroutine has to clean up."""
 
-_IDLE_SECONDS = 30.0
-
 # The bounded calls around the current code, outermost first: tasks that they start carry it too.
 _SCOPES: ContextVar[tuple[object, ...]] = ContextVar("pilotman_scopes", default=())
 
@@ -42,13 +40,17 @@ class ThreadsExhausted(Unavailable):
 class Threads:
     """Daemon threads for functions that may never return; reused when they do.
 
-    At most ``limit`` live threads, stuck ones included. Never asyncio's default executor, whose threads
-    are joined at exit. One per supervisor; nothing needs to be closed.
+    At most ``limit`` live threads, stuck ones included; at most ``idle`` wait for work, for ``idle_seconds``.
+    Never asyncio's default executor, whose threads are joined at exit. One per supervisor; nothing needs to
+    be closed.
     """
 
-    def __init__(self, *, limit: int = 64, idle: int = 8, name: str = "pilotman-call") -> None:
+    def __init__(
+        self, *, limit: int = 64, idle: int = 8, idle_seconds: float = 30.0, name: str = "pilotman-call"
+    ) -> None:
         self._limit = limit
         self._max_idle = idle
+        self._idle_seconds = idle_seconds
         self._name = name
         self._lock = threading.Lock()
         self._idle: list[SimpleQueue[Callable[[], None]]] = []
@@ -118,7 +120,7 @@ class Threads:
                 return None
             self._idle.append(queue)
         try:
-            return queue.get(timeout=_IDLE_SECONDS)
+            return queue.get(timeout=self._idle_seconds)
         except Empty:
             with self._lock:
                 if queue in self._idle:

@@ -27,6 +27,7 @@ from pilotman.guardrails.retry import FailureKind
 _MAX_MESSAGE = 500
 _MAX_BODY = 200
 _MAX_RETRY_AFTER = 86_400.0
+_MAX_CAUSES = 8
 
 
 class InvalidArguments(ValueError):
@@ -57,6 +58,14 @@ def classify(error: BaseException, *, effect: Effect) -> ToolError:
     read a 4xx says that nothing was applied, and after a 5xx, a timeout or a lost connection the outcome
     is unknown.
     """
+    try:
+        return _classify(error, effect=effect)
+    except Exception:  # the error's own attributes may raise
+        kind: FailureKind = "permanent" if effect == "read" else "unknown_outcome"
+        return ToolError.of(kind, type(error).__name__[:_MAX_MESSAGE])
+
+
+def _classify(error: BaseException, *, effect: Effect) -> ToolError:
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return _worst([classify(inner, effect=effect) for inner in group.exceptions])
@@ -245,22 +254,31 @@ def _nothing_was_sent(error: BaseException) -> bool:
 
 def _kind(error: BaseException) -> FailureKind:
     """The kind of a failed read. An error that says nothing by itself is as its cause."""
+    current: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if current is None:
+            break
+        status = status_of(current)
+        kind = _own_kind(current) if status is None else _from_status(status, current, writes=False).kind
+        if kind is not None:
+            return kind
+        current = current.__cause__
+    return "permanent"
+
+
+def _own_kind(error: BaseException) -> FailureKind | None:
     names = _names(error)
     if isinstance(error, TimeoutError | httpx.TimeoutException) or _TIMEOUTS & names:
         return "timeout"
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return "validation"
+    if _nothing_was_sent(error):
+        return "transient"
     if isinstance(error, httpx.TransportError | ConnectionError | EOFError) or _TRANSIENT & names:
         return "transient"
     if isinstance(error, OSError):
         return _os_kind(error)
-    if isinstance(error, pydantic.ValidationError | ValueError):
-        return "validation"
-    cause = error.__cause__
-    if cause is not None and cause is not error:
-        status = status_of(cause)
-        return _from_status(status, cause, writes=False).kind if status is not None else _kind(cause)
-    return "permanent"
+    return "validation" if isinstance(error, pydantic.ValidationError | ValueError) else None
 
 
 def _os_kind(error: OSError) -> FailureKind:

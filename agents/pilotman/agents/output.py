@@ -96,7 +96,7 @@ class Output:
             raise WrongOutput(f"{self._name} returned {what}, not {kind}"[:300]) from error
 
     def _check_fields(self, record: Any) -> None:
-        kind = type(record)
+        kind: type[Any] = type(record)  # pyright: ignore[reportUnknownVariableType]
         if kind not in self._fields:
             self._fields[kind] = _fields_adapter(kind)
         fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}

@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
 from pilotman.guardrails.permit import Permit
@@ -42,13 +42,17 @@ def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
 
 def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
     """The permit as it was issued last, or None."""
-    query = select(*(permits.c[f.name] for f in fields(Permit))).where(permits.c.permit_id == permit_id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_PERMIT, {"permit_id": permit_id}).mappings().one_or_none()
     if row is None:
         return None
     times = {name: moment(row[name]) for name in ("issued_at", "expires_at")}
     values: dict[str, Any] = {**row, **times, "chain": tuple(load(row["chain"]))}
     return Permit(**values)
+
+
+_PERMIT = select(*(permits.c[f.name] for f in fields(Permit))).where(
+    permits.c.permit_id == bindparam("permit_id")
+)
 
 
 def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[EffectRow, bool]:
@@ -76,22 +80,27 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
 
 def _spend(connection: Connection, effect: EffectRow, effect_id: str) -> None:
     """Bind the permit to the effect, once and for all."""
-    done = connection.execute(
-        update(permits)
-        .where(
-            permits.c.permit_id == effect.permit_id,
-            permits.c.run_id == effect.run_id,
-            permits.c.tenant == effect.tenant,
-            permits.c.tool == effect.tool,
-            or_(permits.c.effect_id.is_(None), permits.c.effect_id == effect_id),
-        )
-        .values(effect_id=effect_id)
-    )
+    names = ("permit_id", "run_id", "tenant", "tool")
+    wanted = {f"its_{name}": getattr(effect, name) for name in names}
+    done = connection.execute(_SPENT, {**wanted, "effect_id": effect_id})
     if not done.rowcount:
         raise PermitRefused(
             f"permit {effect.permit_id} was not issued for this run and tool, or it served another write; "
             "nothing was written"
         )
+
+
+_SPENT = (
+    update(permits)
+    .where(
+        permits.c.permit_id == bindparam("its_permit_id"),
+        permits.c.run_id == bindparam("its_run_id"),
+        permits.c.tenant == bindparam("its_tenant"),
+        permits.c.tool == bindparam("its_tool"),
+        or_(permits.c.effect_id.is_(None), permits.c.effect_id == bindparam("effect_id")),
+    )
+    .values(effect_id=bindparam("effect_id"))
+)
 
 
 def settle(
@@ -138,8 +147,7 @@ def by_id(
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
-    query = select(effects).where(effects.c.effect_id == effect_id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    row = connection.execute(_LOCKED if lock else _BY_ID, {"effect_id": effect_id}).mappings().one_or_none()
     if row is None or (tenant is not None and row["tenant"] != tenant):
         raise NotFound(f"there is no effect {effect_id}")
     return _record(row)
@@ -147,9 +155,13 @@ def by_id(
 
 def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
     """The tenant's write with this idempotency key, or None."""
-    query = select(effects).where(effects.c.tenant == tenant, effects.c.key == text(key)).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_BY_KEY, {"tenant": tenant, "key": text(key)}).mappings().one_or_none()
     return None if row is None else _record(row)
+
+
+_BY_ID = select(effects).where(effects.c.effect_id == bindparam("effect_id"))
+_LOCKED = _BY_ID.with_for_update()
+_BY_KEY = select(effects).where(effects.c.tenant == bindparam("tenant"), effects.c.key == bindparam("key"))
 
 
 def of_run(connection: Connection, run_id: str) -> list[EffectRow]:

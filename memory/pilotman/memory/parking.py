@@ -68,7 +68,7 @@ class ParkingSaver(BaseCheckpointSaver[str]):
             await self.inner.adelete_thread(thread_id)
 
     async def _keep(self, thread_id: str) -> InMemorySaver:
-        """The thread in this process; each namespace's newest checkpoint is read from ``inner`` if need be."""
+        """The thread in this process; if need be read from ``inner``, each namespace's newest checkpoint."""
         if thread_id not in self._threads:
             kept = _Kept(InMemorySaver(serde=self.serde), stored=False)
             if self.inner is not None:

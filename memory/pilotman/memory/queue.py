@@ -1,4 +1,4 @@
-"""The queue of requests: the most urgent first, then the oldest. A claimed one stays till it ends or waits."""
+"""Requests in line: the most urgent first, then the oldest. A claimed run stays till it ends or waits."""
 
 from __future__ import annotations
 

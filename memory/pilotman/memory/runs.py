@@ -245,8 +245,8 @@ def move(
 @cache  # building a statement costs more than executing it
 def _moved(names: frozenset[str]) -> Update:
     mine = (runs.c.run_id == bindparam("its_run"), runs.c.owner == bindparam("its_owner"))
-    new = {name: bindparam(name) for name in sorted(names)}
-    return update(runs).where(*mine, runs.c.state == bindparam("its_state")).values(new)
+    query = update(runs).where(*mine, runs.c.state == bindparam("its_state"))
+    return query.values({runs.c[name]: bindparam(name) for name in sorted(names)})
 
 
 _NOTED = insert(transitions)

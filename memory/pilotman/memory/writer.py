@@ -235,7 +235,7 @@ class Writer:
             return
 
     def _refused(self, item: Item) -> bool:
-        """Whether the item's run has lost something: riders are dropped, an operation is told, clearing it."""
+        """Whether the item's run has lost something: its riders are dropped, an operation is told."""
         if isinstance(item, Rider):
             return item.run_id in self._lost
         name = item.answers_for

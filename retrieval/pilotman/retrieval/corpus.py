@@ -151,9 +151,11 @@ class Corpus:
     async def _pass(self) -> Changes:
         started = self._clock()
         changes = await self._reconciler.run(self._shelves)
-        retry = self._embedded is not None and self._index.dense is None
-        if changes.added or changes.updated or changes.deleted or retry:
-            self._index = await self._indexed(changes)
+        changed = bool(changes.added or changes.updated or changes.deleted)
+        # An embedding that failed before is tried again.
+        if changed or (self._embedded is not None and self._index.pages and self._index.dense is None):
+            index = await self._indexed(changes)
+            self._index = index if changed or index.dense is not None else self._index
         self._shelves, self._failures = changes.shelves, changes.failures
         self._checked_at = started
         return changes

@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.guardrails.errors import ConfigurationError, PilotmanError, Unavailable
 
 DEFAULT = "sentence-transformers:all-MiniLM-L6-v2"
 
@@ -55,6 +55,7 @@ class SentenceEmbeddings(Embeddings):
         self.model = model
         self._threads = threads or max(1, min((os.cpu_count() or 1) // 2, _MOST_THREADS))
         self._loaded: Any = None
+        self._failure: PilotmanError | None = None
         self._lock = threading.Lock()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -66,7 +67,7 @@ class SentenceEmbeddings(Embeddings):
         """
         with self._lock:  # the tokenizer is not made for several threads at once
             if self._loaded is None:
-                self._loaded = _load(self.model)
+                self._loaded = self._load()
             torch: Any = importlib.import_module("torch")
             before = torch.get_num_threads()
             torch.set_num_threads(self._threads)
@@ -82,6 +83,15 @@ class SentenceEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """The unit vector of a query."""
         return self.embed_documents([text])[0]
+
+    def _load(self) -> Any:
+        """The model; a failure stands, because the way to the hub may be long."""
+        if self._failure is None:
+            try:
+                return _load(self.model)
+            except PilotmanError as error:
+                self._failure = error
+        raise self._failure
 
 
 def _load(model: str) -> Any:

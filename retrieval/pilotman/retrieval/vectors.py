@@ -6,8 +6,9 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from pilotman.retrieval.dense import Vectors, unit
 
 FILE = "vectors.npy"
 _BATCH = 128
+_OTHERS = 20_000
+"""Rows of other corpora that stay in a shared file."""
+
 _SAME = 1e-3
 """Largest difference of a coordinate between two vectors of one text by one model."""
 
@@ -55,21 +59,24 @@ class Embedded:
         self.caveats: tuple[str, ...] = ()
 
     async def prepare(self, texts: Iterable[str]) -> None:
-        """Embed what is not known yet, and forget (and write down) all but ``texts``.
+        """Have the vectors of ``texts``, and of nothing else, at hand; write down what had to be computed.
 
         Raises:
             EmbeddingFailed: see there.
         """
-        wanted = dict.fromkeys([*_PROBES, *texts])
         if not self._known:
             await self._begin()
-        missing = [text for text in wanted if _key(text) not in self._known]
+        wanted = {_key(text): text for text in (*_PROBES, *texts)}
+        if wanted.keys() - self._known.keys():
+            kept = await off_loop(self._read)
+            self._known.update({key: kept[key] for key in wanted.keys() & kept.keys() - self._known.keys()})
+        missing = [text for key, text in wanted.items() if key not in self._known]
         for start in range(0, len(missing), _BATCH):
             await self._learn(missing[start : start + _BATCH])
-        gone = len(self._known) - len(wanted)
+        gone = self._known.keys() - wanted.keys()
+        self._known = {key: self._known[key] for key in wanted}
         if missing or gone:
-            self._known = {_key(text): self._known[_key(text)] for text in wanted}
-            await off_loop(self._write)
+            await off_loop(self._write, gone)
 
     def of(self, texts: Iterable[str]) -> Vectors:
         """The vectors of texts that were prepared, shape ``(texts, dimensions)``."""
@@ -94,16 +101,10 @@ class Embedded:
         return min(1.0, max(0.0, (cosine - self.background) / (1 - self.background)))
 
     async def _begin(self) -> None:
-        """Take over the file if its probes are where this model puts them."""
         await self._learn(list(_PROBES))
         probes = self.of(_PROBES)
-        cosines = probes @ probes.T
         apart = ~np.eye(len(_PROBES), dtype=bool)
-        self.background = float(min(max(cosines[apart].mean(), 0.0), 0.95))
-        found = await off_loop(self._read)
-        before = [found.get(_key(text)) for text in _PROBES]
-        if all(v is not None and _same(v, p) for v, p in zip(before, probes, strict=True)):
-            self._known = {**found, **self._known}
+        self.background = float(np.clip((probes @ probes.T)[apart].mean(), 0.0, 0.95))
 
     async def _learn(self, texts: list[str]) -> None:
         vectors = await off_loop(_embedded, self._embedding.embed_documents, texts)
@@ -114,32 +115,35 @@ class Embedded:
         self._known.update(zip(map(_key, texts), unit(vectors), strict=True))
 
     def _read(self) -> dict[bytes, Vectors]:
+        """What the file holds, if it is intact and its probes are where this model puts them."""
         if self._file is None:
             return {}
         try:
             rows: npt.NDArray[Any] = np.load(self._file, allow_pickle=False)
-            keys = [bytes(key) for key in rows["key"]]
-            sums = [zlib.crc32(vector.tobytes()) for vector in rows["vector"]]
-            intact = np.array_equal(rows["check"], np.array(sums, dtype=np.uint32))
-            vectors = np.asarray(rows["vector"], dtype=np.float32)
-            if not intact or vectors.ndim != 2 or not np.isfinite(vectors).all():
+            vectors = np.ascontiguousarray(rows["vector"], dtype=np.float32)
+            sums = np.array([zlib.crc32(vector.tobytes()) for vector in vectors], dtype=np.uint32)
+            if not np.array_equal(rows["check"], sums) or not np.isfinite(vectors).all():
                 return {}
+            kept = {bytes(key): vector for key, vector in zip(rows["key"], vectors, strict=True)}
         except Exception:  # a damaged or foreign file: numpy raises whatever it stumbles over
             return {}
-        return dict(zip(keys, vectors, strict=True))
+        return kept if all(_same(kept.get(key), self._known[key]) for key in map(_key, _PROBES)) else {}
 
-    def _write(self) -> None:
+    def _write(self, gone: Set[bytes]) -> None:
+        """Write what is known, beside the rows of other corpora; what is gone leaves the file too."""
         if self._file is None:
             return
-        self.caveats = ()
-        vectors = np.stack(list(self._known.values()))
+        others = {key: vector for key, vector in self._read().items() if key not in gone}
+        kept = dict(islice(others.items(), _OTHERS)) | self._known
+        vectors = np.stack(list(kept.values()))
         shape = [("key", "u1", (32,)), ("check", "<u4"), ("vector", "<f4", (vectors.shape[1],))]
         rows = np.zeros(len(vectors), dtype=shape)
-        rows["key"] = [np.frombuffer(key, dtype=np.uint8) for key in self._known]
+        rows["key"] = [np.frombuffer(key, dtype=np.uint8) for key in kept]
         rows["check"] = [zlib.crc32(vector.tobytes()) for vector in vectors]
         rows["vector"] = vectors
         try:
             _replace(self._file, rows)
+            self.caveats = ()
         except OSError as error:
             self.caveats = (f"the embeddings could not be kept in {self._file.parent}: {error.strerror}",)
 
@@ -174,8 +178,8 @@ def _embedded(work: Any, what: str | list[str]) -> Vectors:
     return vectors
 
 
-def _same(one: Vectors, other: Vectors) -> bool:
-    return one.shape == other.shape and bool(np.abs(one - other).max() < _SAME)
+def _same(one: Vectors | None, other: Vectors) -> bool:
+    return one is not None and one.shape == other.shape and bool(np.abs(one - other).max() < _SAME)
 
 
 def _key(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from rich.cells import cell_len
 
@@ -23,9 +24,12 @@ _LINES: Mapping[int, str] = {
 _DASHED: Mapping[str, str] = {"│": "┆", "─": "╌"}
 _STEP = 4
 
+Place: TypeAlias = tuple[int, int]
+"""Column and row of a character."""
+
 
 def draw(diagram: Diagram) -> str:
-    """Solid lines are always taken, dashed ones if a router says so. All that joins a lane goes where it points."""
+    """Solid lines are always taken, dashed ones if a router says so; what joins a lane goes to its arrow."""
     names = diagram.column()
     if not names:
         return "(an empty graph)"
@@ -43,10 +47,8 @@ class _Sheet:
     """Characters by place. ``lines`` are strokes that still have to be joined: directions, and if dashed."""
 
     width: int
-    marks: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
-    lines: dict[tuple[int, int], tuple[int, bool]] = field(
-        default_factory=dict[tuple[int, int], tuple[int, bool]]
-    )
+    marks: dict[Place, str] = field(default_factory=dict[Place, str])
+    lines: dict[Place, tuple[int, bool]] = field(default_factory=dict[Place, tuple[int, bool]])
     height: int = 0
 
     def put(self, x: int, y: int, text: str) -> None:
@@ -130,6 +132,8 @@ def _lanes(sheet: _Sheet, rows: Mapping[str, _Rows], edges: Sequence[Edge]) -> N
         for y in range(top, bottom + 1):
             directions = (_UP if y > top else 0) | (_DOWN if y < bottom else 0)
             sheet.stroke(at[target], y, directions, dashed=dashed)
+    for target in spans:
+        dashed = all(e.conditional for e in edges if e.target == target)
         _row(sheet, rows[target].arrives, {at[target]}, sheet.width + 1, dashed=dashed)
     for source in {e.source: None for e in edges}:
         joined = {at[e.target] for e in edges if e.source == source}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from langgraph.graph.state import CompiledStateGraph
@@ -20,7 +22,7 @@ Children: TypeAlias = Mapping[str, Mapping[str, AnyGraph]]
 class DrawnGraph(CompiledStateGraph[Any, Any, Any, Any]):
     """LangGraph's compiled graph in every respect but how a notebook shows it."""
 
-    _children: Children
+    children: Children = MappingProxyType({})
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """What Jupyter asks for; the inherited one sends the graph to a web service."""
@@ -28,12 +30,9 @@ class DrawnGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def copy(self, update: dict[str, Any] | None = None) -> DrawnGraph:
         """As inherited (``with_config`` and others use it): the copy draws itself too."""
-        children = self.__dict__.pop("_children")  # not one of the constructor's arguments
-        try:
-            made = super().copy(update)
-        finally:
-            self._children = children
-        made._children = children
+        fields = {k: v for k, v in vars(self).items() if k not in ("__orig_class__", "children")}
+        made = DrawnGraph(**{**fields, **(update or {})})
+        made.children = self.children
         return made
 
 
@@ -41,10 +40,16 @@ def showable(graph: AnyGraph, *, children: Children | None = None) -> AnyGraph:
     """The very graph, which now shows itself in a notebook; still a ``CompiledStateGraph``.
 
     ``children`` are graphs that its nodes run without being subgraphs of it. They are drawn beside it.
+
+    Raises:
+        ValueError: children of a node that the graph does not have.
     """
+    for node in children or ():
+        if node not in graph.nodes:
+            raise ValueError(f"the graph has no node {node!r} that could run children")
     graph.__class__ = DrawnGraph  # a copy would start a second life with its own checkpointer settings
     assert isinstance(graph, DrawnGraph)
-    graph._children = dict(children or {})  # pyright: ignore[reportPrivateUsage]
+    graph.children = dict(children or {})
     return graph
 
 
@@ -71,12 +76,15 @@ def _children(graph: Pregel[Any, Any, Any, Any]) -> tuple[Child, ...]:
     """Agents whose graphs look alike share one drawing, under all of their names."""
     if not isinstance(graph, DrawnGraph):
         return ()
-    alike: dict[tuple[str, Diagram, tuple[Child, ...]], list[str]] = {}
-    for host, agents in graph._children.items():  # pyright: ignore[reportPrivateUsage]
+    kinds: list[Child] = []
+    for host, agents in graph.children.items():
         for name, inner in agents.items():
-            drawn = (host, Diagram.of(inner.get_graph()), _children(inner))
-            alike.setdefault(drawn, []).append(name)
-    return tuple(
-        Child(title=", ".join(names), diagram=diagram, host=host, children=inner)
-        for (host, diagram, inner), names in alike.items()
-    )
+            child = Child(
+                title=name, host=host, diagram=Diagram.of(inner.get_graph()), children=_children(inner)
+            )
+            twin = next((kind for kind in kinds if replace(kind, title=name) == child), None)
+            if twin is None:
+                kinds.append(child)
+            else:
+                kinds[kinds.index(twin)] = replace(twin, title=f"{twin.title}, {name}")
+    return tuple(kinds)

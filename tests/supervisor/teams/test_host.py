@@ -52,7 +52,7 @@ def test_another_host_is_not_observed_and_that_is_said() -> None:
 def test_a_stand_in_names_the_machine_that_was_observed() -> None:
     facts, missing = Machine(observe_here=True).observe("web-1", memory)
     assert (facts["host"], facts["observed_host"], missing) == ("web-1", HERE, "")
-    assert facts["summary"].startswith(f"{HERE} (asked about web-1; this machine was observed as its user said)")
+    assert facts["summary"].startswith(f"observed on {HERE} (asked about web-1; this machine was observed as its user said)")
 
 
 def test_disks_are_those_that_the_system_reports() -> None:
@@ -128,7 +128,7 @@ class TestTools:
     def test_each_names_the_observed_host(self, name: str) -> None:
         result = self.tools[name].fn(host=HERE)
         assert result.value["observed_host"] == HERE
-        assert result.value["summary"].startswith(f"{HERE}: ")
+        assert result.value["summary"].startswith(f"observed on {HERE}: ")
         assert next(iter(result.value)) == "summary"
 
     @pytest.mark.parametrize("name", sorted(tools))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
 
 from pilotman.supervisor.teams.ticket_client import HTTPTicketBook
+from pilotman.supervisor.teams.ticket_service import Desk, Faults, Server
 from pilotman.supervisor.teams.tickets import NewTicket, SQLiteTicketBook
 
 
@@ -48,7 +51,7 @@ def service(folder: Path, *options: str) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with service(tmp_path_factory.mktemp("service")) as running:
+    with service(tmp_path_factory.mktemp("service"), "--delay-ms", "1") as running:
         yield running
 
 
@@ -103,7 +106,10 @@ def test_a_delay_is_longer_than_patience(healthy: Running) -> None:
 
 
 def test_a_service_without_keys_writes_a_ticket_for_every_post(tmp_path: Path) -> None:
-    with service(tmp_path, "--no-dedupe", "--drop-replies", "1") as running:
+    desk = Desk(SQLiteTicketBook(tmp_path / "t.db"), dedupe=False, faults=Faults(drop_replies=1))
+    with Server(desk) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        running = Running(server.url, tmp_path / "t.db")
         book = HTTPTicketBook(running.url)
         with pytest.raises(httpx.RemoteProtocolError):
             book.create(new("k"))
@@ -113,6 +119,7 @@ def test_a_service_without_keys_writes_a_ticket_for_every_post(tmp_path: Path) -
         found = book.find(tenant="acme", key="k")
         assert found is not None
         assert found.key == "k"
+        server.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -129,8 +136,8 @@ def test_what_it_does_not_take_it_refuses(healthy: Running, path: str, body: dic
     assert httpx.post(f"{healthy.url}{path}", json=body).status_code == status
 
 
-def test_a_service_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        book = HTTPTicketBook(running.url)
+def test_a_service_that_is_gone_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(httpx.ConnectError):
-        book.create(new("k"))
+        HTTPTicketBook(url).create(new("k"))

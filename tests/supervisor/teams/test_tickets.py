@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pilotman.guardrails.errors import Unavailable
+from pilotman.supervisor.teams import tickets
 from pilotman.supervisor.teams.tickets import MemoryTicketBook, NewTicket, SQLiteTicketBook, TicketBook
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -72,18 +73,26 @@ def test_what_is_written_survives(tmp_path: Path) -> None:
     assert SQLiteTicketBook(tmp_path / "t.db").find(tenant="acme", key="k") == written
 
 
+# The module alone: importing the whole room takes seconds, and the writers have to meet.
 WRITER = """
-import sys
-from pilotman.supervisor.teams.tickets import NewTicket, SQLiteTicketBook
-book = SQLiteTicketBook(sys.argv[1])
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("tickets", sys.argv[1])
+tickets = sys.modules["tickets"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tickets)
+book = tickets.SQLiteTicketBook(sys.argv[2])
+sys.stdin.read()
 for number in range(10):
-    book.create(NewTicket(tenant="acme", key=f"k{number}", run_id=sys.argv[2], title="t"))
+    book.create(tickets.NewTicket(tenant="acme", key=f"k{number}", run_id="r", title="t"))
 """
 
 
 def test_processes_that_start_together_share_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), f"run_{n}"]) for n in range(3)]
+    command = [sys.executable, "-c", WRITER, str(tickets.__file__), str(path)]
+    writers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(3)]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert len(SQLiteTicketBook(path).tickets(tenant="acme")) == 10
 

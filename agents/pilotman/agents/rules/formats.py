@@ -19,10 +19,10 @@ _DATES = (
 )
 _SYMBOLS: Mapping[str, str] = MappingProxyType({"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"})
 _CODES = "USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|BRL|MXN|ZAR|SGD|HKD|KRW|TRY|ILS|AED"
-_AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_AMOUNT = r"\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,4})?|\d{1,15}(?:\.\d{1,4})?"
 _MONEY = re.compile(
     rf"(?P<symbol>[$€£¥₹])\s?(?P<a>{_AMOUNT})|\b(?P<before>{_CODES})\s?(?P<b>{_AMOUNT})"
-    rf"|(?P<c>{_AMOUNT})\s?(?:(?P<after>{_CODES})\b|(?P<sign>[€£¥₹$])|(?P<word>dollars|euros?|pounds)\b)"
+    rf"|(?<![\d.,])(?P<c>{_AMOUNT})\s?(?:(?P<after>{_CODES})\b|(?P<sign>[€£¥₹$])|(?P<word>dollars|euros?|pounds)\b)"
 )
 _WORDS: Mapping[str, str] = MappingProxyType(
     {"dollars": "USD", "euro": "EUR", "euros": "EUR", "pounds": "GBP"}
@@ -30,7 +30,9 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 
 FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
-        "email": re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
+        "email": re.compile(
+            r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+        ),
         "uri": re.compile(r"https?://[^\s\"'<>)\]}]*[^\s\"'<>)\]}.,;:!?]"),
         "uuid": re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"),
         "ipv4": re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b(?!\.\d)"),
@@ -44,7 +46,7 @@ FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
             r"|[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+)(?![\w/@-])"
         ),
         "path": re.compile(r"(?<![\w:/.])/[\w.@-]+(?:/[\w.@-]+)*"),
-        "percent": re.compile(r"\d+(?:\.\d+)?\s?%"),
+        "percent": re.compile(r"(?<![\d.])\d+(?:\.\d+)?\s?%"),
     }
 )
 

@@ -33,7 +33,11 @@ def quoted(text: str) -> list[str]:
 
 def identifiers(text: str) -> list[str]:
     """Tokens that look like identifiers: letters and digits mixed, or three digits and more."""
-    bare = re.sub(r"\d{4}-\d{2}-\d{2}\S*|\S+@\S+|https?://\S+|\d+(?:\.\d+)?\s?%|[$€£¥₹]\s?[\d.,]+", " ", text)
+    bare = re.sub(
+        r"\d{4}-\d{2}-\d{2}\S*|(?<!\S)[^\s@]+@\S+|https?://\S+|(?<!\d)\d+(?:\.\d+)?\s?%|[$€£¥₹]\s?[\d.,]+",
+        " ",
+        text,
+    )
     tokens = re.findall(rf"(?<![\w./:-]){_IDENTIFIER}(?![\w/]|\.\d|\s?(?:USD|EUR|GBP|€|%))", bare)
     kept = [t.lstrip("#") for t in tokens if re.search(r"[A-Za-z]", t) or len(t.lstrip("#")) >= 3]
     return list(dict.fromkeys(kept))
@@ -51,7 +55,9 @@ def beside_noun(nouns: Iterable[str], text: str, *, identifier: bool) -> list[st
         found += [m["value"].lstrip("#") for m in matches if m["mark"] or identifier or _is_named(m["value"])]
         if not identifier:
             found += [
-                m[1] for m in re.finditer(rf"([\w@./-]*[\w]) {re.escape(noun)}\b", text) if _is_named(m[1])
+                m[1]
+                for m in re.finditer(rf"(?<![\w@./-])([\w@./-]*\w) {re.escape(noun)}\b", text)
+                if _is_named(m[1])
             ]
     return [item for item in dict.fromkeys(found) if item.lower() not in _LITTLE | _PRONOUNS | _STOPS]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from pilotman.agents.report import Passage
+from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.phrases import cut
 from pilotman.agents.rules.verbs import is_instruction, is_reading
 from pilotman.agents.rules.words import terms, words
@@ -23,7 +24,8 @@ _UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://|---|\$[A-Z]")
 _PROSE = re.compile(r"[A-Z][^\s]*(?:\s\S+){3,}(?<!:)\Z")
 _MARK = re.compile(r"\[(\d+)\]")
 _SHORTEST, _LONGEST = 25, 320
-_LEAVES = 14
+_LEAVES, _DEEPEST = 14, 6
+_FETCHING = word_set("get fetch read list check lookup look up find show query")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,30 +74,37 @@ def pieces(text: str) -> Iterator[str]:
 
 def value_text(value: Any, limit: int = 400) -> str:
     """A JSON value on one line: ``key: value, …``; square brackets round numbers become round ones."""
-    text = " ".join(_flat(value).split())
+    text = " ".join(_flat(value, 0).split())
     return cut(_MARK.sub(r"(\1)", text), limit) or "nothing"
 
 
-def _flat(value: Any) -> str:
+def _flat(value: Any, depth: int) -> str:
+    if depth > _DEEPEST:
+        return "…"
     if isinstance(value, str):
         return "; ".join(line.strip() for line in value.splitlines() if line.strip())
     if is_mapping(value):
-        return ", ".join(_some(f"{_label(key)}: {_inner(item)}" for key, item in value.items()))
+        return ", ".join(_some(f"{_label(key)}: {_inner(item, depth)}" for key, item in value.items()))
     if is_list(value):
-        return "; ".join(_some(_flat(item) for item in value))
-    return {None: "", True: "yes", False: "no"}.get(value) or _number(value)
+        return "; ".join(_some(_flat(item, depth + 1) for item in value))
+    return _scalar(value)
 
 
-def _inner(value: Any) -> str:
-    if isinstance(value, Mapping | list | tuple) and value:
-        return f"({_flat(value)})"
-    return _flat(value) or "nothing"
+def _inner(value: Any, depth: int) -> str:
+    nested = value and (is_mapping(value) or is_list(value))
+    return f"({_flat(value, depth + 1)})" if nested else _flat(value, depth) or "nothing"
 
 
-def _number(value: Any) -> str:
-    if value is None or isinstance(value, bool):
+def _scalar(value: Any) -> str:
+    """As it stands in the tool's message; 1 is a number, not a yes."""
+    if value is None:
         return ""
-    return orjson.dumps(value, default=str).decode()  # as it stands in the tool's message
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return str(value)
 
 
 def _some(parts: Iterable[str]) -> list[str]:
@@ -110,16 +119,6 @@ def _label(key: Any) -> str:
 def humanly(tool: str) -> str:
     """A tool's name as a heading: ``get_refund_status`` gives ``Refund status``."""
     parts = words(tool)
-    while len(parts) > 1 and parts[0] in {
-        "get",
-        "fetch",
-        "read",
-        "list",
-        "check",
-        "lookup",
-        "find",
-        "show",
-        "query",
-    }:
+    while len(parts) > 1 and parts[0] in _FETCHING:
         parts = parts[1:]
     return " ".join(parts).capitalize() if parts else tool

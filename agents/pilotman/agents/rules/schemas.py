@@ -17,6 +17,7 @@ NO_VALUE: Any = object()
 """No value was found. (None is a value: JSON's null.)"""
 
 _DEPTH = 20
+_PASSING = word_set("name address value from to")
 IDENTIFYING = word_set("id ids number no code key ref reference identifier uuid sku iban")
 
 
@@ -40,6 +41,11 @@ class Slot:
     def is_identifier(self) -> bool:
         """Its name says that it takes an identifier."""
         return not IDENTIFYING.isdisjoint(self.parts)
+
+    @property
+    def nouns(self) -> list[str]:
+        """The words of the name that can be nouns of a text."""
+        return [part for part in self.parts if part not in IDENTIFYING | _PASSING and len(part) > 2]
 
     @property
     def about(self) -> str:

@@ -126,7 +126,7 @@ def _sentences(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _asked_at(deed: Deed, tokens: list[str], at: int) -> float:
     token = tokens[at]
-    if token == deed.name.lower():  # called by its very name
+    if token == deed.name.lower() and "_" in token:  # called by its very name, which is no ordinary word
         return 0.0 if _negated(tokens, at) else 6.0
     meant = token in ACTING_VERBS.get(deed.verb, ()) or stem(token) in {stem(deed.verb), *deed.objects}
     if not meant or _negated(tokens, at) or _is_question(tokens, at):
@@ -170,9 +170,10 @@ def instructs(deed: Deed, text: str, things: frozenset[str] = frozenset()) -> bo
         for at, token in enumerate(tokens):
             if stem(token) != stem(deed.verb) or _negated(tokens, at) or _is_question(tokens, at):
                 continue
-            said = _is_suggested(tokens, at) if token != deed.verb else _is_instruction(tokens, at)
-            window = {stem(part) for word in tokens[at:] for part in words(word)}
-            if said and window & (deed.objects | things):
+            imperative = token == deed.verb
+            said = _is_instruction(tokens, at) if imperative else _is_suggested(tokens, at)
+            near = {stem(part) for word in tokens[at if imperative else 0 :] for part in words(word)}
+            if said and near & (deed.objects | things):
                 return True
     return False
 
@@ -189,7 +190,9 @@ def _is_demanded_thing(deed: Deed, tokens: list[str], at: int) -> bool:
     if _leads(tokens, at) and tokens[at] in ACTING_VERBS:
         return True
     follows = tokens[at + 1] if at + 1 < len(tokens) else ""
-    return deed.verb in _GIVING and follows not in _ASPECTS and bool(_WANT & set(tokens[max(0, at - 4) : at]))
+    since = next((i for i in range(at - 1, max(-1, at - 5), -1) if tokens[i] in _WANT), None)
+    wanted = since is not None and not _VERBS.intersection(tokens[since + 1 : at])
+    return wanted and deed.verb in _GIVING and follows not in _ASPECTS
 
 
 def _is_suggested(tokens: list[str], at: int) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotman.agents.rules.arguments import Filling, Known, fill
+from pilotman.agents.rules.arguments import Filling, fill
+from pilotman.agents.rules.known import Known
 from pilotman.agents.rules.reading import Asked, OfferedTool
 from pilotman.agents.rules.routing import is_asked, rivals
 from pilotman.agents.rules.schemas import slots

@@ -80,7 +80,7 @@ class Machine:
         note = (
             f" (asked about {host.strip()}; this machine was observed as its user said)" if stands_in else ""
         )
-        summary = f"{self.name}{note}: {seen.summary}"
+        summary = f"observed on {self.name}{note}: {seen.summary}"
         return {"summary": summary, **about, "observed_host": self.name, **seen.facts}, seen.missing
 
 

@@ -17,7 +17,7 @@ from pilotman.guardrails.errors import InvalidRequest
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus
 from pilotman.supervisor import Intake, Supervisor
-from pilotman.supervisor.teams.shop import Change, Shop, SQLiteShop
+from pilotman.supervisor.teams.shop import CHANGEABLE, Change, Shop, SQLiteShop
 
 TASK_TYPE = "support"
 MAX_REQUEST = 20_000
@@ -45,13 +45,33 @@ it waits."""
 
 _INTENTS: Mapping[str, tuple[str, ...]] = {
     "refund status": ("refund", "money back", "reimburse", "returned"),
-    "account update": ("update", "change my", "new address", "new email", "new phone", "moved", "correct my"),
+    "account update": (
+        "update",
+        "change my",
+        "new address",
+        "new email",
+        "new phone",
+        "moved",
+        "correct my",
+        "'s email",
+        "'s phone",
+        "'s address",
+    ),
     "shipping": ("ship", "deliver", "parcel", "tracking", "arrive"),
     "cancellation": ("cancel", "subscription"),
     "privacy": ("privacy", "personal data", "delete my", "gdpr"),
     "complaint": ("complain", "unacceptable", "angry", "lawyer", "disappointed", "terrible"),
 }
 _ORDER = re.compile(r"\b[A-Z]{1,3}-\d{3,8}\b")
+_NEW = r"(?:\s+(?:address|number))?\s*(?:(?:in|on|of) my account\s*)?(?:to|is|:|=)\s*(?:now\s+)?"
+_VALUES: Mapping[str, re.Pattern[str]] = {
+    "email": re.compile(rf"\be-?mail{_NEW}([^@\s<>]+@[\w-]+(?:\.[\w-]+)+)", re.IGNORECASE),
+    "phone": re.compile(rf"\b(?:phone|telephone|mobile){_NEW}(\+?\d[\d ()/-]{{5,23}}\d)", re.IGNORECASE),
+    "address": re.compile(rf"(?<!mail )\baddress{_NEW}(\d*[^@.!?;\n]{{5,200}})", re.IGNORECASE),
+}
+_OWNER = re.compile(
+    r"\b([A-Za-z][\w.-]*)['\u2019]s (?:new )?(?:e-?mail|phone|mobile|address|account)", re.IGNORECASE
+)
 
 OrderId = Annotated[
     str, Field(pattern=r"^[A-Z]{1,3}-\d{3,8}$", description="the order's number, such as A-1001")
@@ -81,13 +101,20 @@ def intake(request: str | Mapping[str, Any] | BaseModel) -> Intake:
         raise InvalidRequest(f"the request has {len(words):,} characters; {MAX_REQUEST:,} are allowed")
     intents = classify(words)
     orders = list(dict.fromkeys(_ORDER.findall(words)))
-    facts: dict[str, Any] = {"intents": intents}
+    facts: dict[str, Any] = {"intents": intents, **_values(words)}
     if orders:
         facts |= {"order_id": orders[0], "order_ids": orders[:20]}
     severity = 20 if "complaint" in intents else 10
     return Intake(
         text=words.strip(), query=words.strip(), facts=facts, severity=severity, task_type=TASK_TYPE
     )
+
+
+def _values(text: str) -> dict[str, str]:
+    """The new values that a request gives, and whose account it names if it is not the writer's own."""
+    found = {name: match[1].strip() for name, pattern in _VALUES.items() if (match := pattern.search(text))}
+    owner = _OWNER.search(text)
+    return {**found, "customer": owner[1].lower()} if owner else found
 
 
 def classify(text: str) -> list[str]:
@@ -141,7 +168,8 @@ def reading_tools(shop: Shop) -> list[Tool[..., Any]]:
         if order is None or not may_see(ctx.principal, order.customer):
             return {"summary": f"there is no order {order_id} of this customer.", "found": False}
         summary = f"order {order_id} ({order.item}, {order.total}) of {order.placed_on} is {order.status}."
-        return {"summary": summary, "found": True, **asdict(order)}
+        told = {name: value for name, value in asdict(order).items() if name != "customer"}
+        return {"summary": summary, "found": True, **told}
 
     @tool(effect="read")
     def account_details(ctx: ToolContext, customer: Customer = None) -> dict[str, Any]:
@@ -150,11 +178,10 @@ def reading_tools(shop: Shop) -> list[Tool[..., Any]]:
         found = shop.account(tenant=ctx.principal.tenant, customer=wanted)
         if found is None or not may_see(ctx.principal, customer):
             return {"summary": f"no account of {wanted} can be shown.", "found": False}
-        return {
-            "summary": f"the account of {found.name} has the email {found.email}.",
-            "found": True,
-            **asdict(found),
-        }
+        # Not named as what ``update_account`` takes: what is on file is no new value.
+        on_file = {f"{name}_on_file": getattr(found, name) for name in CHANGEABLE}
+        said = ", ".join(f"{name} {getattr(found, name)}" for name in CHANGEABLE)
+        return {"summary": f"on file for {found.name}: {said}.", "found": True, "name": found.name, **on_file}
 
     return [refund_status, order_status, account_details]
 

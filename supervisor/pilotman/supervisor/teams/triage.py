@@ -136,7 +136,6 @@ def _key(webhook: Webhook) -> str:
 def _text(facts: Mapping[str, Any]) -> str:
     where = ", ".join(facts.get("hosts", ())) or facts.get("cluster", "")
     rows = {
-        "Alert": facts["title"],
         "Name": facts.get("name", ""),
         "Severity": facts["severity"],
         "Where": where,
@@ -146,7 +145,8 @@ def _text(facts: Mapping[str, Any]) -> str:
         "Description": facts.get("description", ""),
         "Labels": _pairs(facts.get("labels", {})),
     }
-    return "\n".join([JOB, *(f"{name}: {value}" for name, value in rows.items() if value)])
+    said = [f"{name}: {value}" for name, value in rows.items() if value]
+    return "\n".join([facts["title"], *said, JOB])
 
 
 def _query(facts: Mapping[str, Any]) -> str:
