@@ -1,8 +1,10 @@
-"""What must not break: one turn is bounded, metered, checked, and heard by nobody but the model's own handlers."""
+# pyright: reportPrivateUsage=false
+"""What must not break: one turn is bounded, metered, checked, and heard by the model's own handlers alone."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import Sequence
@@ -26,7 +28,11 @@ from pilotman.agents.rules.model import ChatRules
 
 pytestmark = pytest.mark.anyio
 ASK = [{"role": "user", "content": "hello"}]
-LOOK = {"name": "look", "description": "Look.", "parameters": {"type": "object", "properties": {}}}
+LOOK: dict[str, Any] = {
+    "name": "look",
+    "description": "Look.",
+    "parameters": {"type": "object", "properties": {}},
+}
 
 
 class Verdict(BaseModel):
@@ -44,7 +50,9 @@ class Plain(BaseChatModel):
     def _llm_type(self) -> str:
         return "plain"
 
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         if self.pause:
             time.sleep(self.pause)
         said = f"{self.reply} {threading.current_thread().name} {self.max_tokens} {len(messages)}"
@@ -63,7 +71,7 @@ class Heard(AsyncCallbackHandler):
 
 
 async def ask(model: BaseChatModel, tools: Sequence[Any] = (), **options: Any) -> ChatReply:
-    given = {"timeout": 5.0, "threads": Threads(), **options}
+    given: dict[str, Any] = {"timeout": 5.0, "threads": Threads(), **options}
     return await chat(model, ASK, tools=tools, **given)
 
 
@@ -81,12 +89,15 @@ async def test_tools_are_bound_in_either_form_and_calls_come_back_plain() -> Non
     await ask(model, [{"type": "function", "function": LOOK}])
     assert [(c["name"], c["args"]) for c in reply.message["tool_calls"]] == [("look", {})]
     first, second = model.requests
-    assert first.tools == second.tools and first.tools[0]["function"]["name"] == "look"
+    assert first.tools == second.tools
+    assert first.tools[0]["function"]["name"] == "look"
 
 
 async def test_counts_that_the_provider_does_not_give_are_estimated() -> None:
     reply = await ask(Plain())
-    assert reply.estimated and reply.input_tokens > 1 and reply.output_tokens > 1
+    assert reply.estimated
+    assert reply.input_tokens > 1
+    assert reply.output_tokens > 1
 
 
 async def test_a_synchronous_model_runs_in_our_threads() -> None:
@@ -122,7 +133,10 @@ async def test_a_reply_that_nobody_can_use_is_garbage(said: str) -> None:
 
 async def test_an_unreadable_tool_call_is_garbage() -> None:
     broken = AIMessage(
-        content="", invalid_tool_calls=[{"name": "look", "args": "{", "id": "1", "error": None, "type": "invalid_tool_call"}]
+        content="",
+        invalid_tool_calls=[
+            {"name": "look", "args": "{", "id": "1", "error": None, "type": "invalid_tool_call"}
+        ],
     )
     with pytest.raises(ModelGarbage, match="look"):
         await ask(ScriptedChatModel([broken]))
@@ -157,12 +171,13 @@ async def test_a_hosts_handlers_hear_nothing(model: BaseChatModel) -> None:
     host = Heard()
 
     async def node(_: Any, config: RunnableConfig) -> str:
-        return (await ask(model)).message["content"]
+        return str((await ask(model)).message["content"])
 
     graph = RunnableLambda(node)
     with get_usage_metadata_callback() as usage:
         events = [e async for e in graph.astream_events("x", version="v2", config={"callbacks": [host]})]
-    assert host.kinds == [] and usage.usage_metadata == {}
+    assert host.kinds == []
+    assert usage.usage_metadata == {}
     assert not [e for e in events if "chat_model" in e["event"]]
 
 
@@ -174,7 +189,7 @@ async def test_the_models_own_handlers_hear_it_inside_a_host_too(manager: bool) 
     await ask(model)
 
     async def node(_: Any) -> str:
-        return (await ask(model)).message["content"]
+        return str((await ask(model)).message["content"])
 
     await RunnableLambda(node).ainvoke("x")
     assert own.kinds == ["start", "end"] * 2
@@ -182,9 +197,6 @@ async def test_the_models_own_handlers_hear_it_inside_a_host_too(manager: bool) 
 
 async def test_a_synchronous_models_own_handlers_hear_it() -> None:
     heard: list[str] = []
-
-
-
 
     class Sync(BaseCallbackHandler):
         def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
@@ -225,8 +237,9 @@ async def test_the_fast_lane_keeps_the_models_rate_limiter() -> None:
 
 def test_the_private_parts_of_langchain_that_we_stand_on() -> None:
     """Pinned: if one goes, ``chat.py`` has to change with it."""
-    assert asyncio.iscoroutinefunction(BaseChatModel._agenerate_with_cache)
+    assert inspect.iscoroutinefunction(BaseChatModel._agenerate_with_cache)
     assert callable(BaseChatModel._generate_with_cache)
     assert callable(tracing._tracing_v2_is_enabled)
     assert all(hasattr(hook[0], "set") for hook in tracing._configure_hooks)
-    assert tracing.tracing_v2_callback_var.get() is None and tracing.run_collector_var.get() is None
+    assert tracing.tracing_v2_callback_var.get() is None
+    assert tracing.run_collector_var.get() is None

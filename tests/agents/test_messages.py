@@ -30,7 +30,9 @@ def test_the_four_roles() -> None:
     made = [
         to_langchain({"role": "system", "content": "s"}),
         to_langchain({"role": "user", "content": "u"}),
-        to_langchain({"role": "assistant", "content": "", "tool_calls": [{"name": "f", "args": {}, "id": "1"}]}),
+        to_langchain(
+            {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "args": {}, "id": "1"}]}
+        ),
         to_langchain({"role": "tool", "content": "r", "tool_call_id": "1", "name": "f", "status": "error"}),
     ]
     assert [type(m) for m in made] == [SystemMessage, HumanMessage, AIMessage, ToolMessage]

@@ -25,7 +25,8 @@ def test_an_unknown_price_is_none_not_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    "snapshot", ["openai:gpt-5-2025-08-07", "openai:gpt-5-latest", "openai:gpt-5@20250807", "openai:gpt-5-001"]
+    "snapshot",
+    ["openai:gpt-5-2025-08-07", "openai:gpt-5-latest", "openai:gpt-5@20250807", "openai:gpt-5-001"],
 )
 def test_a_dated_snapshot_has_its_models_price(snapshot: str) -> None:
     assert PriceTable().price(snapshot) == LIST_PRICES["openai:gpt-5"]
@@ -43,7 +44,8 @@ def test_cost_is_monotonic_and_never_rounded_down_to_free(used: int, said: int, 
     table = PriceTable()
     cost = table.cost_nusd("openai:gpt-5-nano", used, said)
     later = table.cost_nusd("openai:gpt-5-nano", used + more, said)
-    assert cost is not None and later is not None
+    assert cost is not None
+    assert later is not None
     assert 0 <= cost <= later
     assert cost > 0 or used + said == 0
 

@@ -82,7 +82,12 @@ def test_an_answer_prompt_is_read_back_exactly() -> None:
     action = {"tool": "open_ticket", "args": {"title": "x"}, "status": "applied", "result": "OPS-1"}
     asked = seen(
         answer_prompt(
-            request="r", facts=FACTS, reports=[REPORT], passages=[PASSAGE], actions=[action], caveats=["no memory"]
+            request="r",
+            facts=FACTS,
+            reports=[REPORT],
+            passages=[PASSAGE],
+            actions=[action],
+            caveats=["no memory"],
         )
     )
     assert (asked.kind, asked.actions, asked.caveats) == ("answer", (action,), ("no memory",))
@@ -92,17 +97,24 @@ def test_an_answer_prompt_is_read_back_exactly() -> None:
 def test_a_refused_plan_or_answer_is_asked_for_differently() -> None:
     plain = plan_prompt(request="r", facts={}, agents=[AGENT])
     again = plan_prompt(request="r", facts={}, agents=[AGENT], errors=["cycle"])
-    assert plain[0] != again[0] and plain[1] != again[1]
-    assert "cycle" in again[1]["content"] and "refused" in again[0]["content"]
+    assert plain[0] != again[0]
+    assert plain[1] != again[1]
+    assert "cycle" in again[1]["content"]
+    assert "refused" in again[0]["content"]
     first = answer_prompt(request="r", facts={}, reports=[])
     second = answer_prompt(request="r", facts={}, reports=[], errors=["[9] cites nothing"])
-    assert first[0] != second[0] and "[9] cites nothing" in second[1]["content"]
+    assert first[0] != second[0]
+    assert "[9] cites nothing" in second[1]["content"]
 
 
 def test_authors_instructions_stand_outside_the_data_and_empty_blocks_are_left_out() -> None:
-    system, user = work_prompt(Brief(task_id="t", agent="a", goal="g", request="r"), instructions=" Be kind. ")
-    assert "Be kind." in system["content"] and "Be kind." not in user["content"]
-    assert "<facts>" not in user["content"] and "<reports>" not in user["content"]
+    system, user = work_prompt(
+        Brief(task_id="t", agent="a", goal="g", request="r"), instructions=" Be kind. "
+    )
+    assert "Be kind." in system["content"]
+    assert "Be kind." not in user["content"]
+    assert "<facts>" not in user["content"]
+    assert "<reports>" not in user["content"]
 
 
 def test_every_passage_carries_its_labels() -> None:

@@ -1,4 +1,4 @@
-"""What must not break: providers by name, their own retries off, and one clear line when something is missing."""
+"""What must not break: providers by name, their own retries off, one clear line when something is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_provider_model_by_name_does_not_retry(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     model = configured("openai:gpt-5-mini")
     assert isinstance(model, openai.ChatOpenAI)
-    assert (model.model_name, model.max_retries) == ("gpt-5-mini", 0)
+    assert (getattr(model, "model_name", None), getattr(model, "max_retries", None)) == ("gpt-5-mini", 0)
     tier = ModelTable.resolve("openai:gpt-5-mini").chain("worker")[0]
     assert (tier.name, tier.rules) == ("openai:gpt-5-mini", False)
 

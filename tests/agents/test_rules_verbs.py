@@ -1,4 +1,4 @@
-"""What must not break: an action is asked for, or it is only talked about. Acting on mere talk would be a write."""
+"""What must not break: an action is asked for, or it is only talked about."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_is_asked_for(tool: Deed, text: str) -> None:
         (ONE_WORD, "My refund has not arrived, what is your refund policy?"),
         (ACCOUNT, "Is my account up to date?"),
         (MAIL, "I got your email yesterday"),
-        (MAIL, "please don’t email me"),
+        (MAIL, "please don\u2019t email me"),
     ],
 )
 def test_what_is_only_talked_about(tool: Deed, text: str) -> None:
@@ -79,13 +79,16 @@ def test_what_is_only_talked_about(tool: Deed, text: str) -> None:
 
 def test_the_same_words_mean_the_tool_that_fits_best() -> None:
     text = "Cancel my order 12 and update my address"
-    assert asks_for(CANCEL_ORDER, text, [CANCEL_PLAN]) and not asks_for(CANCEL_PLAN, text, [CANCEL_ORDER])
-    assert asks_for(ACCOUNT, text, [ORDER]) and not asks_for(ORDER, text, [ACCOUNT])
+    assert asks_for(CANCEL_ORDER, text, [CANCEL_PLAN])
+    assert not asks_for(CANCEL_PLAN, text, [CANCEL_ORDER])
+    assert asks_for(ACCOUNT, text, [ORDER])
+    assert not asks_for(ORDER, text, [ACCOUNT])
 
 
 def test_two_tools_that_one_sentence_asks_for_are_both_meant() -> None:
     text = "Open a ticket, then send an e-mail to bob"
-    assert asks_for(TICKET, text, [MAIL]) and asks_for(MAIL, text, [TICKET])
+    assert asks_for(TICKET, text, [MAIL])
+    assert asks_for(MAIL, text, [TICKET])
 
 
 @pytest.mark.parametrize(
@@ -108,16 +111,23 @@ def test_a_document_instructs_or_describes(text: str, told: bool) -> None:
 
 
 def test_deeds_are_read_from_names_and_descriptions() -> None:
-    assert (TICKET.verb, TICKET.objects) == ("open", {"ticket"})
+    assert (TICKET.verb, TICKET.objects) == ("open", frozenset({"ticket"}))
     assert deed("ticket_create").verb == "create"
-    assert deed("web_search", "Search the web.").reads and deed("getUser").reads
+    assert deed("web_search", "Search the web.").reads
+    assert deed("getUser").reads
     assert deed("zap", "Deletes a row.").verb == "delete"
-    assert deed("zap", "It zaps.").verb == "zap" and not deed("zap").reads
+    assert deed("zap", "It zaps.").verb == "zap"
+    assert not deed("zap").reads
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("find out why and open a ticket", True), ("open a ticket", False), ("Is it up?", True), ("check web-1", True)],
+    [
+        ("find out why and open a ticket", True),
+        ("open a ticket", False),
+        ("Is it up?", True),
+        ("check web-1", True),
+    ],
 )
 def test_whether_something_is_to_be_found_out(text: str, wanted: bool) -> None:
     assert wants_information(text) is wanted

@@ -36,7 +36,11 @@ def said(content: Any, *calls: dict[str, Any]) -> dict[str, Any]:
         said(f"Sure! {JSON} That is all."),
         said([{"type": "thinking", "thinking": "{}"}, {"type": "text", "text": JSON}]),
         said(JSON, {"name": "other", "args": {}}),
-        said("", {"name": "Leave", "args": {}}, {"name": "Leave", "args": {"day": "2026-05-03", "names": ["a", "b"]}}),
+        said(
+            "",
+            {"name": "Leave", "args": {}},
+            {"name": "Leave", "args": {"day": "2026-05-03", "names": ["a", "b"]}},
+        ),
     ],
 )
 def test_where_models_put_it(message: dict[str, Any]) -> None:

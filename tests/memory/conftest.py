@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -133,7 +134,7 @@ def make() -> Make:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a server where databases may be created."""
     given = os.environ.get("PILOTMAN_TEST_POSTGRES_URL")
     if given:
@@ -148,11 +149,13 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if required:
             pytest.fail(reason)
         pytest.skip(reason)
-    with warnings.catch_warnings(action="ignore"):
-        server: Any = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield str(server.get_uri())
-    with warnings.catch_warnings(action="ignore"):
-        server.cleanup()
+    # a folder of its own: pytest may clear an earlier session's while this one runs
+    with tempfile.TemporaryDirectory(prefix="pilotman-postgres-", ignore_cleanup_errors=True) as folder:
+        with warnings.catch_warnings(action="ignore"):
+            server: Any = pgserver.get_server(folder)
+        yield str(server.get_uri())
+        with warnings.catch_warnings(action="ignore"):
+            server.cleanup()
 
 
 @pytest.fixture

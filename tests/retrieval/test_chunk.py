@@ -10,7 +10,7 @@ PARAGRAPH = "The disk is full because nobody rotates the logs. " * 8
 
 
 def test_headings_become_the_path_of_their_sections() -> None:
-    text = f"# Disk\n\n{PARAGRAPH}\n\n## Look\n\n{PARAGRAPH}\n\n### Logs\n\n{PARAGRAPH}\n\n## Act\n\n{PARAGRAPH}\n"
+    text = "\n\n".join(f"{head}\n\n{PARAGRAPH}" for head in ("# Disk", "## Look", "### Logs", "## Act"))
     assert [chunk.heading for chunk in cut(text)] == [
         "Disk",
         "Disk > Look",
@@ -67,6 +67,11 @@ def test_markup_stays_as_it_was_written() -> None:
 BLOCKS = st.sampled_from(
     ["# A", "## B", "#### C", "text of a paragraph", "- item\n- item", "```\n# code\n```", "> quote"]
 )
+
+
+def test_a_block_that_is_blank_to_python_only_keeps_the_slices_whole() -> None:
+    (chunk,) = cut("# A\n\n\x1f\n\n# A")
+    assert chunk.text == "# A\n\n\x1f\n\n# A"
 
 
 @given(

@@ -16,8 +16,14 @@ def test_a_repeated_term_counts_more_than_once_but_less_than_twice() -> None:
     assert once < twice < 2 * once
 
 
-@pytest.mark.parametrize(
-    ("rows", "query"), [([], ["disk"]), ([[], []], ["disk"]), ([["disk"]], []), ([["disk"]], ["cpu"])]
-)
+NOTHING: list[tuple[list[list[str]], list[str]]] = [
+    ([], ["disk"]),
+    ([[], []], ["disk"]),
+    ([["disk"]], []),
+    ([["disk"]], ["cpu"]),
+]
+
+
+@pytest.mark.parametrize(("rows", "query"), NOTHING)
 def test_nothing_to_match_scores_zero(rows: list[list[str]], query: list[str]) -> None:
     assert Lexical(rows).scores(query).tolist() == [0.0] * len(rows)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -100,6 +101,11 @@ class ScriptedChatModel(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "pilotman-scripted"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"], params["ls_model_name"] = "pilotman", kwargs.get("model", "scripted")
+        return params
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
@@ -204,6 +210,9 @@ class FaultyChatModel(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "pilotman-faulty"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return self.inner._get_ls_params(stop=stop, **kwargs)
 
     @property
     def calls(self) -> int:

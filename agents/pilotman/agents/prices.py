@@ -39,6 +39,7 @@ FREE = Price(input=0.0, output=0.0)
 LIST_PRICES: Mapping[str, Price] = MappingProxyType(
     {
         "pilotman:rules": FREE,
+        "pilotman:scripted": FREE,
         "openai:gpt-5": Price(input=1.25, output=10.0),
         "openai:gpt-5-mini": Price(input=0.25, output=2.0),
         "openai:gpt-5-nano": Price(input=0.05, output=0.40),

@@ -49,9 +49,9 @@ def cut(document: str) -> tuple[Chunk, ...]:
     """The document's chunks in their order; front matter and blank stretches belong to none."""
     front = _FRONT_MATTER.match(document)
     body = front.end() if front else 0
-    blocks = [block for block in _blocks(document, body) if block.text.strip()]
+    blocks = _blocks(document, body)
     sections = [piece for _, group in groupby(blocks, lambda b: b.path) for piece in _packed(group, LONGEST)]
-    return tuple(_trimmed(chunk) for chunk in _joined(sections))
+    return tuple(_trimmed(chunk) for chunk in _joined(sections) if chunk.text.strip())
 
 
 def _blocks(document: str, body: int) -> Iterator[Chunk]:
@@ -69,7 +69,9 @@ def _blocks(document: str, body: int) -> Iterator[Chunk]:
             depth = int(token.tag[1:])
             path = [(d, name) for d, name in path if d < depth] + [(depth, following.content.strip())]
         starts.append((lines[token.map[0]], tuple(name for _, name in path)))
-    for (start, headings), (end, _) in pairwise([*starts, (len(text), ())]):
+    # What is blank to Python need not be to Markdown: such a stretch goes with what precedes it.
+    written = [one for one, (end, _) in pairwise([*starts, (len(text), ())]) if text[one[0] : end].strip()]
+    for (start, headings), (end, _) in pairwise([*written, (len(text), ())]):
         yield from _pieces(Chunk(text=text[start:end], start=body + start, end=body + end, path=headings))
 
 

@@ -30,7 +30,7 @@ _SAME = 1e-3
 
 # Texts that have nothing to do with each other: how near a model puts them is its zero of closeness, and
 # their vectors tell whether a cache was made by the same model.
-_PROBES = (
+PROBES = (
     "The choir rehearses a cantata on Thursday evening.",
     "Potatoes grow best in loose, sandy soil.",
     "The glacier lost eleven metres of its length.",
@@ -66,7 +66,7 @@ class Embedded:
         """
         if not self._known:
             await self._begin()
-        wanted = {_key(text): text for text in (*_PROBES, *texts)}
+        wanted = {_key(text): text for text in (*PROBES, *texts)}
         if wanted.keys() - self._known.keys():
             kept = await off_loop(self._read)
             self._known.update({key: kept[key] for key in wanted.keys() & kept.keys() - self._known.keys()})
@@ -89,7 +89,7 @@ class Embedded:
             EmbeddingFailed: see there.
         """
         vector = await off_loop(_embedded, self._embedding.embed_query, text)
-        size = self.of(_PROBES).shape[1]
+        size = self.of(PROBES).shape[1]
         if vector.shape != (size,):
             raise EmbeddingFailed(
                 f"the embedding gave a query of shape {vector.shape} for documents of {size}"
@@ -101,16 +101,18 @@ class Embedded:
         return min(1.0, max(0.0, (cosine - self.background) / (1 - self.background)))
 
     async def _begin(self) -> None:
-        await self._learn(list(_PROBES))
-        probes = self.of(_PROBES)
-        apart = ~np.eye(len(_PROBES), dtype=bool)
+        await self._learn(list(PROBES))
+        probes = self.of(PROBES)
+        apart = ~np.eye(len(PROBES), dtype=bool)
         self.background = float(np.clip((probes @ probes.T)[apart].mean(), 0.0, 0.95))
 
     async def _learn(self, texts: list[str]) -> None:
         vectors = await off_loop(_embedded, self._embedding.embed_documents, texts)
-        size = vectors.shape[-1] if not self._known else next(iter(self._known.values())).shape[0]
-        if vectors.shape != (len(texts), size):
-            expected = (len(texts), size)
+        sizes = {vector.shape[0] for vector in self._known.values()} or {
+            vectors.shape[-1] if vectors.ndim else 0
+        }
+        if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] not in sizes - {0}:
+            expected = (len(texts), *sizes)
             raise EmbeddingFailed(f"the embedding gave an array of shape {vectors.shape}, not {expected}")
         self._known.update(zip(map(_key, texts), unit(vectors), strict=True))
 
@@ -127,7 +129,7 @@ class Embedded:
             kept = {bytes(key): vector for key, vector in zip(rows["key"], vectors, strict=True)}
         except Exception:  # a damaged or foreign file: numpy raises whatever it stumbles over
             return {}
-        return kept if all(_same(kept.get(key), self._known[key]) for key in map(_key, _PROBES)) else {}
+        return kept if all(_same(kept.get(key), self._known[key]) for key in map(_key, PROBES)) else {}
 
     def _write(self, gone: Set[bytes]) -> None:
         """Write what is known, beside the rows of other corpora; what is gone leaves the file too."""

@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from pilotman.guardrails.purse import NANO
 from pilotman.memory.event import Event
-from pilotman.supervisor.render import count, dollars, seconds, short, shown, spent, state_style
+from pilotman.supervisor.render import count, dollars, seconds, short, spent, state_style
 from pilotman.supervisor.run import Run
 
 _BAD = "red"
@@ -217,7 +217,8 @@ def _fell_back(data: Mapping[str, Any]) -> Text:
 
 
 def _answer(data: Mapping[str, Any]) -> Text:
-    return Text(shown(str(data.get("answer") or ""), limit=2_000))
+    words = Text(_word(data, "answer", 160))
+    return words.append("  a person is still asked", style=_ODD) if data.get("interim") else words
 
 
 def _ended(data: Mapping[str, Any]) -> Text:

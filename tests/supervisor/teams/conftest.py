@@ -38,7 +38,7 @@ class Served:
     """A running server: its root and the requests so far."""
 
     url: str
-    requests: list[Seen] = field(default_factory=list)
+    requests: list[Seen] = field(default_factory=lambda: list[Seen]())
 
 
 def handler(served: Served, answer: Callable[[Seen], Answer]) -> type[BaseHTTPRequestHandler]:
@@ -63,7 +63,7 @@ def handler(served: Served, answer: Callable[[Seen], Answer]) -> type[BaseHTTPRe
             self.end_headers()
             self.wfile.write(written)
 
-        do_GET = do_POST = do_DELETE = _any
+        do_GET = do_POST = do_DELETE = _any  # noqa: N815 (names of http.server)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -104,7 +104,9 @@ def ctx() -> ToolContext:
     return context()
 
 
-def context(*, key: str = "run:run_1:tool:=1", user: str = "alice", tenant: str = "acme", run_id: str = "run_1") -> ToolContext:
+def context(
+    *, key: str = "run:run_1:tool:=1", user: str = "alice", tenant: str = "acme", run_id: str = "run_1"
+) -> ToolContext:
     return ToolContext(
         run_id=run_id,
         principal=Principal(tenant=tenant, user=user),

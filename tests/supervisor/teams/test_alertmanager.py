@@ -9,11 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from pilotman.agents import ToolContext
+from pilotman.agents import Tool, ToolContext
 from pilotman.supervisor.teams.alertmanager import Alertmanager
 from pilotman.supervisor.teams.operation import silence_tools
 
 Serve = Callable[[Callable[[Any], Any]], Any]
+
+
+def did(tool: Tool[..., Any], **args: Any) -> Any:
+    """What the tool's function returns."""
+    return tool.fn(**args)
+
+
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 
@@ -86,7 +93,7 @@ class TestTool:
     def test_it_is_made_found_and_ended_again(self, serve: Serve, ctx: ToolContext) -> None:
         server = Silences()
         (tool,) = silence_tools(Alertmanager(serve(server).url))
-        made = tool.fn(labels={"a": "b"}, reason="planned work", ctx=ctx, minutes=10)
+        made = did(tool, labels={"a": "b"}, reason="planned work", ctx=ctx, minutes=10)
         assert "planned work" in server.kept["silence-1"]["comment"]
         assert ctx.idempotency_key in server.kept["silence-1"]["comment"]
         assert made["silence_id"] == "silence-1"

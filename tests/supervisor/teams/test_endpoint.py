@@ -20,7 +20,9 @@ Serve = Callable[[Callable[[Any], Any]], Any]
 def test_a_call_carries_what_it_was_given(serve: Serve) -> None:
     served = serve(lambda _: (200, {"ok": True}))
     endpoint = Endpoint(f"{served.url}/", headers={"Authorization": "Bearer x"})
-    assert endpoint.call("POST", "a/b", params={"q": "ü &"}, body={"c": 1}, headers={"X-Key": "k"}) == {"ok": True}
+    assert endpoint.call("POST", "a/b", params={"q": "ü &"}, body={"c": 1}, headers={"X-Key": "k"}) == {
+        "ok": True
+    }
     seen = served.requests[0]
     assert (seen.method, seen.path, seen.query, seen.body) == ("POST", "/a/b", {"q": "ü &"}, {"c": 1})
     assert (seen.headers["authorization"], seen.headers["x-key"]) == ("Bearer x", "k")

@@ -7,14 +7,21 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import psutil
 import pytest
 
+from pilotman.agents import Tool
 from pilotman.supervisor.teams.diagnosis import host_tools
 from pilotman.supervisor.teams.host import Machine, disks, load, memory, processes, same_service, sockets
 
 HERE = socket.gethostname()
+
+
+def did(tool: Tool[..., Any], **args: Any) -> Any:
+    """What the tool's function returns."""
+    return tool.fn(**args)
 
 
 def own_addresses() -> list[str]:
@@ -22,12 +29,16 @@ def own_addresses() -> list[str]:
     return [e.address.split("%")[0] for e in entries if e.family in (socket.AF_INET, socket.AF_INET6)]
 
 
-@pytest.mark.parametrize("host", [HERE, HERE.upper(), f"{HERE}.", "localhost", "127.0.0.1", "::1", *own_addresses()])
+@pytest.mark.parametrize(
+    "host", [HERE, HERE.upper(), f"{HERE}.", "localhost", "127.0.0.1", "::1", *own_addresses()]
+)
 def test_this_machine_knows_its_names(host: str) -> None:
     assert Machine().is_called(host)
 
 
-@pytest.mark.parametrize("host", ["", "web-1", "192.0.2.7", "2001:db8::7", f"{HERE}-2", f"{HERE}.elsewhere.example"])
+@pytest.mark.parametrize(
+    "host", ["", "web-1", "192.0.2.7", "2001:db8::7", f"{HERE}-2", f"{HERE}.elsewhere.example"]
+)
 def test_it_does_not_answer_for_others(host: str) -> None:
     assert not Machine().is_called(host)
 
@@ -52,7 +63,9 @@ def test_another_host_is_not_observed_and_that_is_said() -> None:
 def test_a_stand_in_names_the_machine_that_was_observed() -> None:
     facts, missing = Machine(observe_here=True).observe("web-1", memory)
     assert (facts["host"], facts["observed_host"], missing) == ("web-1", HERE, "")
-    assert facts["summary"].startswith(f"observed on {HERE} (asked about web-1; this machine was observed as its user said)")
+    assert facts["summary"].startswith(
+        f"observed on {HERE} (asked about web-1; this machine was observed as its user said)"
+    )
 
 
 def test_disks_are_those_that_the_system_reports() -> None:
@@ -121,22 +134,23 @@ def test_services_and_processes_are_matched_by_name(service: str, process: str, 
     assert same_service(service, process) is same
 
 
-class TestTools:
-    tools = {one.name: one for one in host_tools(Machine())}
+TOOLS = {one.name: one for one in host_tools(Machine())}
 
-    @pytest.mark.parametrize("name", sorted(tools))
+
+class TestTools:
+    @pytest.mark.parametrize("name", sorted(TOOLS))
     def test_each_names_the_observed_host(self, name: str) -> None:
-        result = self.tools[name].fn(host=HERE)
+        result = did(TOOLS[name], host=HERE)
         assert result.value["observed_host"] == HERE
         assert result.value["summary"].startswith(f"observed on {HERE}: ")
         assert next(iter(result.value)) == "summary"
 
-    @pytest.mark.parametrize("name", sorted(tools))
+    @pytest.mark.parametrize("name", sorted(TOOLS))
     def test_each_is_partial_about_another_host(self, name: str) -> None:
-        result = self.tools[name].fn(host="web-1")
+        result = did(TOOLS[name], host="web-1")
         assert (result.status, result.value["observed_host"]) == ("partial", None)
         assert result.caveats == (f"host web-1 is not this machine ({HERE}): it was not observed",)
 
     def test_all_only_read_and_ask_for_the_host(self) -> None:
-        assert {one.effect for one in self.tools.values()} == {"read"}
-        assert all(one.args_schema["required"] == ["host"] for one in self.tools.values())
+        assert {one.effect for one in TOOLS.values()} == {"read"}
+        assert all(one.args_schema["required"] == ["host"] for one in TOOLS.values())

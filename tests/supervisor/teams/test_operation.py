@@ -1,4 +1,4 @@
-"""The operator's ticket: one a run whatever is said in it, found again after a lost reply, never another tenant's."""
+"""The operator's ticket: one a run whatever is said in it, found again after a lost reply."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from pilotman.supervisor.teams.operation import ticket_tools
 from pilotman.supervisor.teams.tickets import MemoryTicketBook
 
 WHERE = {"run_id": "run_1", "thread_id": "t", "tenant": "acme"}
+
+
+def did(tool: Tool[..., Any], **args: Any) -> Any:
+    """What the tool's function returns."""
+    return tool.fn(**args)
 
 
 @pytest.fixture
@@ -32,7 +37,9 @@ def test_other_words_are_not_another_ticket(tool: Tool[..., Any]) -> None:
         {"title": "disk full", "queue": "incidents"},
     ]
     assert len({tool.key(tool.validate(args), **WHERE) for args in said}) == 1
-    assert tool.key(tool.validate(said[0]), **{**WHERE, "run_id": "run_2"}) != tool.key(tool.validate(said[0]), **WHERE)
+    assert tool.key(tool.validate(said[0]), **{**WHERE, "run_id": "run_2"}) != tool.key(
+        tool.validate(said[0]), **WHERE
+    )
 
 
 def test_the_service_is_given_the_key(tool: Tool[..., Any]) -> None:
@@ -41,8 +48,10 @@ def test_the_service_is_given_the_key(tool: Tool[..., Any]) -> None:
     assert tool.effect == "write"
 
 
-def test_a_ticket_holds_what_was_found(tool: Tool[..., Any], book: MemoryTicketBook, ctx: ToolContext) -> None:
-    told = tool.fn(title="disk full", ctx=ctx, severity="critical", host="web-1", body="98% used")
+def test_a_ticket_holds_what_was_found(
+    tool: Tool[..., Any], book: MemoryTicketBook, ctx: ToolContext
+) -> None:
+    told = did(tool, title="disk full", ctx=ctx, severity="critical", host="web-1", body="98% used")
     ticket = book.tickets(tenant="acme")[0]
     assert (ticket.run_id, ticket.key, ticket.severity) == ("run_1", ctx.idempotency_key, "critical")
     assert "web-1" in ticket.body
@@ -59,7 +68,7 @@ def test_a_look_up_knows_the_key_and_the_tenant(
     assert body is not None
     look = body.fn
     assert look(title="disk full", ctx=make_ctx()) is None
-    made = tool.fn(title="disk full", ctx=make_ctx())
+    made = did(tool, title="disk full", ctx=make_ctx())
     assert look(title="something else", ctx=make_ctx()) == made
     assert look(title="disk full", ctx=make_ctx(key="other")) is None
     assert look(title="disk full", ctx=make_ctx(tenant="other")) is None

@@ -8,11 +8,17 @@ from typing import Any
 import httpx
 import pytest
 
+from pilotman.agents import Tool
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.supervisor.teams.diagnosis import probe_tools
 from pilotman.supervisor.teams.probe import MAX_BODY, Probe
 
 Serve = Callable[[Callable[[Any], Any]], Any]
+
+
+def did(tool: Tool[..., Any], **args: Any) -> Any:
+    """What the tool's function returns."""
+    return tool.fn(**args)
 
 
 def probe_of(*urls: str) -> Probe:
@@ -22,7 +28,7 @@ def probe_of(*urls: str) -> Probe:
 def test_an_answer_is_told_with_its_status_and_time(serve: Serve) -> None:
     served = serve(lambda _: (503, b"busy"))
     (tool,) = probe_tools(probe_of(served.url))
-    told = tool.fn(url=f"{served.url}/health")
+    told = did(tool, url=f"{served.url}/health")
     assert (told["status"], told["bytes_read"], told["redirects"]) == (503, 4, [])
     assert told["summary"].startswith(f"{served.url}/health answered 503 in ")
 
@@ -53,7 +59,13 @@ def test_what_is_not_on_the_list_is_not_asked(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://shop.example/", "https://SHOP.example./x?y", "https://admin.example:8443/", "http://shop.example:80/"]
+    "url",
+    [
+        "http://shop.example/",
+        "https://SHOP.example./x?y",
+        "https://admin.example:8443/",
+        "http://shop.example:80/",
+    ],
 )
 def test_what_is_on_the_list_is_not_refused(url: str) -> None:
     assert Probe(["Shop.example", "admin.example:8443"]).refusal(url) is None
@@ -65,7 +77,11 @@ def test_a_redirect_is_followed_within_the_list_only(serve: Serve) -> None:
     leading_out = serve(lambda _: (302, b"", {"Location": outside.url}))
     probe = probe_of(inside.url, leading_out.url)
     followed = probe.get(f"{inside.url}/a")
-    assert (followed["status"], followed["redirects"], followed["url"]) == (200, [f"{inside.url}/b"], f"{inside.url}/b")
+    assert (followed["status"], followed["redirects"], followed["url"]) == (
+        200,
+        [f"{inside.url}/b"],
+        f"{inside.url}/b",
+    )
     stopped = probe.get(leading_out.url)
     assert stopped["status"] == 302
     assert "not on the allow-list" in stopped["redirect_not_followed"]

@@ -8,14 +8,20 @@ from typing import Any
 import httpx
 import pytest
 
+from pilotman.agents import Tool
 from pilotman.supervisor.teams.diagnosis import metric_tools
 from pilotman.supervisor.teams.prometheus import MOST, Prometheus, up
 
 Serve = Callable[[Callable[[Any], Any]], Any]
 
 
+def did(tool: Tool[..., Any], **args: Any) -> Any:
+    """What the tool's function returns."""
+    return tool.fn(**args)
+
+
 def answered(kind: str, result: Any, **more: Any) -> Callable[[Any], Any]:
-    body = {"status": "success", "data": {"resultType": kind, "result": result}, **more}
+    body: dict[str, Any] = {"status": "success", "data": {"resultType": kind, "result": result}, **more}
     return lambda _: (200, body)
 
 
@@ -24,7 +30,9 @@ def series(value: str, **labels: str) -> dict[str, Any]:
 
 
 def test_a_vector_is_told_with_its_labels(serve: Serve) -> None:
-    served = serve(answered("vector", [series("0", __name__="up", instance="a:1"), series("1", instance="b:1")]))
+    served = serve(
+        answered("vector", [series("0", __name__="up", instance="a:1"), series("1", instance="b:1")])
+    )
     reading = Prometheus(served.url).query('up == "ü"')
     assert served.requests[0].path == "/api/v1/query"
     assert served.requests[0].query == {"query": 'up == "ü"'}
@@ -32,16 +40,16 @@ def test_a_vector_is_told_with_its_labels(serve: Serve) -> None:
     assert reading.summary == 'up == "ü" is {instance=a:1} 0; {instance=b:1} 1.'
 
 
-@pytest.mark.parametrize(
-    ("kind", "result", "values"),
-    [
-        ("scalar", [1763446440.1, "42"], ["42"]),
-        ("string", [1763446440.1, "text"], ["text"]),
-        ("matrix", [{"metric": {}, "values": [[1.0, "1"], [2.0, "NaN"]]}], ["NaN"]),
-        ("vector", [], []),
-        ("vector", [{"metric": {}, "histogram": [1.0, {}]}], []),
-    ],
-)
+KINDS: list[tuple[str, Any, list[str]]] = [
+    ("scalar", [1763446440.1, "42"], ["42"]),
+    ("string", [1763446440.1, "text"], ["text"]),
+    ("matrix", [{"metric": {}, "values": [[1.0, "1"], [2.0, "NaN"]]}], ["NaN"]),
+    ("vector", [], []),
+    ("vector", [{"metric": {}, "histogram": [1.0, {}]}], []),
+]
+
+
+@pytest.mark.parametrize(("kind", "result", "values"), KINDS)
 def test_every_kind_of_result_is_read(serve: Serve, kind: str, result: Any, values: list[str]) -> None:
     reading = Prometheus(serve(answered(kind, result)).url).query("x")
     assert [row["value"] for row in reading.series] == values
@@ -68,12 +76,12 @@ def test_an_instance_cannot_break_out_of_its_quotes() -> None:
 class TestTools:
     def test_an_alerts_expression_is_asked(self, serve: Serve) -> None:
         query, scrape = metric_tools(Prometheus(serve(answered("vector", [series("0.97")])).url))
-        assert query.fn(expression="disk > 0.9").value["summary"] == "disk > 0.9 is 0.97."
-        assert scrape.fn(instance="web-1:9100").value["summary"] == 'up{instance="web-1:9100"} is 0.97.'
+        assert did(query, expression="disk > 0.9").value["summary"] == "disk > 0.9 is 0.97."
+        assert did(scrape, instance="web-1:9100").value["summary"] == 'up{instance="web-1:9100"} is 0.97.'
 
     def test_what_was_left_out_is_said(self, serve: Serve) -> None:
         many = [series(str(n), n=str(n)) for n in range(MOST + 5)]
         query, _ = metric_tools(Prometheus(serve(answered("vector", many, warnings=["partial data"])).url))
-        result = query.fn(expression="x")
+        result = did(query, expression="x")
         assert result.status == "partial"
         assert result.caveats == ("partial data", f"{MOST} of {MOST + 5} series are shown")

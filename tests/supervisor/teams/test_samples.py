@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,8 @@ def test_the_alert_is_one_request_until_it_starts_again() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(sample_runbooks().glob("*.md")), ids=lambda path: path.stem)
-def test_each_runbook_has_what_a_runbook_needs(path: object) -> None:
-    text = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]  # pyright: ignore
+def test_each_runbook_has_what_a_runbook_needs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,15 @@ class Running:
 
     @property
     def stats(self) -> dict[str, int]:
-        return httpx.get(f"{self.url}/stats").json()
+        counts: dict[str, int] = httpx.get(f"{self.url}/stats").json()
+        return counts
 
     def written(self) -> int:
         return len(SQLiteTicketBook(self.db).tickets(tenant="acme", limit=1_000))
 
 
 @contextmanager
-def service(folder: Path, *options: str) -> Iterator[Running]:
+def service(folder: Path, *options: str) -> Generator[Running]:
     command = [sys.executable, "-m", "pilotman.supervisor.teams.ticket_service", "--port", "0"]
     with subprocess.Popen(
         [*command, "--db", str(folder / "t.db"), *options], stdout=subprocess.PIPE, text=True
@@ -132,7 +133,9 @@ def test_a_service_without_keys_writes_a_ticket_for_every_post(tmp_path: Path) -
         ("/tickets", {"tenant": "acme", "run_id": "r", "title": "t", "body": "x" * 70_000}, 413),
     ],
 )
-def test_what_it_does_not_take_it_refuses(healthy: Running, path: str, body: dict[str, object], status: int) -> None:
+def test_what_it_does_not_take_it_refuses(
+    healthy: Running, path: str, body: dict[str, object], status: int
+) -> None:
     assert httpx.post(f"{healthy.url}{path}", json=body).status_code == status
 
 

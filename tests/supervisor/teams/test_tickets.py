@@ -13,13 +13,19 @@ import pytest
 
 from pilotman.guardrails.errors import Unavailable
 from pilotman.supervisor.teams import tickets
-from pilotman.supervisor.teams.tickets import MemoryTicketBook, NewTicket, SQLiteTicketBook, TicketBook
+from pilotman.supervisor.teams.tickets import (
+    MemoryTicketBook,
+    NewTicket,
+    SQLiteTicketBook,
+    Ticket,
+    TicketBook,
+)
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 
 def new(key: str = "k", tenant: str = "acme", **fields: str) -> NewTicket:
-    return NewTicket(tenant=tenant, key=key, run_id="run_1", title=fields.pop("title", "disk full"), **fields)  # type: ignore[arg-type]
+    return NewTicket(tenant=tenant, key=key, run_id="run_1", title=fields.pop("title", "disk full"), **fields)
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -31,7 +37,11 @@ def book(request: pytest.FixtureRequest, tmp_path: Path) -> TicketBook:
 
 def test_a_ticket_is_written_down_and_found(book: TicketBook) -> None:
     ticket = book.create(new(body="all of it", severity="critical"))
-    assert (ticket.ticket_id, ticket.status, ticket.created_at) == ("T-1", "open", "2026-11-18T12:00:00+00:00")
+    assert (ticket.ticket_id, ticket.status, ticket.created_at) == (
+        "T-1",
+        "open",
+        "2026-11-18T12:00:00+00:00",
+    )
     assert book.find(tenant="acme", key="k") == ticket
     assert book.tickets(tenant="acme") == [ticket]
 
@@ -56,8 +66,11 @@ def test_the_newest_come_first_and_the_list_is_bounded(book: TicketBook) -> None
 
 
 def test_many_threads_with_one_key_write_one_ticket(book: TicketBook) -> None:
+    def create(number: int) -> Ticket:
+        return book.create(new(key=f"k{number % 2}"))
+
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda i: book.create(new(key=f"k{i % 2}")), range(64)))
+        found = list(pool.map(create, range(64)))
     assert len({ticket.ticket_id for ticket in found}) == 2
 
 

@@ -21,7 +21,13 @@ def webhook(*alerts: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 def alert(status: str = "firing", start: str = "2026-11-18T06:14:00Z", **labels: str) -> dict[str, Any]:
     identity = "".join(sorted(labels.values()))
-    return {"status": status, "labels": labels, "annotations": {}, "startsAt": start, "fingerprint": identity or "f"}
+    return {
+        "status": status,
+        "labels": labels,
+        "annotations": {},
+        "startsAt": start,
+        "fingerprint": identity or "f",
+    }
 
 
 def nameless(body: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +108,16 @@ def test_the_service_is_one_that_could_be_restarted(labels: dict[str, str], serv
 
 @pytest.mark.parametrize(
     ("word", "severity"),
-    [("critical", 40), ("PAGE", 40), ("error", 30), ("warning", 20), ("info", 10), ("none", 0), ("odd", 20), ("", 20)],
+    [
+        ("critical", 40),
+        ("PAGE", 40),
+        ("error", 30),
+        ("warning", 20),
+        ("info", 10),
+        ("none", 0),
+        ("odd", 20),
+        ("", 20),
+    ],
 )
 def test_severity_orders_the_queue(word: str, severity: int) -> None:
     labels = {"severity": word} if word else {}
@@ -174,7 +189,9 @@ def real_alerts() -> Iterator[Path]:
     yield from sorted((root / "alerts").glob("*.json"))
 
 
-@pytest.mark.skipif(not list(real_alerts()), reason="no webhooks: set PILOTMAN_TEST_DATA to the folder of the data")
+@pytest.mark.skipif(
+    not list(real_alerts()), reason="no webhooks: set PILOTMAN_TEST_DATA to the folder of the data"
+)
 def test_real_webhooks_are_taken_each_as_a_request_of_its_own() -> None:
     taken = [intake(nameless(json.loads(path.read_text())["webhook"])) for path in real_alerts()]
     assert len({one.idempotency_key for one in taken}) == len(taken)

@@ -1,4 +1,4 @@
-"""Structured facts and results by name: the same name, the same thing of the same owner, a name that means it."""
+"""Structured facts and results by name: the same name, an owner's thing, or a name that means the same."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def named(
 def _same_as(name: str) -> frozenset[str]:
     """Names that mean the same, stems joined; none if we know of no other."""
     groups = (frozenset(_joined((alias,)) for alias in line.split()) for line in _ALIASES.splitlines())
-    return next((group for group in groups if name in group), frozenset())
+    return next((group for group in groups if name in group), frozenset[str]())
 
 
 def _unported(value: Any, group: frozenset[str]) -> Any:

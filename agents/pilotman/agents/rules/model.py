@@ -51,7 +51,7 @@ class ChatRules(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        params["ls_provider"], params["ls_model_name"] = RULES.split(":")
+        params["ls_provider"], params["ls_model_name"] = "pilotman", kwargs.get("model", "rules")
         return params
 
     def bind_tools(

@@ -171,6 +171,8 @@ def _free_text(slot: Slot, search: Search) -> Iterator[str]:
         return
     if names & _TITLES:
         yield phrases.headline(known.request, search.deed, min(limit, 100))
+    elif slot.nullable:
+        return  # nothing is an answer too
     elif names & _BODIES and not search.deed.reads:
         lines = [line for report in known.reports for line in report.splitlines()]
         yield phrases.cut("\n".join([known.request, "", *dict.fromkeys(lines)]).strip(), limit)

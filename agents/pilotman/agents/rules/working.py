@@ -9,6 +9,8 @@ from typing import Any
 
 from pilotman.agents.rules.arguments import Filling, fill
 from pilotman.agents.rules.known import Known
+from pilotman.agents.rules.lexicon import word_set
+from pilotman.agents.rules.phrases import cut
 from pilotman.agents.rules.reading import Asked, OfferedTool
 from pilotman.agents.rules.routing import is_asked, rivals
 from pilotman.agents.rules.schemas import slots
@@ -16,6 +18,9 @@ from pilotman.agents.rules.verbs import Deed, deed
 from pilotman.agents.rules.words import terms
 
 _SMALL_LEASE = 4
+_PROSE = word_set(
+    "answer text summary message report response reply explanation description details body content"
+)
 _MARK = re.compile(r"\[(\d+)\]")
 
 
@@ -91,17 +96,11 @@ def _deed(tool: OfferedTool) -> Deed:
 def structure(seen: Asked, text: str) -> dict[str, Any]:
     """The answer as the structure that was asked for: its fields from what is known, prose from ``text``."""
     tool = next(tool for tool in seen.tools if tool.name == seen.wanted)
-    own = _deed(tool)
-    facts = {**seen.facts, "answer": text, "text": text}
     results = tuple((_things(str(a.get("tool", ""))), a.get("result")) for a in seen.actions)
-    known = replace(known_of(seen), facts=facts, results=results)
-    filling = fill(tool.parameters, known, own)
-    prose = {name: text for name in filling.missing if _takes_prose(tool.parameters, name)}
+    filling = fill(tool.parameters, replace(known_of(seen), results=results), _deed(tool))
+    prose: dict[str, str] = {}
+    for slot in slots(tool.parameters):
+        plain = slot.kind == "string" and not slot.options and not {"format", "pattern"} & set(slot.schema)
+        if plain and (slot.name.lower() in _PROSE or slot.name in filling.missing):
+            prose[slot.name] = cut(text, int(slot.schema.get("maxLength", len(text))))
     return {**filling.args, **prose}
-
-
-def _takes_prose(parameters: Mapping[str, Any], name: str) -> bool:
-    return any(
-        s.name == name and s.kind == "string" and not s.options and not {"format", "pattern"} & set(s.schema)
-        for s in slots(parameters)
-    )

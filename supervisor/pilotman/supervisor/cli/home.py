@@ -11,6 +11,7 @@ from typing import Any
 
 import platformdirs
 
+from pilotman.guardrails import Label
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
@@ -101,7 +102,8 @@ class Home:
         folder = default if documents is None else Path(documents)
         if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
             raise ConfigurationError(f"{folder} is no folder that can be read", hint="name a folder of Markdown")
-        return Corpus([FolderSource(folder)], path=self.path / "index")
+        chosen = Label(author="system", trusted=True, tenant="*")  # by the operator of this command, for all tenants
+        return Corpus([FolderSource(folder, label=chosen)], path=self.path / "index")
 
     def settings(self, name: str) -> Settings:
         """What the team was built from last; the defaults if never."""

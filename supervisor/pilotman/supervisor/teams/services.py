@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from pilotman.agents.failure import ToolFailure
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.supervisor.teams.host import Machine
 
@@ -72,32 +72,35 @@ class CommandControl:
     def refusal(self, service: str, host: str) -> str | None:
         if service not in self._services:
             return f"{service} is not among the services that may be restarted"
+        if shutil.which(self._command[0]) is None:
+            return f"there is no command {self._command[0]}"
         if any("{host}" in part for part in self._command):
             # A value that begins with a dash would be an option of the command.
             return None if host and not host.startswith("-") else "the request names no host"
         return None if self._machine.is_called(host) else f"{host or 'no host'} is not this machine"
 
     def restart(self, service: str, host: str) -> str:
+        """Run the command.
+
+        Raises:
+            PermissionError: it is refused; nothing was started.
+            subprocess.TimeoutExpired: the command did not end; it was killed, and the service may be anything.
+            RuntimeError: the command failed; it may have stopped the service without starting it again.
+        """
         refusal = self.refusal(service, host)
         if refusal is not None:
-            raise ToolFailure(f"{refusal}; nothing was restarted", kind="authorization")
+            raise PermissionError(f"{refusal}; nothing was restarted")
         words = [part.replace("{service}", service).replace("{host}", host) for part in self._command]
-        try:
-            done = subprocess.run(  # noqa: S603 (the user's own command; service and host were checked)
-                words,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=self._timeout,
-                check=False,
-            )
-        except (FileNotFoundError, PermissionError) as error:
-            raise ToolFailure(f"{words[0]} cannot be started: {error}; nothing was restarted") from error
-        except subprocess.TimeoutExpired as error:
-            message = f"{words[0]} did not end within {self._timeout:g} s"
-            raise ToolFailure(message, kind="unknown_outcome") from error
+        done = subprocess.run(  # noqa: S603 (the user's own command; service and host were checked)
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=self._timeout,
+            check=False,
+        )
         if done.returncode != 0:
             said = " ".join((done.stderr or done.stdout).split())[:300]
-            # It may have stopped the service and then failed to start it.
-            raise ToolFailure(f"{words[0]} failed ({done.returncode}): {said}", kind="unknown_outcome")
+            raise RuntimeError(f"{words[0]} failed ({done.returncode}): {said}")
         return f"{service} was restarted on {host}."
