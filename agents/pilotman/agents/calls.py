@@ -54,11 +54,13 @@ class ProposedCall:
         """
         if self.result is None:
             raise ValueError(f"call {self.call_id} of {self.tool} has no result yet")
-        content = canonical({name: value for name, value in self.result.items() if value not in (None, [], ())})
+        told = {n: value for n, value in self.result.items() if n in ("status", "value") or value}
+        content = canonical(told)
         return {
             "role": "tool",
             "tool_call_id": self.call_id,
             "name": self.tool,
+            "status": "error" if self.result["status"] == "error" else "success",
             "content": content.decode(),
         }
 

@@ -18,6 +18,9 @@ from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.purse import Spend
 
+SHORTEST = 0.1
+"""Seconds below which no further attempt is worth starting."""
+
 
 @dataclass(eq=False)
 class ToolRunner:
@@ -53,35 +56,34 @@ class ToolRunner:
             attempt += 1
             result = await self._attempt(call, tool, key=key, attempt=attempt)
             error = result.error
-            final = error is None or not self._again(tool, error, attempt)
-            if error is not None:
-                self._emit_failure(call, tool, result, error, attempt=attempt, final=final)
-            if final or error is None or not await self._pause(call, tool, error, attempt):
+            if error is None:
                 return result
+            delay = self._delay(tool, error, attempt)
+            self._emit_failure(call, tool, result, error, attempt=attempt, final=delay is None)
+            if delay is None:
+                return result
+            self._emit(
+                "retry_scheduled",
+                call,
+                what=tool.name,
+                attempt=attempt,
+                delay_ms=round(delay * 1000),
+                failure=error.kind,
+            )
+            await asyncio.sleep(delay)
+
+    def _delay(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> float | None:
+        """Seconds until another attempt, or None: none is safe, allowed, or fits into the time left."""
+        if not self._again(tool, error, attempt):
+            return None
+        delay = max(tool.retry.delay(attempt, jitter=self.task.run.random()), error.retry_after or 0.0)
+        return delay if delay + SHORTEST < self.task.run.left() else None
 
     def _again(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> bool:
         """Whether another attempt is safe: a write only if it is certain that nothing was applied."""
         if error.kind == "timeout" and tool.effective != "read":
             return False
         return error.retryable and tool.retry.allows(error.kind, attempt=attempt)
-
-    async def _pause(
-        self, call: ProposedCall, tool: Tool[..., Any], error: ToolError, attempt: int
-    ) -> bool:
-        run = self.task.run
-        delay = max(tool.retry.delay(attempt, jitter=run.random()), error.retry_after or 0.0)
-        if delay >= run.left():
-            return False
-        self._emit(
-            "retry_scheduled",
-            call,
-            what=tool.name,
-            attempt=attempt,
-            delay_ms=round(delay * 1000),
-            failure=error.kind,
-        )
-        await asyncio.sleep(delay)
-        return True
 
     async def _attempt(
         self, call: ProposedCall, tool: Tool[..., Any], *, key: str, attempt: int

@@ -68,13 +68,17 @@ class Approval:
         """
         current = self.at(now)
         if current.state != "pending":
-            raise Conflict(f"approval {self.approval_id} is {current.state} already", hint="nothing was changed")
+            raise Conflict(
+                f"approval {self.approval_id} is {current.state} already", hint="nothing was changed"
+            )
         if digest is not None and digest != self.digest:
             raise Conflict(
                 f"approval {self.approval_id} is about other arguments than those you were shown",
                 hint="look at it again and answer with its present digest",
             )
-        return replace(current, state=state, decided_by=by, decided_at=now, comment=comment, new_args=new_args)
+        return replace(
+            current, state=state, decided_by=by, decided_at=now, comment=comment, new_args=new_args
+        )
 
 
 def visible(text: str, *, limit: int = 500) -> str:

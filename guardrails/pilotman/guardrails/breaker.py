@@ -33,7 +33,7 @@ class Circuit:
     breaker: Breaker
     calls: tuple[tuple[float, bool], ...] = ()
     opened_at: float | None = None
-    probing: bool = False
+    probed_at: float | None = None
 
     def state(self, now: float) -> CircuitState:
         if self.opened_at is None:
@@ -41,21 +41,25 @@ class Circuit:
         return "half_open" if now >= self.opened_at + self.breaker.cool_down else "open"
 
     def admit(self, now: float) -> Circuit | None:
-        """The state after letting a call pass, or None: not now. Half-open lets one probe through."""
+        """The state after letting a call pass, or None: not now.
+
+        Half-open lets one probe through, and another one if nothing was heard of it for a ``cool_down``.
+        """
         match self.state(now):
             case "closed":
                 return self
             case "open":
                 return None
             case "half_open":
-                return None if self.probing else replace(self, probing=True)
+                waiting = self.probed_at is not None and now < self.probed_at + self.breaker.cool_down
+                return None if waiting else replace(self, probed_at=now)
 
     def record(self, *, ok: bool, now: float) -> Circuit:
         """The state after a call's end."""
         if self.opened_at is not None:
-            if ok and self.probing:
-                return Circuit(breaker=self.breaker)
-            return replace(self, opened_at=now, probing=False) if self.probing else self
+            if self.probed_at is None:  # the late end of a call from before
+                return self
+            return Circuit(breaker=self.breaker, opened_at=None if ok else now)
         recent = (*(c for c in self.calls if c[0] > now - self.breaker.window), (now, ok))
         failures = sum(not passed for _, passed in recent)
         enough = len(recent) >= self.breaker.min_calls

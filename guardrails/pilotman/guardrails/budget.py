@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any
 
 from pilotman.guardrails.errors import ConfigurationError
@@ -33,13 +34,13 @@ class Budget:
     max_parallel: int = 8
     max_calls_per_tool: int = 5
     allowed_models: frozenset[str] | None = None
-    retry: Retry = Retry(max_attempts=3, backoff_ms=(200, 400))
+    retry: Retry = field(default_factory=lambda: Retry(max_attempts=3, backoff_ms=(200, 400)))
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or (isinstance(value, int | float) and value <= 0):
-                raise ConfigurationError(f"{field.name} must be above zero, not {value!r}")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or (isinstance(value, int | float) and not 0 < value < inf):
+                raise ConfigurationError(f"{item.name} must be above zero and finite, not {value!r}")
 
     @classmethod
     def interactive(cls) -> Budget:
@@ -75,7 +76,7 @@ class Budget:
         """The minimum of both, limit by limit; ``allowed_models`` intersect."""
         if other is None:
             return self
-        return Budget(**{field.name: _narrower(field.name, self, other) for field in fields(self)})
+        return Budget(**{item.name: _narrower(item.name, self, other) for item in fields(self)})
 
 
 def _narrower(name: str, mine: Budget, theirs: Budget) -> Any:
@@ -85,5 +86,5 @@ def _narrower(name: str, mine: Budget, theirs: Budget) -> Any:
     if name == "allowed_models":
         return left & right
     if name == "retry":
-        return min(left, right, key=lambda retry: retry.max_attempts)
+        return left.narrow(right)
     return min(left, right)

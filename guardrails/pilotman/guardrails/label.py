@@ -36,10 +36,13 @@ class Label:
         tenants = {label.tenant for label in known}
         if len(tenants) > 1:
             raise ValueError(f"values of different tenants must not meet: {sorted(tenants)}")
+        authors: list[Author] = [label.author for label in known]
+        sensitivities: list[Sensitivity] = [label.sensitivity for label in known]
+        nothing: frozenset[str] = frozenset()
         return cls(
-            author=max((label.author for label in known), key=_AUTHORS.index),
+            author=max(authors, key=_AUTHORS.index),
             trusted=all(label.trusted for label in known),
             tenant=known[0].tenant,
-            sensitivity=max((label.sensitivity for label in known), key=_SENSITIVITIES.index),
-            sources=frozenset().union(*(label.sources for label in known)),
+            sensitivity=max(sensitivities, key=_SENSITIVITIES.index),
+            sources=nothing.union(*(label.sources for label in known)),
         )

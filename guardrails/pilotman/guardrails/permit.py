@@ -42,18 +42,33 @@ def permit_id(run_id: str, step: str, digest: str) -> str:
     return short_id("pmt", run_id, step, digest)
 
 
-def check(permit: Permit | None, *, run_id: str, step: str, tenant: str, digest: str, policy_version: str, now: datetime) -> Permit:
+def check(
+    permit: Permit | None,
+    *,
+    run_id: str,
+    step: str,
+    tenant: str,
+    digest: str,
+    policy_version: str,
+    now: datetime,
+) -> Permit:
     """The permit, if it covers this very call now.
 
     Raises:
-        PermitRefused: there is none, or it is for another call, run, step, tenant or policy, or it has expired.
+        PermitRefused: there is none, it is for another call, run, step, tenant or policy, or it has expired.
     """
     if permit is None:
         raise PermitRefused("a write was asked for without a permit; nothing was written")
-    expected = {"run_id": run_id, "step": step, "tenant": tenant, "digest": digest, "policy_version": policy_version}
+    expected = {
+        "run_id": run_id,
+        "step": step,
+        "tenant": tenant,
+        "digest": digest,
+        "policy_version": policy_version,
+    }
     wrong = [name for name, value in expected.items() if getattr(permit, name) != value]
     if wrong:
-        raise PermitRefused(f"the permit does not cover this call: other {', '.join(wrong)}; nothing was written")
+        raise PermitRefused(f"the permit covers another call: other {', '.join(wrong)}; nothing was written")
     if now >= permit.expires_at:
         raise PermitRefused("the permit has expired; nothing was written")
     return permit

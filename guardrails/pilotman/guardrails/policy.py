@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.label import Label
@@ -105,11 +105,13 @@ def decide(policies: Sequence[Policy], call: Call) -> Decision:
 
 def _ask(policy: Policy, call: Call) -> Decision | None:
     try:
-        opinion: object = policy(call)
+        opinion = cast("object", policy(call))
     except Exception as error:  # a broken policy must not open the gate
         return Decision.deny(f"a policy failed: {type(error).__name__}: {error}")
-    if opinion is None or isinstance(opinion, Decision):
+    if opinion is None or (isinstance(opinion, Decision) and opinion.verdict in get_args(Verdict)):
         return opinion
+    if isinstance(opinion, Coroutine):  # an async policy: it was never asked
+        opinion.close()
     return Decision.deny(f"a policy answered {type(opinion).__name__} instead of a Decision or None")
 
 

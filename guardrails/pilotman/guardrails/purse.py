@@ -80,7 +80,7 @@ class Purse:
         lacking = self.lacks(spend)
         if lacking is not None:
             raise BudgetExceeded(
-                f"{lacking.replace('_', ' ')}: {getattr(spend, lacking)} more do not fit into what is left of the budget",
+                f"{lacking.replace('_', ' ')}: {getattr(spend, lacking)} more do not fit into the budget",
                 limit=f"max_{lacking}".replace("nusd", "usd"),
             )
         return replace(self, reserved={**self.reserved, key: spend})
@@ -98,13 +98,13 @@ class Purse:
 
 
 class Wallet:
-    """The purse of a run or of a nested agent. A reservation is taken from every wallet up to the root, or from none.
+    """The purse of a run or of a nested agent. A reservation is taken from all wallets up to the root, or none.
 
     Not thread-safe: one event loop owns it.
     """
 
     def __init__(self, budget: Budget, *, parent: Wallet | None = None, settled: Spend = Spend()) -> None:
-        self.budget = budget if parent is None else parent.budget.narrow(budget)
+        self.budget: Budget = budget if parent is None else parent.budget.narrow(budget)
         self.purse = Purse(limit=limits(self.budget), settled=settled)
         self._parent = parent
         self._serial = 0

@@ -45,5 +45,14 @@ class Retry:
             return 0.0
         index = attempt - 1
         beyond = max(0, index - len(self.backoff_ms) + 1)
-        base = self.backoff_ms[min(index, len(self.backoff_ms) - 1)] * 2**beyond
+        base = float(self.backoff_ms[min(index, len(self.backoff_ms) - 1)]) * 2.0**beyond
         return base * (1 + jitter / 2) / 1000
+
+    def narrow(self, other: Retry) -> Retry:
+        """The more careful of both, setting by setting: fewer attempts, longer delays, fewer reasons."""
+        return Retry(
+            max_attempts=min(self.max_attempts, other.max_attempts),
+            backoff_ms=max(self.backoff_ms, other.backoff_ms),
+            retry_on=self.retry_on & other.retry_on,
+            do_not_retry_on=self.do_not_retry_on | other.do_not_retry_on,
+        )

@@ -49,6 +49,10 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         """A thread that is new: ``inner`` is not asked for it. Optional; saves a look-up a run."""
         self._threads.setdefault(thread_id, _Kept(InMemorySaver(serde=self.serde), stored=False))
 
+    def holds(self, thread_id: str) -> bool:
+        """Whether the thread takes memory in this process."""
+        return thread_id in self._threads
+
     async def park(self, thread_id: str) -> None:
         """Hand the thread to ``inner``, durable when this returns, and free its memory."""
         kept = self._threads.get(thread_id)

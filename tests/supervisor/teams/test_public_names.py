@@ -1,4 +1,4 @@
-"""The shipped teams use what any user's team can use: the rooms' front doors, the error tree and each other."""
+"""The shipped teams use what any user's team can: the rooms' front doors, the error tree, each other."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from pilotman.agents.report import Passage
 from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.phrases import cut
-from pilotman.agents.rules.verbs import is_instruction, is_reading
+from pilotman.agents.rules.verbs import is_instruction, is_reading, is_verb
 from pilotman.agents.rules.words import terms, words
 from pilotman.agents.shape import is_list, is_mapping
 
@@ -21,7 +21,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|```[^\n]*\n.*?
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _OPENING = re.compile(r"\A[\s>*+#|-]*(?:\d+[.)]\s+)?")
 _UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://|---|\$[A-Z]")
-_PROSE = re.compile(r"[A-Z][^\s]*(?:\s\S+){3,}(?<!:)\Z")
+_PROSE = re.compile(r"[A-Z]\S*(?:\s\S+){3,}(?:[.!?]|(?:\s\S+){5}(?<!:))\Z")
 _MARK = re.compile(r"\[(\d+)\]")
 _SHORTEST, _LONGEST = 25, 320
 _LEAVES, _DEEPEST = 14, 6
@@ -46,14 +46,15 @@ def quotes(passages: Sequence[Passage], query: str, *, most: int = 3) -> list[Qu
 
     Instructions count more, and those of the best document are quoted even without a word in common.
     """
-    wanted = frozenset(term for term in terms(query) if not is_reading(term))
-    best = next((p.source for p in passages if terms(f"{p.heading} {p.text}") & wanted), None)
+    wanted = {term: 0.5 if is_verb(term) else 1.0 for term in terms(query) if not is_reading(term)}
+    best = next((p.source for p in passages if terms(f"{p.heading} {p.text}") & wanted.keys()), None)
     scored: list[tuple[float, Quote]] = []
     for rank, passage in enumerate(passages):
+        under = _overlap(passage.heading, wanted) / 2
         for piece in pieces(passage.text):
-            shared, told = len(terms(piece) & wanted), is_instruction(piece)
+            shared, told = _overlap(piece, wanted), is_instruction(piece)
             if shared or (told and passage.source == best):
-                score = shared / math.sqrt(1 + len(terms(piece))) + told / 2 + 1 / (1 + rank)
+                score = shared + under + told / 2 + 1 / (1 + rank)
                 scored.append((score, Quote(text=piece, passage=passage)))
     chosen: list[Quote] = []
     for _, quote in sorted(scored, key=lambda pair: -pair[0]):
@@ -61,6 +62,12 @@ def quotes(passages: Sequence[Passage], query: str, *, most: int = 3) -> list[Qu
         if len(of_same) < 2 and quote.text not in [q.text for q in chosen]:
             chosen.append(quote)
     return chosen[:most]
+
+
+def _overlap(text: str, wanted: Mapping[str, float]) -> float:
+    """The weight of the words that the text shares, less for a long text."""
+    own = terms(text)
+    return math.fsum(sorted(wanted[term] for term in own & wanted.keys())) / math.sqrt(1 + len(own))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -73,8 +80,12 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def value_text(value: Any, limit: int = 400) -> str:
-    """A JSON value on one line: ``key: value, …``; square brackets round numbers become round ones."""
-    text = " ".join(_flat(value, 0).split())
+    """A JSON value on one line: its own ``summary`` if it has one, else ``key: value, …``.
+
+    Square brackets round numbers become round ones: they are no citations.
+    """
+    own = value.get("summary") if is_mapping(value) else None
+    text = " ".join(_flat(own if isinstance(own, str) and own.strip() else value, 0).split())
     return cut(_MARK.sub(r"(\1)", text), limit) or "nothing"
 
 

@@ -54,11 +54,21 @@ def next_step(seen: Asked, *, fallback: bool = False) -> Step:
     called = {outcome.tool for outcome in seen.outcomes}
     reads = [tool for tool in _wanted_reads(seen) if tool.name not in called]
     step = _step(reads, seen)
-    if step.calls or fallback or not seen.may_write:
+    if step.calls:
         return step
+    if fallback or not seen.may_write:
+        return Step(unfilled=tuple(_worth_telling(step, seen)))
     writes = [tool for tool in asked_writes(seen) if tool.name not in called]
     proposed = _step(writes, seen)
-    return Step(calls=proposed.calls, unfilled=(*step.unfilled, *proposed.unfilled))
+    missed = _worth_telling(step, seen)
+    return Step(calls=proposed.calls, unfilled=(*missed, *proposed.unfilled))
+
+
+def _worth_telling(step: Step, seen: Asked) -> list[tuple[str, tuple[str, ...]]]:
+    """The reads that could not be made and that the task is about."""
+    about = terms(f"{seen.goal} {seen.request}")
+    near = {tool.name for tool in seen.tools if terms(f"{tool.name} {tool.description}") & about}
+    return [(name, missing) for name, missing in step.unfilled if name in near]
 
 
 def asked_writes(seen: Asked) -> list[OfferedTool]:

@@ -84,7 +84,7 @@ class CommandControl:
 
         Raises:
             PermissionError: it is refused; nothing was started.
-            subprocess.TimeoutExpired: the command did not end; it was killed, and the service may be anything.
+            subprocess.TimeoutExpired: the command did not end and was killed; the service may be anything.
             RuntimeError: the command failed; it may have stopped the service without starting it again.
         """
         refusal = self.refusal(service, host)
