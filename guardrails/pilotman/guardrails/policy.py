@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from pilotman.guardrails.digest import digest
@@ -110,9 +110,10 @@ def _ask(policy: Policy, call: Call) -> Decision | None:
         return Decision.deny(f"a policy failed: {type(error).__name__}: {error}")
     if opinion is None or (isinstance(opinion, Decision) and opinion.verdict in get_args(Verdict)):
         return opinion
-    if isinstance(opinion, Coroutine):  # an async policy: it was never asked
+    kind = type(opinion).__name__
+    if isinstance(opinion, CoroutineType):  # an async policy: nobody will await its answer
         opinion.close()
-    return Decision.deny(f"a policy answered {type(opinion).__name__} instead of a Decision or None")
+    return Decision.deny(f"a policy answered {kind} instead of a Decision or None")
 
 
 def version_of(policies: Sequence[Policy]) -> str:

@@ -98,7 +98,7 @@ class Purse:
 
 
 class Wallet:
-    """The purse of a run or of a nested agent. A reservation is taken from all wallets up to the root, or none.
+    """The purse of a run or of a nested agent. A reservation is taken from all up to the root, or none.
 
     Not thread-safe: one event loop owns it.
     """

@@ -211,9 +211,11 @@ class Writer:
 
     def _recover(self, items: list[Item], error: Exception, phase: _Phase, *, final: bool) -> None:
         """A transaction was taken back: find out who is to blame, or tell everybody."""
-        if not phase.begun and not final and all(isinstance(item, Rider) for item in items):
-            with self._changed:  # nobody waits: they can ride later
-                self._items.extendleft(reversed(items))
+        if not phase.begun and not final:
+            riders = [item for item in items if isinstance(item, Rider)]
+            with self._changed:  # nothing was tried, nobody waits for them: they can ride later
+                self._items.extendleft(reversed(riders))
+            self._fail([item for item in items if isinstance(item, Operation)], error)
         elif not phase.begun or (phase.worked and _lost_connection(error)):
             self._fail(items, error)
         else:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from pilotman.agents import Tool, ToolContext
+from pilotman.agents.blocking import Threads
 from pilotman.supervisor.teams.alertmanager import Alertmanager
 from pilotman.supervisor.teams.operation import silence_tools
 
@@ -97,6 +98,19 @@ class TestTool:
         assert "planned work" in server.kept["silence-1"]["comment"]
         assert ctx.idempotency_key in server.kept["silence-1"]["comment"]
         assert made["silence_id"] == "silence-1"
+
+    @pytest.mark.anyio
+    async def test_it_is_looked_up_and_taken_back(self, serve: Serve, ctx: ToolContext) -> None:
+        server = Silences()
+        (tool,) = silence_tools(Alertmanager(serve(server).url))
+        args = {"labels": {"a": "b"}, "reason": "planned work"}
+        assert await tool.find(args, ctx, timeout=5.0, threads=Threads()) is None
+        made = did(tool, **args, ctx=ctx)
+        found = await tool.find({**args, "reason": "in other words"}, ctx, timeout=5.0, threads=Threads())
+        assert found is not None
+        assert found.value == made
+        assert (await tool.undo(made, args, ctx, timeout=5.0, threads=Threads())).status == "ok"
+        assert server.kept["silence-1"]["status"] == {"state": "expired"}
 
     @pytest.mark.parametrize("args", [{"minutes": 100_000}, {"minutes": 0}, {"labels": {}}, {"reason": ""}])
     def test_it_is_bounded(self, args: dict[str, Any]) -> None:

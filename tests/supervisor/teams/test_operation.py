@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pilotman.agents import Tool, ToolContext
+from pilotman.agents.blocking import Threads
 from pilotman.supervisor.teams.operation import ticket_tools
 from pilotman.supervisor.teams.tickets import MemoryTicketBook
 
@@ -60,18 +61,19 @@ def test_a_ticket_holds_what_was_found(
     assert told["summary"] == "ticket T-1: disk full"
 
 
-def test_a_look_up_knows_the_key_and_the_tenant(
-    book: MemoryTicketBook, make_ctx: Callable[..., ToolContext]
+@pytest.mark.anyio
+async def test_a_look_up_knows_the_key_and_the_tenant(
+    tool: Tool[..., Any], make_ctx: Callable[..., ToolContext]
 ) -> None:
-    (tool,) = ticket_tools(book)
-    body = tool._lookup  # pyright: ignore[reportPrivateUsage]
-    assert body is not None
-    look = body.fn
-    assert look(title="disk full", ctx=make_ctx()) is None
+    async def found(ctx: ToolContext) -> Any:
+        result = await tool.find({"title": "in other words"}, ctx, timeout=5.0, threads=Threads())
+        return None if result is None else result.value
+
+    assert await found(make_ctx()) is None
     made = did(tool, title="disk full", ctx=make_ctx())
-    assert look(title="something else", ctx=make_ctx()) == made
-    assert look(title="disk full", ctx=make_ctx(key="other")) is None
-    assert look(title="disk full", ctx=make_ctx(tenant="other")) is None
+    assert await found(make_ctx()) == made
+    assert await found(make_ctx(key="other")) is None
+    assert await found(make_ctx(tenant="other")) is None
 
 
 @pytest.mark.parametrize(

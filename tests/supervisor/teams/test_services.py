@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pilotman.agents import ToolContext
+from pilotman.agents.blocking import Threads
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.supervisor.teams.host import Machine
 from pilotman.supervisor.teams.operation import service_tools
@@ -100,6 +103,21 @@ class TestTool:
             for reason in ("it is down", "it does not answer")
         }
         assert len(keys) == 1
+
+    @pytest.mark.anyio
+    async def test_what_cannot_be_restarted_is_refused_before_anybody_is_asked(
+        self, tmp_path: Path, ctx: ToolContext
+    ) -> None:
+        (tool,) = service_tools(control(tmp_path))
+
+        async def facts(service: str) -> Any:
+            args = {"service": service, "reason": "it is down", "host": HERE}
+            return await tool.facts(args, ctx, timeout=5.0, threads=Threads())
+
+        assert await facts("orders-api") == {"restartable": True}
+        refused = await facts("sshd")
+        assert refused.error.kind == "authorization"
+        assert "nothing was restarted" in refused.error.message
 
     @pytest.mark.parametrize("service", ["", "-rf", "a b", "a;b", "../x", "x" * 200])
     def test_a_name_that_is_none_is_refused(self, service: str) -> None:

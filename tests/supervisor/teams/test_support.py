@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from pilotman.agents import Tool, ToolContext
+from pilotman.agents.blocking import Threads
 from pilotman.guardrails import Call, Label, Principal
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.policy import decide
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor.teams import support_team
+from pilotman.supervisor.teams.clerk import Clerk
 from pilotman.supervisor.teams.samples import support_policies
 from pilotman.supervisor.teams.shop import SQLiteShop, add_samples
-from pilotman.supervisor.teams.support import classify, intake, reading_tools, support_policy, writing_tools
+from pilotman.supervisor.teams.support import classify, intake, support_policy
 
 ALICE = Principal(tenant="acme", user="alice")
 STAFF = Principal(tenant="acme", user="sam", roles=frozenset({"support"}))
@@ -83,9 +85,13 @@ async def test_a_question_changes_nothing(shop: SQLiteShop) -> None:
     assert "delivered" in run.answer
 
 
+def clerks_tool(shop: SQLiteShop, name: str) -> Tool[..., Any]:
+    return next(tool for tool in Clerk(shop).tools() if tool.name == name)
+
+
 class TestReading:
     def tool(self, shop: SQLiteShop, name: str) -> Tool[..., Any]:
-        return next(tool for tool in reading_tools(shop) if tool.name == name)
+        return clerks_tool(shop, name)
 
     @pytest.mark.parametrize("name", ["refund_status", "order_status"])
     @pytest.mark.parametrize("order_id", ["B-2001", "A-9999"])
@@ -120,20 +126,39 @@ class TestReading:
 
 
 class TestWriting:
-    def test_it_is_done_once_found_and_taken_back(self, shop: SQLiteShop, ctx: ToolContext) -> None:
-        (tool,) = writing_tools(shop)
-        done = did(tool, ctx=ctx, email="new@example.com")
-        assert did(tool, ctx=ctx, email="new@example.com") == done
-        assert tool.has_lookup
-        assert tool.has_compensation
+    @pytest.mark.anyio
+    async def test_it_is_done_once_found_and_taken_back(self, shop: SQLiteShop, ctx: ToolContext) -> None:
+        tool, args, threads = clerks_tool(shop, "update_account"), {"email": "new@example.com"}, Threads()
         assert tool.idempotent
+        assert await tool.find(args, ctx, timeout=5.0, threads=threads) is None
+        done = did(tool, ctx=ctx, **args)
+        assert did(tool, ctx=ctx, **args) == done
+        found = await tool.find(args, ctx, timeout=5.0, threads=threads)
+        assert found is not None
+        assert found.value == done
         assert email(shop) == "new@example.com"
+        assert (await tool.undo(done, args, ctx, timeout=5.0, threads=threads)).status == "ok"
+        assert email(shop) == "alice@example.com"
+
+    @pytest.mark.anyio
+    async def test_what_cannot_be_changed_is_refused_before_anybody_is_asked(
+        self, shop: SQLiteShop, ctx: ToolContext
+    ) -> None:
+        tool, threads = clerks_tool(shop, "update_account"), Threads()
+
+        async def facts(**args: str) -> Any:
+            return await tool.facts(args, ctx, timeout=5.0, threads=threads)
+
+        assert await facts(email="new@example.com") == {"own": True}
+        assert await facts(email="new@example.com", customer="robin") == {"own": False}
+        for refused in (await facts(), await facts(email="new@example.com", customer="nobody")):
+            assert "nothing was changed" in refused.error.message
 
     @pytest.mark.parametrize(
         "args", [{"email": "no address"}, {"phone": "call me"}, {"address": "x"}, {"name": "Mallory"}]
     )
     def test_its_arguments_are_narrow(self, shop: SQLiteShop, args: dict[str, str]) -> None:
-        (tool,) = writing_tools(shop)
+        tool = clerks_tool(shop, "update_account")
         with pytest.raises(ValueError, match=next(iter(args))):
             tool.validate(args)
 

@@ -35,7 +35,9 @@ FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         ),
         "uri": re.compile(r"https?://[^\s\"'<>)\]}]*[^\s\"'<>)\]}.,;:!?]"),
         "uuid": re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"),
-        "ipv4": re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b(?!\.\d)"),
+        "ipv4": re.compile(
+            r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b(?!\.\d)"
+        ),
         "date-time": re.compile(
             r"\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?"
         ),
@@ -45,7 +47,7 @@ FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
             r"(?<![\w/@.-])(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*-?\d+(?:\.[a-z0-9-]+)*"
             r"|[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+)(?![\w/@-])"
         ),
-        "path": re.compile(r"(?<![\w:/.])/[\w.@-]+(?:/[\w.@-]+)*"),
+        "path": re.compile(r"(?<![\w:/.])/[\w.@-]*[\w@-](?:/[\w.@-]*[\w@-])*"),
         "percent": re.compile(r"(?<![\d.])\d+(?:\.\d+)?\s?%"),
     }
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Set
 
 from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.verbs import Deed, demands
-from pilotman.agents.rules.words import stem, terms, words
+from pilotman.agents.rules.words import stem, words
 
 _QUOTED = re.compile("[\"\u201c'\u2018`]([^\"\u201c\u201d'\u2018\u2019`\n]{1,120})[\"\u201d'\u2019`]")
 _TOKEN = re.compile(r"[^\s,;()\"“”`]+")
@@ -24,11 +24,6 @@ _CALENDAR = word_set(
 )
 _SEGMENT = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _SPOKEN = re.compile(r"[A-Za-z0-9@/#]")
-
-
-def quoted(text: str) -> list[str]:
-    """What stands in quotation marks."""
-    return [m.group(1).strip() for m in _QUOTED.finditer(text)]
 
 
 def identifiers(text: str) -> list[str]:
@@ -153,10 +148,3 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[: max(1, limit - 1)].rsplit(None, 1)[0]}…"[:limit]
-
-
-def nearest(parts: Iterable[str], query: str) -> list[str]:
-    """The parts that share words with the query, most first; ties keep their order."""
-    wanted = terms(query)
-    scored = [(len(terms(part) & wanted), part) for part in parts]
-    return [part for score, part in sorted(scored, key=lambda pair: -pair[0]) if score]

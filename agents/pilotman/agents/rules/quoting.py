@@ -41,20 +41,23 @@ class Quote:
         return f'"{self.text}" [{self.passage.number}]{warning}'
 
 
-def quotes(passages: Sequence[Passage], query: str, *, most: int = 3) -> list[Quote]:
+def quotes(passages: Sequence[Passage], query: str, *, also: str = "", most: int = 3) -> list[Quote]:
     """The pieces nearest to the query, best first, at most two of one passage.
 
-    Instructions count more, and those of the best document are quoted even without a word in common.
+    Words of ``also`` count less, and alone not at all. Instructions count more, and those of the best
+    document are quoted even without a word in common.
     """
     wanted = {term: 0.5 if is_verb(term) else 1.0 for term in terms(query) if not is_reading(term)}
+    beside = {term: 1.0 for term in terms(also) if term not in wanted and not is_reading(term)}
     best = next((p.source for p in passages if terms(f"{p.heading} {p.text}") & wanted.keys()), None)
     scored: list[tuple[float, Quote]] = []
     for rank, passage in enumerate(passages):
         under = _overlap(passage.heading, wanted) / 2
         for piece in pieces(passage.text):
             shared, told = _overlap(piece, wanted), is_instruction(piece)
+            near = _overlap(piece, beside) / 2
             if shared or (told and passage.source == best):
-                score = shared + under + told / 2 + 1 / (1 + rank)
+                score = shared + near + under + told / 2 + 1 / (1 + rank)
                 scored.append((score, Quote(text=piece, passage=passage)))
     chosen: list[Quote] = []
     for _, quote in sorted(scored, key=lambda pair: -pair[0]):

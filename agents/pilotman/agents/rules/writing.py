@@ -9,7 +9,6 @@ from typing import Any
 from pilotman.agents import grounding
 from pilotman.agents.rules.quoting import quotes, value_text
 from pilotman.agents.rules.reading import Asked, Outcome
-from pilotman.agents.rules.words import terms
 from pilotman.agents.rules.working import Step, asked_writes
 from pilotman.agents.shape import is_list, is_mapping
 
@@ -88,9 +87,16 @@ def _target(outcome: Outcome) -> str:
 def guidance(seen: Asked, evidence: grounding.Evidence, *, most: int = 3) -> list[str]:
     """Quotes near the task, each with its mark."""
     query = f"{seen.goal} {seen.request} {' '.join(_texts(seen.facts))}"
-    found = quotes(seen.passages, query, most=most * 3)
+    found = quotes(seen.passages, query, also=" ".join(_seen(seen)), most=most * 3)
     lines = [quote.line() for quote in found]
     return [line for line in lines if not grounding.problems(line, evidence)][:most]
+
+
+def _seen(seen: Asked) -> Iterable[str]:
+    """What tools said, here or to other agents: what it means may stand in a document."""
+    yield from (value_text(outcome.value) for outcome in seen.outcomes if not outcome.problem)
+    for report in seen.reports:
+        yield from (line for line in report.text.splitlines() if '"' not in line)
 
 
 def _texts(value: Any) -> Iterable[str]:
@@ -123,8 +129,3 @@ def _open(seen: Asked, step: Step, *, fallback: bool) -> list[str]:
 
 def _bullets(lines: Iterable[str]) -> Iterable[str]:
     return (f"- {line}" for line in lines)
-
-
-def is_near(text: str, query: str) -> bool:
-    """Whether the two share a telling word."""
-    return bool(terms(text) & terms(query))

@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.trace import TracerProvider
 from pydantic import BaseModel
 
-from pilotman.agents import Models, Specialist
+from pilotman.agents import Models, Specialist, Tool
 from pilotman.guardrails import Budget, Call, Decision, Policy
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus
@@ -123,20 +123,15 @@ def incident_team(
     """
     machine = Machine(observe_here=observe_here, clock=clock)
     probe = Probe(probe_hosts) if probe_hosts else None
+    prometheus = Prometheus(prometheus_url) if prometheus_url else None
+    alertmanager = Alertmanager(alertmanager_url, clock=clock) if alertmanager_url else None
+    book = tickets or MemoryTicketBook(clock=clock)
+    looks = _looks(machine, prometheus, probe)
+    acts = _acts(book, alertmanager, services or Rehearsal())
     earlier = EarlierRuns()
-    looks = host_tools(machine)
-    looks += metric_tools(Prometheus(prometheus_url)) if prometheus_url else []
-    looks += probe_tools(probe) if probe else []
-    acts = ticket_tools(tickets or MemoryTicketBook(clock=clock))
-    acts += silence_tools(Alertmanager(alertmanager_url, clock=clock)) if alertmanager_url else []
-    acts += service_tools(services or Rehearsal())
     team = Supervisor(
         "incident",
-        [
-            Specialist("librarian", LIBRARIAN, tools=earlier_tools(earlier), prompt=LIBRARIAN_PROMPT),
-            Specialist("diagnostician", DIAGNOSTICIAN, tools=looks, prompt=DIAGNOSTICIAN_PROMPT),
-            Specialist("operator", OPERATOR, tools=acts, prompt=OPERATOR_PROMPT),
-        ],
+        _members(earlier, looks, acts),
         description=DESCRIPTION,
         models=models,
         policy=[IncidentPolicy(probe), *policy],
@@ -149,6 +144,34 @@ def incident_team(
     )
     earlier.team = team
     return team
+
+
+def _members(
+    earlier: EarlierRuns, looks: list[Tool[..., Any]], acts: list[Tool[..., Any]]
+) -> list[Specialist]:
+    return [
+        Specialist("librarian", LIBRARIAN, tools=earlier_tools(earlier), prompt=LIBRARIAN_PROMPT),
+        Specialist("diagnostician", DIAGNOSTICIAN, tools=looks, prompt=DIAGNOSTICIAN_PROMPT),
+        Specialist("operator", OPERATOR, tools=acts, prompt=OPERATOR_PROMPT),
+    ]
+
+
+def _looks(machine: Machine, prometheus: Prometheus | None, probe: Probe | None) -> list[Tool[..., Any]]:
+    return [
+        *host_tools(machine),
+        *(metric_tools(prometheus) if prometheus else ()),
+        *(probe_tools(probe) if probe else ()),
+    ]
+
+
+def _acts(
+    book: TicketBook, alertmanager: Alertmanager | None, services: ServiceControl
+) -> list[Tool[..., Any]]:
+    return [
+        *ticket_tools(book),
+        *(silence_tools(alertmanager) if alertmanager else ()),
+        *service_tools(services),
+    ]
 
 
 @dataclass(frozen=True)
