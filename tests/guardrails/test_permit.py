@@ -36,23 +36,28 @@ CALL: dict[str, Any] = {
 }
 
 
+def checked(permit: Permit | None = PERMIT, /, **changes: Any) -> Permit:
+    call: dict[str, Any] = {**CALL, **changes}
+    return check(permit, **call)
+
+
 def test_the_very_call_is_covered_until_the_permit_expires() -> None:
-    assert check(PERMIT, **CALL) is PERMIT
-    assert check(PERMIT, **{**CALL, "now": PERMIT.expires_at - timedelta(microseconds=1)}) is PERMIT
+    assert checked() is PERMIT
+    assert checked(now=PERMIT.expires_at - timedelta(microseconds=1)) is PERMIT
     for late in (PERMIT.expires_at, PERMIT.expires_at + timedelta(days=1)):
         with pytest.raises(PermitRefused, match="expired"):
-            check(PERMIT, **{**CALL, "now": late})
+            checked(now=late)
 
 
 @pytest.mark.parametrize("field", ["run_id", "step", "tenant", "digest", "policy_version"])
 def test_any_other_call_is_refused_and_the_difference_named(field: str) -> None:
     with pytest.raises(PermitRefused, match=field):
-        check(PERMIT, **{**CALL, field: "other"})
+        checked(**{field: "other"})
 
 
 def test_no_permit_no_write() -> None:
     with pytest.raises(PermitRefused, match="without a permit"):
-        check(None, **CALL)
+        checked(None)
 
 
 def test_the_same_write_at_the_same_step_has_the_same_permit() -> None:
@@ -64,7 +69,8 @@ def test_the_same_write_at_the_same_step_has_the_same_permit() -> None:
 
 def test_a_permit_as_json_has_all_of_its_fields() -> None:
     data = PERMIT.to_dict()
-    assert Permit(**{**data, "chain": tuple(data["chain"])}) == PERMIT
+    fields: dict[str, Any] = {**data, "chain": tuple(data["chain"])}
+    assert Permit(**fields) == PERMIT
     assert data["chain"] == ["desk", "operator"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from types import MappingProxyType
 
 import orjson
 import pytest
@@ -16,7 +15,7 @@ ALICE = Principal(
     tenant="acme",
     user="alice",
     roles=frozenset({"sre", "approver"}),
-    attributes=MappingProxyType({"team": "ops"}),
+    attributes={"team": "ops"},
 )
 
 

@@ -14,6 +14,7 @@ from langgraph.graph import START, StateGraph
 import pilotman.memory
 from pilotman.guardrails.errors import ConfigurationError, CorruptJournal
 from pilotman.memory import Memory
+from pilotman.memory.parking import strict_serde
 
 pytestmark = pytest.mark.anyio
 
@@ -130,3 +131,37 @@ def test_a_process_that_forgets_to_close_ends_all_the_same(tmp_path: Path) -> No
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_users_synchronous_graph_works_from_another_thread(url: str) -> None:
+    def count(state: State) -> dict[str, int]:
+        return {"count": state["count"] + 1}
+
+    async with Memory(url) as memory:
+        await counter(memory).ainvoke({"count": 1}, CONFIG)  # opens the store
+        saver = memory.as_checkpointer()
+        graph = StateGraph(State)
+        graph.add_node("count", count)
+        graph.add_edge(START, "count")
+        compiled: Any = graph.compile(checkpointer=saver)
+        other: RunnableConfig = {"configurable": {"thread_id": "other"}}
+
+        def work() -> int:
+            assert compiled.invoke({"count": 1}, other) == {"count": 2}
+            listed = len(list(saver.list(other)))
+            saver.delete_thread("other")
+            assert compiled.get_state(other).values == {}
+            return listed
+
+        assert await asyncio.to_thread(work) > 1
+
+
+async def test_an_allow_list_reaches_the_store_and_its_copy_alone(url: str) -> None:
+    key = ("pilotman.memory.event", "Event")
+    async with Memory(url) as memory:
+        saver = memory.as_checkpointer()
+        saver.serde = strict_serde()
+        allowed = saver.with_allowlist([key])
+        await counter(memory).ainvoke({"count": 1}, CONFIG)
+        assert (await allowed.aget_tuple(CONFIG)) == (await saver.aget_tuple(CONFIG))
+        assert saver.with_allowlist([]) is not saver

@@ -222,7 +222,6 @@ def test_state_that_is_not_plain_data_is_not_revived() -> None:
     assert serde.loads_typed(serde.dumps_typed(plain)) == plain
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("parked", [False, True], ids=["in process", "through the store"])
 async def test_langgraphs_own_conformance_suite(shared_url: str, parked: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
@@ -59,7 +60,9 @@ def start(url: str, name: str, body: str) -> subprocess.Popen[str]:
     code += "".join(f"    {line}\n" for line in body.strip().splitlines())
     code += "    await journal.aclose()\nasyncio.run(main())\n"
     command = [sys.executable, "-c", code, url, name]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # a process that is killed would leave half a file of coverage data behind
+    env = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def finish(processes: Sequence[subprocess.Popen[str]]) -> list[list[Any]]:
@@ -241,9 +244,10 @@ async def test_a_full_disk_refuses_and_keeps_what_was_stored(tmp_path: Path) -> 
     await journal.aclose()
 
 
-async def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [0, 4096, 20_000])
+async def test_a_disk_that_is_full_from_the_start(tmp_path: Path, limit: int) -> None:
     code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         + PRELUDE
         + "try:\n    asyncio.run(Journal(url).start())\n"
         + "except PilotmanError as error:\n    say(error.code, error.hint)\n"

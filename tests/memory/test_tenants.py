@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from pilotman.guardrails import Principal
-from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.errors import InvalidRequest, NotFound
 from pilotman.memory.journal import Journal
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +86,17 @@ async def test_nothing_foreign_was_changed(full: tuple[Journal, dict[str, str]])
     assert (await journal.run("run_1", tenant="acme")).cancel_requested is None
     assert (await journal.approval("apr_1", tenant="acme")).state == "pending"
     assert await journal.payload("run_1", ids["payload"], tenant="acme") == b"{}"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\udcff", "run_1' OR '1'='1", "x" * 100_000])
+async def test_ids_that_nobody_gave_find_nothing(full: tuple[Journal, dict[str, str]], value: str) -> None:
+    journal, ids = full
+    strange = dict.fromkeys(ids, value)
+    for call in BY_ID.values():
+        with pytest.raises((NotFound, InvalidRequest)):
+            await call(journal, {**strange, "tenant": "acme"})
+    for call in LISTS.values():
+        try:
+            assert not await call(journal, {**strange, "tenant": value})
+        except InvalidRequest:
+            continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pilotman.guardrails.breaker import Breaker, Circuit
 
@@ -14,16 +15,43 @@ class Circuits:
         self._now = now
         self._circuits: dict[str, Circuit] = {}
 
-    def admit(self, name: str, breaker: Breaker) -> bool:
-        """Whether a call to ``name`` may start now."""
+    def admit(self, name: str, breaker: Breaker) -> Admission | None:
+        """Leave for one call to ``name``, or None: not now."""
         circuit = self._circuits.get(name) or Circuit(breaker=breaker)
         admitted = circuit.admit(self._now())
-        if admitted is not None:
-            self._circuits[name] = admitted
-        return admitted is not None
+        if admitted is None:
+            return None
+        self._circuits[name] = admitted
+        return Admission(self, name, probe=admitted.opened_at is not None)
 
-    def record(self, name: str, *, ok: bool) -> None:
-        """Tell how an admitted call ended."""
-        circuit = self._circuits.get(name)
-        if circuit is not None:
+    def record(self, name: str, *, ok: bool, probe: bool) -> None:
+        """How an admitted call to ``name`` ended. Once the circuit is open only a probe's end counts."""
+        circuit = self._circuits[name]
+        if probe or circuit.opened_at is None:
             self._circuits[name] = circuit.record(ok=ok, now=self._now())
+
+    def forget_probe(self, name: str) -> None:
+        """The call that was to show whether ``name`` is well again told nothing: the next one may."""
+        self._circuits[name] = replace(self._circuits[name], probed_at=None)
+
+
+class Admission:
+    """Leave for one call. Record how it ended, or release it: a call that was given up says nothing."""
+
+    def __init__(self, circuits: Circuits, name: str, *, probe: bool) -> None:
+        self._circuits = circuits
+        self._name = name
+        self._probe = probe
+        self._open = True
+
+    def record(self, *, ok: bool) -> None:
+        """The call ended; only the first word counts."""
+        if self._open:
+            self._open = False
+            self._circuits.record(self._name, ok=ok, probe=self._probe)
+
+    def release(self) -> None:
+        """The call was cancelled or never made. After ``record`` this does nothing."""
+        if self._open and self._probe:
+            self._circuits.forget_probe(self._name)
+        self._open = False

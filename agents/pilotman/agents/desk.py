@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import orjson
@@ -22,12 +22,15 @@ from pilotman.agents.report import Passage, Report
 from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.shape import is_list, is_mapping
 from pilotman.agents.specialist import Kit, tool_card
 from pilotman.guardrails.approval import Approval
-from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.guardrails.errors import BudgetExceeded, NotFound, Unavailable
 from pilotman.guardrails.permit import Permit
 
 SEARCH = "search_corpus"
+REFUSED = "Your report was refused:"
+_PASSAGE = {field.name for field in fields(Passage)}
 
 
 class Desk:
@@ -47,35 +50,19 @@ class Desk:
         turn = int(state.get("turn") or 0)
         messages: list[dict[str, Any]] = list(state.get("messages") or ())
         known = len(messages)
-        self._restore(messages)
         if not messages:
             messages += self._prompt()
         messages += [ProposedCall.from_dict(c).message() for c in state.get("calls") or ()]
+        self._restore(messages)
         calls: list[ProposedCall] = []
         report: Report | None = None
-        refused = False
         while report is None and not calls:
-            path = f"{self.task.path}/turn:{turn}"
             try:
-                reply = await self.gateway.ask(self._request(path, messages))
+                calls, report = await self._turn(messages, f"{self.task.path}/turn:{turn}")
             except (BudgetExceeded, Unavailable) as error:
                 report = self._unfinished(messages, str(error))
-                break
-            turn += 1
-            messages.append(dict(reply.message))
-            if reply.tool_calls:
-                done = await self._read(self.guard.propose(reply.tool_calls, path=path))
-                if all(call.stage == "done" for call in done):
-                    messages += [call.message() for call in done]
-                else:
-                    calls = done
-                continue
-            wrong = grounding.problems(reply.text, self.evidence(messages[:-1]))
-            if wrong and not refused and not reply.rules:
-                refused = True
-                messages.append(_refusal(wrong))
-                continue
-            report = self._unfinished(messages, "; ".join(wrong)) if wrong else self._report(reply.text, messages)
+            else:
+                turn += 1
         return {
             "turn": turn,
             "messages": messages[known:],
@@ -83,10 +70,31 @@ class Desk:
             "report": None if report is None else report.to_dict(),
         }
 
+    async def _turn(
+        self, messages: list[dict[str, Any]], path: str
+    ) -> tuple[list[ProposedCall], Report | None]:
+        """One turn, added to ``messages``: calls that need a decision, or the report, or neither of them."""
+        reply = await self.gateway.ask(self._request(path, messages))
+        messages.append(dict(reply.message))
+        if reply.tool_calls:
+            calls = await self._read(self.guard.propose(reply.tool_calls, path=path))
+            if any(call.stage != "done" for call in calls):
+                return calls, None
+            messages += [call.message() for call in calls]
+            return [], None
+        wrong = grounding.problems(reply.text, self.evidence(messages))
+        if not wrong:
+            return [], self._report(reply.text, messages)
+        refused_before = any(str(m.get("content", "")).startswith(REFUSED) for m in messages[2:])
+        if reply.rules or refused_before:
+            return [], self._unfinished(messages, "; ".join(wrong))
+        messages.append(_refusal(wrong))
+        return [], None
+
     async def think_foreign(
         self, state: Mapping[str, Any], build: Callable[[Kit], Runnable[Any, Any]]
     ) -> dict[str, Any]:
-        """One pass of an agent that somebody brought; see ``foreign.py``. ``calls`` gathers all that were decided."""
+        """One pass of an agent that somebody brought; see ``foreign.py``. ``calls`` keeps what was decided."""
         finished = [ProposedCall.from_dict(call) for call in state.get("calls") or ()]
         seat = Seat(self, finished)
         report: Report | None = None
@@ -94,7 +102,11 @@ class Desk:
             text = await seat.run(build(seat.kit()), self._words(), timeout=max(0.05, self.task.run.left()))
             if not seat.wanted:
                 wrong = grounding.problems(text, self.evidence(seat.messages))
-                report = self._unfinished(seat.messages, "; ".join(wrong)) if wrong else self._report(text, seat.messages)
+                report = (
+                    self._unfinished(seat.messages, "; ".join(wrong))
+                    if wrong
+                    else self._report(text, seat.messages)
+                )
         except Exception as error:  # whatever a foreign agent does, the run goes on
             report = self._unfinished(seat.messages, f"{type(error).__name__}: {error}"[:300])
         calls = [*finished, *seat.wanted.values()]
@@ -127,83 +139,110 @@ class Desk:
         return ModelRequest(path=path, role=self.task.role, messages=list(messages), tools=tools)
 
     async def _read(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
-        """Run the free reads among the calls, in parallel."""
+        """Run the free reads among the calls, in parallel; the same call twice is made once."""
         free = [call for call in calls if call.stage == "proposed" and self.guard.is_free(call)]
-        results = await asyncio.gather(*(self.read(call) for call in free))
-        done = {result.call_id: result for result in results}
-        return [done.get(call.call_id, call) for call in calls]
+        first = {call.digest: call for call in reversed(free)}
+        results = await asyncio.gather(*(self.read(call) for call in first.values()))
+        done = {result.path: result for result in results}
+        for call in free:
+            if call.path not in done:
+                done[call.path] = await self.read(call)
+        return [done.get(call.path, call) for call in calls]
 
     async def read(self, call: ProposedCall) -> ProposedCall:
-        """Run one read, or return what it gave before: in an earlier life of this run, or as the same call."""
-        tool = self.task.tools[call.tool]
-        result = self.runner.recorded(call) or self.guard.earlier(call)
+        """Run one read, or return what it gave before: in an earlier life of the run, or as the same call."""
+        result = self.runner.recorded(call)
+        if result is None and (result := self.guard.earlier(call)) is not None:
+            self.runner.reuse(call, result)
         if result is None:
-            result = await self.runner.run(call, tool)
+            result = await self.runner.run(call, self.task.tools[call.tool])
         self.guard.remember(call, result)
         if call.tool == SEARCH:
-            self.learn(result)
+            self.learn(result.value)
         return call.finished(result)
 
     def _restore(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """What an earlier life of this desk found and counted, from its conversation. Doing it again changes nothing."""
+        """What an earlier life of this desk found and counted. Doing it again changes nothing."""
         turn = 0
         for message in messages:
             if message.get("role") == "tool" and message.get("name") == SEARCH:
-                self.learn(ToolResult(status="partial", value=orjson.loads(message["content"]).get("value")))
+                self.learn(orjson.loads(message["content"]).get("value"))
             elif message.get("role") == "assistant":
                 self.guard.propose(message.get("tool_calls") or (), path=f"{self.task.path}/turn:{turn}")
                 turn += 1
 
-    def learn(self, result: ToolResult) -> None:
+    def learn(self, value: Any) -> None:
         """Make the passages that a search returned citable."""
-        for item in result.value if isinstance(result.value, list) else ():
-            passage = Passage(**item)
-            self.task.passages[passage.number] = self.task.run.passages[passage.number] = passage
+        for item in value if is_list(value) else ():
+            if is_mapping(item) and set(item) == _PASSAGE:  # a tool of that name may return anything
+                passage = Passage(**item)
+                self.task.passages[passage.number] = self.task.run.passages[passage.number] = passage
 
     async def look_up_answers(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
         """Mark the waiting calls that a person has answered already (a run that goes on after a crash)."""
         marked: list[ProposedCall] = []
         for call in calls:
-            answered = call.stage == "waiting" and (await self._approval(call)).state != "pending"
+            asked = await self._approval(call) if call.stage == "waiting" else None
+            answered = call.stage == "waiting" and (asked is None or asked.state != "pending")
             marked.append(replace(call, stage="answered") if answered else call)
         return marked
 
-    async def _approval(self, call: ProposedCall) -> Approval:
+    async def _approval(self, call: ProposedCall) -> Approval | None:
+        """The question about exactly this call, else None: others can write into a graph's state."""
         run = self.task.run
-        found = await run.journal.approval(str(call.approval_id), tenant=run.principal.tenant)
-        return found.at(run.clock())
+        try:
+            found = await run.journal.approval(str(call.approval_id), tenant=run.principal.tenant)
+        except NotFound:
+            return None
+        same = (found.run_id, found.step, found.digest) == (run.run_id, call.path, call.digest)
+        return found.at(run.clock()) if same and found.kind in ("call", "repeat") else None
 
     async def act(self, call: ProposedCall) -> ProposedCall:
         """Do what was decided about one call; a question that is still open leaves it waiting."""
         if call.stage in ("done", "proposed"):
             return call
-        approval = None if call.approval_id is None else await self._approval(call)
-        if approval is not None:
+        if call.tool not in self.task.tools:
+            return self.guard.unleased(call)
+        approval: Approval | None = None
+        if call.approval_id is not None:
+            approval = await self._approval(call)
+            if approval is None:
+                return replace(call, stage="proposed", approval_id=None)
             if approval.state == "pending":
                 return replace(call, stage="waiting")
-            if approval.state != "approved":
-                return call.finished(_rejection(approval))
-            if approval.kind == "repeat":
-                self.guard.forgive(call)
-                return replace(call, stage="proposed", repeat=None, approval_id=None)
-            call = self._edited(call, approval)
-            if call.stage == "done":
-                return call
-        permit = await self.ledger.permit(call, approval)
-        if not isinstance(permit, Permit):
-            return permit
-        if self.task.tools[call.tool].effective == "read":
-            return await self.read(call)
-        return await self.ledger.write(call)
+            call = self._answered(call, approval)
+        if call.stage not in ("done", "proposed"):
+            call = await self._execute(call, approval)
+        return await self.ledger.left_behind(call) if call.stage == "done" else call
 
-    def _edited(self, call: ProposedCall, approval: Approval) -> ProposedCall:
-        """The call with the arguments that the approver put in place."""
+    def _answered(self, call: ProposedCall, approval: Approval) -> ProposedCall:
+        """The call after a person's answer: as it is to be executed, to be decided again, or refused."""
+        if approval.state != "approved":
+            if approval.state == "expired":
+                facts = {"approval_id": approval.approval_id, "tool": call.tool, "digest": call.digest}
+                self.task.run.recorder.emit("approval_expired", actor="guardrails", path=call.path, **facts)
+            return call.finished(_rejection(approval))
+        if approval.kind == "repeat":
+            self.guard.forgive(call)
+            return replace(call, stage="proposed", repeat=None, approval_id=None)
         if approval.new_args is None:
             return call
         try:
             return replace(call, args=self.task.tools[call.tool].validate(approval.new_args))
         except InvalidArguments as error:
             return call.finished(failure("validation", str(error)))
+
+    async def _execute(self, call: ProposedCall, approval: Approval | None) -> ProposedCall:
+        """The call under a fresh decision; what was executed before a crash is not executed again."""
+        recorded = self.runner.outcome(call)
+        if recorded is not None:
+            return call.finished(recorded)
+        permit = await self.ledger.permit(call, approval)
+        if not isinstance(permit, Permit):
+            return permit
+        if self.task.tools[call.tool].effective == "read":
+            return await self.read(call)
+        return await self.ledger.write(call)
 
     def evidence(self, messages: Iterable[Mapping[str, Any]]) -> grounding.Evidence:
         """All that this task has seen: its brief, its passages, its tools' results."""
@@ -268,10 +307,8 @@ def _failures(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _refusal(wrong: Sequence[str]) -> dict[str, Any]:
     listed = "\n".join(f"- {problem}" for problem in wrong)
-    return {
-        "role": "user",
-        "content": f"Your report was refused:\n{listed}\nState only what tools returned, or say it is unknown.",
-    }
+    how = "State only what tools returned, or say it is unknown."
+    return {"role": "user", "content": f"{REFUSED}\n{listed}\n{how}"}
 
 
 def _rejection(approval: Approval) -> ToolResult:

@@ -1,8 +1,9 @@
 """Agents that somebody brings, governed inside: they get our metered model and our guarded tools.
 
-A write is not executed in the foreign agent's own loop. The call is noted, the agent is left, the specialist's
-graph decides and writes, and the agent runs again from its start: its model calls and reads return what was
-recorded, and the write returns its result.
+A write is not executed in the foreign agent's own loop. The call is noted, the agent is left, the
+specialist's graph decides and writes, and the agent runs again from its start: its model calls and reads return
+what was recorded, and the write returns its result. Only what goes through the kit is governed: a model, a
+client or a tool that the agent brings along is out of reach.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -19,24 +20,29 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from langgraph.errors import GraphBubbleUp
 from pydantic import ConfigDict, PrivateAttr
+from typing_extensions import override
 
 from pilotman.agents.blocking import bounded
 from pilotman.agents.calls import ProposedCall
-from pilotman.agents.gateway import ModelGateway, ModelReply, ModelRequest
+from pilotman.agents.gateway import ModelReply, ModelRequest
 from pilotman.agents.isolation import isolated
 from pilotman.agents.messages import from_langchain, to_langchain
+from pilotman.agents.shape import is_mapping
 from pilotman.agents.specialist import Kit
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.errors import BudgetExceeded
 
+if TYPE_CHECKING:
+    from pilotman.agents.desk import Desk
 
 T = TypeVar("T")
+LEAVE_SECONDS = 0.01
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
 
-class Parked(GraphBubbleUp):
-    """Leaves a foreign agent whose call needs a decision; LangGraph hands it through."""
+class Parked(BaseException):
+    """Leaves a foreign agent whose call needs a decision. No error: ``except Exception`` does not stop it."""
 
 
 class MeteredModel(BaseChatModel):
@@ -61,8 +67,10 @@ class MeteredModel(BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Tools as LangChain binds them; a forced choice is left to the prompt."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+        offered = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=offered, tool_choice=tool_choice, **kwargs)
 
+    @override
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -74,6 +82,7 @@ class MeteredModel(BaseChatModel):
         message = to_langchain(reply.message)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
+    @override
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -104,11 +113,13 @@ class GuardedTool(BaseTool):
 class Seat:
     """One pass of a foreign agent over its task. ``wanted`` are the calls that need a decision."""
 
-    def __init__(self, desk: Any, finished: Sequence[ProposedCall]) -> None:
+    def __init__(self, desk: Desk, finished: Sequence[ProposedCall]) -> None:
         self._desk = desk
         self._finished = {call.path: call for call in finished}
         self._passes: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
+        self._over = False
+        self._spent: BudgetExceeded | None = None
         self.wanted: dict[str, ProposedCall] = {}
         self.messages: list[dict[str, Any]] = []
 
@@ -127,26 +138,47 @@ class Seat:
         self._passes[name] += 1
         return f"{self._desk.task.path}/{name}:{self._passes[name]}"
 
+    async def _leave(self) -> NoReturn:
+        # Calls of the same turn get the time to be noted too, and an agent that tries for ever holds no loop.
+        await asyncio.sleep(LEAVE_SECONDS)
+        raise Parked
+
     async def ask(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> ModelReply:
-        """One model turn through the gateway."""
-        gateway: ModelGateway = self._desk.gateway
+        """One model turn through the gateway.
+
+        Raises:
+            Parked: a call waits for a decision, this pass is over, or the budget's end was passed over.
+            BudgetExceeded: it does not fit into the purse or the time left; said once.
+            Unavailable: every tier failed.
+        """
+        if self._over or self.wanted or self._spent is not None:
+            await self._leave()
         path = self._path("model", [list(messages), list(tools)])
         role = self._desk.task.role
-        return await gateway.ask(ModelRequest(path=path, role=role, messages=messages, tools=list(tools)))
+        request = ModelRequest(path=path, role=role, messages=messages, tools=list(tools))
+        try:
+            return await self._desk.gateway.ask(request)
+        except BudgetExceeded as error:
+            self._spent = error
+            raise
 
     async def call(self, name: str, args: Mapping[str, Any]) -> str:
         """The result of a tool call as text.
 
         Raises:
-            Parked: the call needs a decision; the agent runs again when it was taken.
+            Parked: the call needs a decision (the agent runs again when it was taken), or this pass is over.
         """
+        if self._over:
+            await self._leave()
         path = self._path("tool", [name, dict(args)])
-        call = self._finished.get(path) or self._desk.guard.propose_one({"name": name, "args": args}, path=path)
+        call = self._finished.get(path) or self._desk.guard.propose_one(
+            {"name": name, "args": args}, path=path
+        )
         if call.stage == "proposed" and self._desk.guard.is_free(call):
             call = await self._desk.read(call)
         if call.stage != "done":
             self.wanted[path] = call
-            raise Parked
+            await self._leave()
         message = call.message()
         self.messages.append(message)
         return str(message["content"])
@@ -163,7 +195,9 @@ class Seat:
             running = None
         if running is self._loop:
             work.close()
-            raise RuntimeError("a foreign agent called synchronously inside the event loop; use its async methods")
+            raise RuntimeError(
+                "a foreign agent called synchronously inside the event loop; use its async methods"
+            )
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def run(self, agent: Runnable[Any, Any], text: str, *, timeout: float) -> str:
@@ -171,13 +205,21 @@ class Seat:
 
         Raises:
             TimeoutError: it did not end in time and was abandoned.
+            BudgetExceeded: it went on although nothing more could be paid for.
         """
         request = {"messages": [{"role": "user", "content": text}]}
-        work = asyncio.create_task(_invoke(agent, request), context=isolated())
         try:
-            output = await bounded(work, timeout)
-        except Parked:
-            return ""
+            output = await bounded(_invoke(agent, request), timeout, context=isolated())
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # whatever it made of being left
+            if self.wanted:
+                return ""
+            if isinstance(error, Exception):
+                raise
+            raise self._spent or RuntimeError(f"it ended with {type(error).__name__}") from error
+        finally:
+            self._over = True
         return "" if self.wanted else _words(output)
 
 
@@ -197,7 +239,7 @@ def _plain(message: BaseMessage) -> dict[str, Any]:
 
 def _words(output: Any) -> str:
     """The text of what an agent returned: its last message, a message, or anything else as text."""
-    if isinstance(output, Mapping) and output.get("messages"):
+    if is_mapping(output) and output.get("messages"):
         output = output["messages"][-1]
     if isinstance(output, BaseMessage):
         return output.text

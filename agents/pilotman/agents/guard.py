@@ -28,25 +28,30 @@ class Guard:
 
     task: TaskScope
     runner: ToolRunner
-    _counted: set[str] = field(default_factory=set)
+    _counted: set[str] = field(default_factory=set[str])
 
     def propose(self, wanted: Sequence[Mapping[str, Any]], *, path: str) -> list[ProposedCall]:
-        """The calls of one model turn: validated, within the lease, counted. What is not comes back done, with an error."""
+        """The calls of one model turn, validated and counted. What cannot be called comes back done."""
         return [self.propose_one(call, path=f"{path}/call:{index}") for index, call in enumerate(wanted)]
 
     def propose_one(self, wanted: Mapping[str, Any], *, path: str) -> ProposedCall:
         """One call, as above."""
-        name, args = str(wanted.get("name", "")), wanted.get("args") or {}
+        name, args = str(wanted.get("name", "")), wanted.get("args")
         call = ProposedCall(call_id=str(wanted.get("id") or path), tool=name, args={}, path=path)
         tool = self.task.tools.get(name)
         if tool is None:
-            known = ", ".join(sorted(self.task.tools)) or "none"
-            return self._refused(call, "authorization", f"{name!r} is not leased to this task; leased: {known}")
+            return self.unleased(call)
         try:
-            call = replace(call, args=tool.validate(args))
+            call = replace(call, args=tool.validate({} if args is None else args))
         except InvalidArguments as error:
             return self._refused(call, "validation", str(error))
         return replace(call, repeat=self._repetition(call))
+
+    def unleased(self, call: ProposedCall) -> ProposedCall:
+        """Refuse a call of a tool that this task may not use."""
+        known = ", ".join(sorted(self.task.tools)) or "none"
+        message = f"{call.tool!r} is not leased to this task; leased: {known}"
+        return self._refused(call, "authorization", message)
 
     def _refused(self, call: ProposedCall, kind: FailureKind, message: str) -> ProposedCall:
         self._emit("tool_call_failed", call, failure=kind, retryable=False, message=message, effect=None)
@@ -60,14 +65,27 @@ class Guard:
         self._counted.add(call.path)
         run.identical_calls[call.digest] += 1
         run.conversation_calls[call.tool] += 1
-        if run.identical_calls[call.digest] > IDENTICAL_CALLS:
-            return f"the same call for the {run.identical_calls[call.digest]}th time"
-        if run.conversation_calls[call.tool] > limit:
-            return f"{call.tool} was called {limit} times in this conversation"
-        return None
+        identical, all_calls = run.identical_calls[call.digest], run.conversation_calls[call.tool]
+        if identical <= IDENTICAL_CALLS and all_calls <= limit:
+            return None
+        if self._was_allowed(call):
+            self.forgive(call)
+            return None
+        if identical > IDENTICAL_CALLS:
+            return f"the same call was made {identical - 1} times already"
+        return f"{call.tool} was called {all_calls - 1} times in this conversation"
+
+    def _was_allowed(self, call: ProposedCall) -> bool:
+        """Whether a person let this very call go on in an earlier life of the run."""
+        asked = self._approval_id(call, "repeat")
+        known = self.task.run.recorder.knows
+        return known("approval_approved", approval_id=asked, digest=call.digest)
+
+    def _approval_id(self, call: ProposedCall, kind: ApprovalKind) -> str:
+        return short_id("apr", self.task.run.run_id, call.path, call.digest, kind)
 
     def earlier(self, call: ProposedCall) -> ToolResult | None:
-        """What the same call returned before in this run, if it went well: asking again brings nothing new."""
+        """What the same call returned before in this run, if it went well and nothing was written since."""
         return self.task.run.results.get(call.digest)
 
     def remember(self, call: ProposedCall, result: ToolResult) -> None:
@@ -83,7 +101,7 @@ class Guard:
     def is_free(self, call: ProposedCall) -> bool:
         """Whether the call is a read that policies allow without more ado."""
         tool = self.task.tools[call.tool]
-        if call.stage != "proposed" or call.repeat or tool.effective != "read" or not tool.declared:
+        if call.stage != "proposed" or call.repeat or tool.effective != "read" or tool.has_precondition:
             return False
         return self.judge(call, tool, stage="read").verdict == "allow"
 
@@ -116,19 +134,28 @@ class Guard:
         else:
             decision = self.task.decide(proposal)
         if stage != "read" or decision.verdict != "allow":
-            self._emit(
-                "decision",
-                call,
-                verdict=decision.verdict,
-                reasons=list(decision.reasons),
-                policy_version=run.policy_version,
-                effect=tool.effective,
-                stage=stage,
-            )
+            self._decided(call, decision, stage=stage)
         return decision
 
+    def blocked(self, call: ProposedCall, facts: ToolResult, *, stage: str) -> ProposedCall:
+        """Without its facts no decision is taken: the call ends with the precondition's failure."""
+        why = "" if facts.error is None else facts.error.message
+        self._decided(call, Decision.deny(f"its precondition failed: {why}"), stage=stage)
+        return call.finished(facts)
+
+    def _decided(self, call: ProposedCall, decision: Decision, *, stage: str) -> None:
+        self._emit(
+            "decision",
+            call,
+            verdict=decision.verdict,
+            reasons=list(decision.reasons),
+            policy_version=self.task.run.policy_version,
+            effect=self.task.tools[call.tool].effective,
+            stage=stage,
+        )
+
     async def guard(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
-        """Decide about every call that is still proposed. Questions to people are stored before this returns."""
+        """Decide about every call that is still proposed. Questions are stored before this returns."""
         questions: list[Approval] = []
         judged = [await self._guard(call, questions) if call.stage == "proposed" else call for call in calls]
         if questions:
@@ -136,12 +163,16 @@ class Guard:
         return judged
 
     async def _guard(self, call: ProposedCall, questions: list[Approval]) -> ProposedCall:
-        tool = self.task.tools[call.tool]
+        tool = self.task.tools.get(call.tool)
+        if tool is None:  # the state of a graph can be written by whoever holds it
+            return self.unleased(call)
+        if (done := self.runner.outcome(call)) is not None:
+            return call.finished(done)
         if call.repeat:
             return self._waiting(call, tool, "repeat", (call.repeat,), questions)
         facts = await self.facts(call, tool)
         if isinstance(facts, ToolResult):
-            return call.finished(facts)
+            return self.blocked(call, facts, stage="guard")
         decision = self.judge(call, tool, stage="guard", facts=facts)
         if decision.verdict == "escalate":
             return self._waiting(call, tool, "call", decision.reasons, questions)
@@ -155,7 +186,7 @@ class Guard:
             return {}
         run = self.task.run
         timeout = min(tool.timeout, max(0.05, run.left()))
-        context = self.runner.context(tool, key="")
+        context = self.runner.context()
         return await tool.facts(dict(call.args), context, timeout=timeout, threads=run.threads)
 
     def denied(self, call: ProposedCall) -> ProposedCall:
@@ -166,11 +197,11 @@ class Guard:
     def approval(
         self, call: ProposedCall, tool: Tool[..., Any], kind: ApprovalKind, reasons: Sequence[str]
     ) -> Approval:
-        """The question to a person. The same call at the same step is the same question, also after a crash."""
+        """The question to a person. The same call at the same step is the same one, also after a crash."""
         run = self.task.run
         now = run.clock()
         return Approval(
-            approval_id=short_id("apr", run.run_id, call.path, call.digest, kind),
+            approval_id=self._approval_id(call, kind),
             run_id=run.run_id,
             tool=tool.name,
             args=dict(call.args),
@@ -196,6 +227,13 @@ class Guard:
         questions.append(asked)
         return replace(call, stage="waiting", approval_id=asked.approval_id)
 
+    async def ask_about(self, call: ProposedCall, reasons: Sequence[str]) -> ProposedCall:
+        """The call, waiting for a person, whose question is stored."""
+        questions: list[Approval] = []
+        waiting = self._waiting(call, self.task.tools[call.tool], "call", reasons, questions)
+        await self.ask(questions)
+        return waiting
+
     async def ask(self, questions: Sequence[Approval]) -> None:
         """Store questions to a person, durably; asking again changes nothing."""
         run = self.task.run
@@ -216,4 +254,3 @@ class Guard:
     def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
         facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}
         self.task.run.recorder.emit(kind, actor=self.task.agent, **facts, **data)
-

@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.failure import ToolError
 from pilotman.agents.guard import Guard
 from pilotman.agents.result import ToolResult
-from pilotman.agents.runner import ToolRunner
+from pilotman.agents.runner import LOST, ToolRunner
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.digest import short_id
+from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.guardrails.permit import Permit, check, permit_id
 from pilotman.memory.event import NewEvent
 from pilotman.memory.owner import is_dead
-from pilotman.memory.records import EffectRow
+from pilotman.memory.records import EffectRow, Fenced
 
 PERMIT_SECONDS = 300.0
 POLL_SECONDS = 0.1
+Outcome: TypeAlias = Literal["applied", "not_applied", "unknown"]
 
 
 @dataclass(eq=False)
@@ -32,22 +35,33 @@ class Ledger:
     runner: ToolRunner
     guard: Guard
 
-    async def permit(
-        self, call: ProposedCall, approval: Approval | None
-    ) -> Permit | ProposedCall:
-        """The permit for exactly this call, after the decision was taken again with fresh facts; or the refused call."""
-        tool = self.task.tools[call.tool]
+    async def permit(self, call: ProposedCall, approval: Approval | None) -> Permit | ProposedCall:
+        """The permit for exactly this call, decided with fresh facts; or the call, refused or waiting."""
+        run, tool = self.task.run, self.task.tools[call.tool]
         facts = await self.guard.facts(call, tool)
         if isinstance(facts, ToolResult):
-            return call.finished(facts)
+            return self.guard.blocked(call, facts, stage="write")
         decision = self.guard.judge(call, tool, stage="write", facts=facts, approval=approval)
         if decision.verdict == "escalate":
-            return replace(call, stage="proposed")
+            return await self.guard.ask_about(call, decision.reasons)
         if decision.verdict == "deny":
             return self.guard.denied(call)
+        permit = self._permit(call)
+        event = run.recorder.event(
+            "permit_issued",
+            actor="guardrails",
+            permit_id=permit.permit_id,
+            path=call.path,
+            tool=call.tool,
+            digest=call.digest,
+        )
+        await run.journal.issue_permit(permit, owner=run.owner, events=run.recorder.events(event))
+        return permit
+
+    def _permit(self, call: ProposedCall) -> Permit:
         run = self.task.run
         now = run.clock()
-        permit = Permit(
+        return Permit(
             permit_id=permit_id(run.run_id, call.path, call.digest),
             run_id=run.run_id,
             step=call.path,
@@ -61,16 +75,6 @@ class Ledger:
             issued_at=now,
             expires_at=now + timedelta(seconds=PERMIT_SECONDS),
         )
-        event = run.recorder.event(
-            "permit_issued",
-            actor="guardrails",
-            permit_id=permit.permit_id,
-            path=call.path,
-            tool=call.tool,
-            digest=call.digest,
-        )
-        await run.journal.issue_permit(permit, owner=run.owner, events=run.recorder.events(event))
-        return permit
 
     async def write(self, call: ProposedCall) -> ProposedCall:
         """Execute the call under the permit that the journal holds for it.
@@ -79,9 +83,8 @@ class Ledger:
             PermitRefused: the journal holds none, or not for exactly this call; nothing was written.
         """
         run, tool = self.task.run, self.task.tools[call.tool]
-        name = permit_id(run.run_id, call.path, call.digest)
         permit = check(
-            await run.journal.permit(name),
+            await run.journal.permit(permit_id(run.run_id, call.path, call.digest)),
             run_id=run.run_id,
             step=call.path,
             tenant=run.principal.tenant,
@@ -89,12 +92,15 @@ class Ledger:
             policy_version=run.policy_version,
             now=run.clock(),
         )
-        key = tool.key(
-            dict(call.args), run_id=run.run_id, thread_id=run.thread_id, tenant=run.principal.tenant
-        )
-        intent = EffectRow(
-            effect_id=short_id("eff", run.principal.tenant, key),
-            tenant=run.principal.tenant,
+        return call.finished(await self._apply(call, tool, permit))
+
+    def _effect(self, call: ProposedCall, tool: Tool[..., Any], permit: Permit) -> EffectRow:
+        run = self.task.run
+        tenant = run.principal.tenant
+        key = tool.key(dict(call.args), run_id=run.run_id, thread_id=run.thread_id, tenant=tenant)
+        return EffectRow(
+            effect_id=short_id("eff", tenant, key),
+            tenant=tenant,
             run_id=run.run_id,
             step=call.path,
             tool=tool.name,
@@ -102,105 +108,209 @@ class Ledger:
             key=key,
             digest=call.digest,
             permit_id=permit.permit_id,
-            state="intended",
             owner=run.owner,
             intended_at=run.clock(),
         )
-        event = self._event("effect_intended", call, intent)
-        row, mine = await run.journal.intend(intent, owner=run.owner, events=run.recorder.events(event))
-        result = await self._execute(call, tool, row) if mine else await self._join(call, tool, row)
-        return call.finished(result)
 
-    async def _execute(self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow) -> ToolResult:
-        result = await self.runner.run(call, tool, key=row.key)
+    async def _apply(self, call: ProposedCall, tool: Tool[..., Any], permit: Permit) -> ToolResult:
+        """Claim the effect and execute it, or find out what became of it with whoever had claimed it."""
+        effect = self._effect(call, tool, permit)
+        lost: ToolResult | None = None
+        while True:
+            with self.task.run.writes.hold(effect.effect_id):
+                row, mine = await self._intend(call, effect)
+                if mine:
+                    result = await self.runner.run(call, tool, key=row.key)
+                    ended = await self._ended(call, tool, row, result, again=lost is None)
+                    if ended is not None:
+                        return ended
+                    lost = result
+            if not mine:
+                settled = await self._wait(row, tool)
+                if settled is None:
+                    return failure("unknown_outcome", "another run is doing this at the moment")
+                found = await self._taken_over(call, tool, settled)
+                if found is not None:
+                    return found
+
+    async def _intend(self, call: ProposedCall, effect: EffectRow) -> tuple[EffectRow, bool]:
+        """The effect as the journal has it, and whether it is ours to execute. Only one ever is told so."""
+        run = self.task.run
+        attempt = run.recorder.attempts("effect", call.path, call.digest) + 1
+        event = self._event("effect_intended", call, effect, attempt=attempt)
+        return await run.journal.intend(effect, owner=run.owner, events=run.recorder.events(event))
+
+    async def _ended(
+        self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow, result: ToolResult, *, again: bool
+    ) -> ToolResult | None:
+        """Write down what our attempt came to. None: its reply was lost and it was not applied: once more."""
         if result.error is None:
             return await self._settle(call, row, "applied", result)
-        if result.error.kind not in ("unknown_outcome", "timeout"):
+        if result.error.kind not in LOST:
             return await self._settle(call, row, "not_applied", result)
-        return await self._find(call, tool, row, lost=result)
+        found = await self._found(call, tool, row)
+        if found is not None and found.error is not None:
+            return await self._repeat_or_ask(call, tool, row, result)
+        if found is not None:
+            return await self._settle(call, row, "applied", found)
+        error = replace(
+            result.error, message=f"{result.error.message}; a look-up says that it was not applied"
+        )
+        settled = await self._settle(call, row, "not_applied", ToolResult.failed(error), known=not again)
+        if again:
+            return None
+        self.task.run.caveat(f"{tool.name} failed: {error.message}")
+        return settled
 
-    async def _join(self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow) -> ToolResult:
-        """Somebody intended this effect before: this run before a crash, or another one with the same key."""
-        while row.state == "intended" and row.owner != self.task.run.owner and not is_dead(row.owner):
-            if self.task.run.left() <= POLL_SECONDS:
-                return failure("unknown_outcome", "another run is doing this at the moment")
-            await asyncio.sleep(POLL_SECONDS)
-            row = await self.task.run.journal.effect(row.effect_id, tenant=row.tenant)
+    async def _taken_over(
+        self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow
+    ) -> ToolResult | None:
+        """What came of a write that somebody else began. None: it did not happen, it may be claimed."""
         if row.state == "applied":
             return await self._applied_before(call, row)
         if row.state == "not_applied":
-            return await self._execute(call, tool, row)
-        lost = failure("unknown_outcome", f"the reply to {tool.name} was lost")
-        return await self._find(call, tool, row, lost=lost)
-
-    async def _applied_before(self, call: ProposedCall, row: EffectRow) -> ToolResult:
-        run = self.task.run
-        if row.run_id != run.run_id:
-            event = self._event("effect_joined", call, row, result={"payload": row.result})
-            run.journal.append(run.run_id, run.recorder.events(event))
-        if row.result is None:
-            return ToolResult(status="ok", value=row.message, caveats=("already applied",))
-        raw = await run.journal.payload(row.run_id, row.result, tenant=row.tenant)
-        found = ToolResult.from_json(raw)
-        return found if row.run_id == run.run_id else replace(found, caveats=(*found.caveats, "already applied"))
-
-    async def _find(
-        self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow, *, lost: ToolResult
-    ) -> ToolResult:
-        """Settle an unknown outcome by the tool's look-up or its own key; else it stays unknown, for a person."""
-        found: ToolResult | None = lost
-        if tool.has_lookup:
-            context = self.runner.context(tool, key=row.key)
-            timeout = min(tool.timeout, max(0.05, self.task.run.left()))
-            found = await tool.find(dict(call.args), context, timeout=timeout, threads=self.task.run.threads)
-        if found is not None and found.error is None:
+            return None
+        lost = _lost(tool)
+        found = await self._found(call, tool, row)
+        if found is not None and found.error is not None:
+            return await self._repeat_or_ask(call, tool, row, lost)
+        if found is not None:
             return await self._settle(call, row, "applied", found)
-        if found is None or tool.idempotent:
-            return await self._once_more(call, tool, row, lost)
-        return await self._unknown(call, tool, row, lost)
+        try:
+            await self.task.run.journal.settle(row.effect_id, state="not_applied", attempt=row.attempts)
+        except Fenced:
+            raise
+        except Conflict:
+            pass  # somebody was faster: look at it again
+        return None
 
-    async def _once_more(
+    async def _repeat_or_ask(
         self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow, lost: ToolResult
     ) -> ToolResult:
-        """Nothing was applied, or the target knows our key: one more attempt is safe."""
-        result = await self.runner.run(call, tool, key=row.key)
+        """No look-up can tell. A target that knows our key may be asked again; else it is for a person."""
+        result = await self.runner.run(call, tool, key=row.key) if tool.idempotent else lost
         if result.error is None:
             return await self._settle(call, row, "applied", result)
-        if result.error.kind not in ("unknown_outcome", "timeout"):
-            state: Literal["not_applied", "unknown"] = "unknown" if tool.idempotent else "not_applied"
-            return await self._settle(call, row, state, result)
-        return await self._unknown(call, tool, row, lost)
+        return await self._ask(call, tool, row, lost)
 
-    async def _unknown(
+    async def _ask(
         self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow, lost: ToolResult
     ) -> ToolResult:
-        """A person settles it, whenever they can: the run goes on and says so."""
-        run = self.task.run
-        run.caveat(f"it is not known whether {tool.name} was applied; a person is asked to look")
+        """A person is to look, whenever they can: the run goes on and says so."""
+        self.task.run.caveat(f"it is not known whether {tool.name} was applied; a person is asked to look")
         asked = self.guard.approval(call, tool, "outcome", (f"the reply to {tool.name} was lost",))
         await self.guard.ask([asked])
         return await self._settle(call, row, "unknown", lost)
 
+    async def left_behind(self, call: ProposedCall) -> ProposedCall:
+        """A call that ended without being executed. If it was begun before a crash, what became of that."""
+        run, tool = self.task.run, self.task.tools.get(call.tool)
+        if tool is None or not run.recorder.attempts("effect", call.path, call.digest):
+            return call
+        tenant = run.principal.tenant
+        key = tool.key(dict(call.args), run_id=run.run_id, thread_id=run.thread_id, tenant=tenant)
+        row = await run.journal.effect_by_key(tenant, key)
+        if row is None or row.step != call.path or row.run_id != run.run_id or row.state != "intended":
+            return call
+        await self._wait(row, tool)
+        found = await self._found(call, tool, row)
+        lost = _lost(tool)
+        if found is None:
+            await self._settle(call, row, "not_applied", ToolResult.from_dict(call.result or lost.to_dict()))
+            return call
+        if found.error is not None:
+            return call.finished(await self._ask(call, tool, row, lost))
+        return call.finished(await self._settle(call, row, "applied", found))
+
+    async def _found(self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow) -> ToolResult | None:
+        """What the look-up says: a result, None (not applied), or an error (none, or it cannot tell)."""
+        if not tool.has_lookup:
+            return failure("permanent", f"{tool.name} has no look-up")
+        run = self.task.run
+        timeout = min(tool.timeout, max(0.05, run.left()))
+        context = self.runner.context(key=row.key)
+        return await tool.find(dict(call.args), context, timeout=timeout, threads=run.threads)
+
+    async def _wait(self, row: EffectRow, tool: Tool[..., Any]) -> EffectRow | None:
+        """The row once nobody works on it any more; None if the time left does not allow to wait so long."""
+        loop = asyncio.get_running_loop()
+        began, left = loop.time(), self.task.run.left()
+        while row.state == "intended" and await self._under_way(row, tool, loop.time() - began):
+            if loop.time() - began + POLL_SECONDS >= left:
+                return None
+            await asyncio.sleep(POLL_SECONDS)
+            row = await self.task.run.journal.effect(row.effect_id, tenant=row.tenant)
+        return row
+
+    async def _under_way(self, row: EffectRow, tool: Tool[..., Any], waited: float) -> bool:
+        """Whether somebody may still be executing this write. ``waited``: seconds that we have watched it.
+
+        A process that lost its run may be in the middle of the call, and so may a thread that was left
+        behind: they get the time that the call may take.
+        """
+        run = self.task.run
+        ours = row.owner == run.owner or row.run_id == run.run_id
+        if row.owner == run.owner and row.effect_id in run.writes:
+            return True
+        if is_dead(row.owner) or (ours and tool.is_async and _same_process(row.owner, run.owner)):
+            return False
+        if waited < tool.timeout or ours:
+            return waited < tool.timeout
+        other = await run.journal.run(row.run_id, tenant=row.tenant)
+        leased = other.lease_until is None or other.lease_until > run.clock()
+        return other.owner == row.owner and leased
+
+    async def _applied_before(self, call: ProposedCall, row: EffectRow) -> ToolResult:
+        """The result of the write that has happened, from the journal."""
+        run = self.task.run
+        result = await self._result(row)
+        if row.run_id == run.run_id:
+            return result
+        joined = replace(result, caveats=(*result.caveats, "already applied by another run"))
+        kept = run.recorder.keep(joined.to_dict())
+        event = self._event("effect_joined", call, row, result={"payload": kept})
+        run.journal.append(run.run_id, run.recorder.events(event))
+        return joined
+
+    async def _result(self, row: EffectRow) -> ToolResult:
+        """What was recorded; a person's word, or what is left of a redacted result, is a caveat."""
+        if row.result is None:
+            return ToolResult.ok(None, f"applied: {row.message}" if row.message else "applied")
+        try:
+            raw = await self.task.run.journal.payload(row.run_id, row.result, tenant=row.tenant)
+            return ToolResult.from_json(raw)
+        except (KeyError, ValueError, NotFound):
+            return ToolResult.ok(None, "applied; its result is not kept any more")
+
     async def _settle(
-        self,
-        call: ProposedCall,
-        row: EffectRow,
-        state: Literal["applied", "not_applied", "unknown"],
-        result: ToolResult,
+        self, call: ProposedCall, row: EffectRow, state: Outcome, result: ToolResult, *, known: bool = True
     ) -> ToolResult:
+        """Write the outcome down. ``known``: it is also this step's outcome, not only this attempt's."""
         run = self.task.run
         kept = run.recorder.keep(result.to_dict())
+        if row.run_id != run.run_id:  # the effect's own run must find it too
+            run.journal.put_payload(row.run_id, result.to_json())
         message = "" if result.error is None else result.error.message
-        event = self._event(f"effect_{state}", call, row, result={"payload": kept}, message=message)
-        await run.journal.settle(
-            row.effect_id,
-            state=state,
-            attempt=row.attempts,
-            result=kept,
-            message=message,
-            events=run.recorder.events(event),
-            run_id=run.run_id,
-        )
+        reference = {"payload": kept} if known else None
+        facts = {"attempt": row.attempts, "result": reference, "message": message}
+        event = self._event(f"effect_{state}", call, row, **facts)
+        try:
+            await run.journal.settle(
+                row.effect_id,
+                state=state,
+                attempt=row.attempts,
+                result=kept,
+                message=message,
+                events=run.recorder.events(event),
+                run_id=run.run_id,
+            )
+        except Fenced:
+            raise
+        except Conflict:  # another run has found out more in the meantime
+            known_now = await run.journal.effect(row.effect_id, tenant=row.tenant)
+            return await self._applied_before(call, known_now) if known_now.state == "applied" else result
+        if state == "applied":
+            run.results.clear()  # what was read before may be another now
         return result
 
     def _event(self, kind: str, call: ProposedCall, row: EffectRow, /, **data: Any) -> NewEvent | None:
@@ -212,5 +322,15 @@ class Ledger:
             key=row.key,
             permit_id=row.permit_id,
             path=call.path,
+            digest=call.digest,
             **data,
         )
+
+
+def _same_process(one: str, other: str) -> bool:
+    """Whether two owner names are of one process: they differ in their last part only."""
+    return one.rpartition(":")[0] == other.rpartition(":")[0]
+
+
+def _lost(tool: Tool[..., Any]) -> ToolResult:
+    return ToolResult.failed(ToolError.of("unknown_outcome", f"the reply to {tool.name} was lost"))

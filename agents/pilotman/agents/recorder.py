@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pilotman.agents.shape import is_mapping
 from pilotman.guardrails.digest import canonical, digest
 from pilotman.guardrails.purse import Spend
 from pilotman.memory.event import Event, NewEvent
@@ -17,6 +18,9 @@ from pilotman.memory.journal import Journal
 MAX_PAYLOAD = 1 << 20
 _KEY_FIELDS = ("path", "digest", "model", "round", "stage", "attempt", "task_id", "approval_id", "effect_id")
 _KEY_FIELDS_OF = {"caveat": ("text",), "budget_exceeded": ("path", "limit"), "state_changed": ("key",)}
+_CALLS = frozenset({"model_call", "tool_call", "retrieval"})
+_OUTCOMES = frozenset({"effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"})
+_CUT = {"truncated", "head"}
 
 
 def event_key(kind: str, data: Mapping[str, Any]) -> str:
@@ -61,12 +65,13 @@ class Recorder:
     def _learn(self, kind: str, data: Mapping[str, Any]) -> None:
         self._known.add(event_key(kind, data))
         what, _, stage = kind.rpartition("_")
-        if what not in ("model_call", "tool_call", "retrieval"):
+        what = "effect" if kind in _OUTCOMES else what
+        if what not in _CALLS and what != "effect":
             return
-        call = (what, str(data["path"]), str(data["digest"]))
-        if stage == "started":
+        call = (what, str(data.get("path")), str(data.get("digest")))
+        if stage in ("started", "intended"):
             self._attempts[call] += 1
-        elif stage == "completed" or data.get("final"):
+        elif stage in ("completed", "reused") or kind in _OUTCOMES or data.get("final"):
             self._results[call] = data
 
     def now(self) -> datetime:
@@ -96,11 +101,11 @@ class Recorder:
         return event_key(kind, data) in self._known
 
     def attempts(self, what: str, path: str, request: str) -> int:
-        """How many attempts of this call were started so far."""
+        """How many attempts of this call (``model_call``, ``tool_call``, ``effect``) were started so far."""
         return self._attempts[what, path, request]
 
     def result(self, what: str, path: str, request: str) -> Mapping[str, Any] | None:
-        """The event that ended this very call, or None: it is still to be made."""
+        """The event that ended this call, or None: it is still to be made. ``what`` as in ``attempts``."""
         return self._results.get((what, path, request))
 
     def report(self, path: str) -> Mapping[str, Any] | None:
@@ -108,23 +113,34 @@ class Recorder:
         return self._reports.get(path)
 
     def spent(self, path: str) -> Spend:
-        """What was spent before this life of the process, under a step path; the empty path is the whole run."""
+        """What was spent before this life of the process, under a step path; "" is the whole run."""
         under = f"{path}/" if path else ""
         return sum((spend for at, spend in self._spent if f"{at}/".startswith(under)), Spend())
 
     def keep(self, body: Any) -> str:
-        """Store a JSON-able body beside the events and return its digest. What is too large is cut and says so."""
+        """Store a JSON-able body beside the events and return its digest. What is too large is cut.
+
+        Raises:
+            TypeError: it cannot be written as JSON.
+        """
         raw = canonical(body)
         if len(raw) > MAX_PAYLOAD:
-            raw = canonical({"truncated": len(raw), "head": raw[: MAX_PAYLOAD // 16].decode(errors="replace")})
+            head = raw[: MAX_PAYLOAD // 16].decode(errors="replace")
+            raw = canonical({"truncated": len(raw), "head": head})
         name = self._journal.put_payload(self.run_id, raw)
         self._payloads[name] = raw
         return name
 
     def fetch(self, name: str) -> Any:
-        """A body that was stored, or None if it was redacted or never arrived."""
+        """A body that was stored, or None if it was cut, redacted or never arrived."""
         raw = self._payloads.get(name)
-        return None if raw is None else orjson.loads(raw)
+        body = None if raw is None else orjson.loads(raw)
+        return None if is_mapping(body) and set(body) == _CUT else body
+
+    def body(self, data: Mapping[str, Any] | None, field: str) -> Any:
+        """The body that a field of an event refers to, or None."""
+        kept = None if data is None else data.get(field)
+        return self.fetch(kept["payload"]) if is_mapping(kept) else None
 
     async def flush(self) -> None:
         """Everything above is durable when this returns."""
@@ -134,18 +150,16 @@ class Recorder:
 def _spent(event: Event) -> list[tuple[str, Spend]]:
     """What one event of the history has cost."""
     data = event.data
-    if event.kind == "model_call_completed":
+    if event.kind in ("model_call_completed", "model_call_failed"):
         return [(data["path"], model_spend(data))]
-    if event.kind == "model_call_failed":
-        return [(data["path"], Spend(steps=1))]
     return [(data["path"], Spend(tool_calls=1))] if event.kind == "tool_call_started" else []
 
 
 def model_spend(data: Mapping[str, Any]) -> Spend:
-    """What a ``model_call_completed`` event says was used."""
+    """What an event says that a model call has used, completed or failed."""
     return Spend(
         steps=1,
-        input_tokens=data["input_tokens"],
-        output_tokens=data["output_tokens"],
-        cost_nusd=data["cost_nusd"] or 0,
+        input_tokens=data.get("input_tokens") or 0,
+        output_tokens=data.get("output_tokens") or 0,
+        cost_nusd=data.get("cost_nusd") or 0,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.circuits import Admission
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import ToolError
 from pilotman.agents.result import ToolResult
@@ -16,10 +17,21 @@ from pilotman.agents.scope import TaskScope
 from pilotman.agents.telemetry import failed
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded
-from pilotman.guardrails.purse import Spend
+from pilotman.guardrails.purse import Reservation, Spend
+from pilotman.guardrails.retry import FailureKind
 
-SHORTEST = 0.1
-"""Seconds below which no further attempt is worth starting."""
+LOST: frozenset[FailureKind] = frozenset({"unknown_outcome", "timeout"})
+"""Failures of a write after which it may have been applied."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started:
+    """What one attempt has in hand. ``number`` counts the attempts of this call over all lives of the run."""
+
+    timeout: float
+    number: int
+    reservation: Reservation
+    admission: Admission
 
 
 @dataclass(eq=False)
@@ -28,8 +40,8 @@ class ToolRunner:
 
     task: TaskScope
 
-    def context(self, tool: Tool[..., Any], *, key: str, attempt: int = 1) -> ToolContext:
-        """What the tool is given beside its arguments."""
+    def context(self, *, key: str = "", attempt: int = 1) -> ToolContext:
+        """What a tool is given beside its arguments."""
         run = self.task.run
         return ToolContext(
             run_id=run.run_id,
@@ -42,118 +54,132 @@ class ToolRunner:
 
     def recorded(self, call: ProposedCall) -> ToolResult | None:
         """What this very call returned before a crash or a pause."""
+        return self._ended("tool_call", call)
+
+    def outcome(self, call: ProposedCall) -> ToolResult | None:
+        """What became of the write that this very call was, before a crash or a pause."""
+        return self._ended("effect", call)
+
+    def _ended(self, what: str, call: ProposedCall) -> ToolResult | None:
         recorder = self.task.run.recorder
-        done = recorder.result("tool_call", call.path, call.digest)
-        if done is None:
-            return None
-        body = recorder.fetch(done["result"]["payload"])
+        body = recorder.body(recorder.result(what, call.path, call.digest), "result")
         return None if body is None else ToolResult.from_dict(body)
+
+    def reuse(self, call: ProposedCall, result: ToolResult) -> None:
+        """Write down that the call was answered with what the same call had returned before."""
+        self._emit("tool_call_reused", call, status=result.status, result=self._kept(result))
 
     async def run(self, call: ProposedCall, tool: Tool[..., Any], *, key: str = "") -> ToolResult:
         """The result after all attempts that the tool's retry settings, the purse and the time allow."""
         attempt = 0
+        error: ToolError | None = None
         while True:
             attempt += 1
-            result = await self._attempt(call, tool, key=key, attempt=attempt)
+            started = self._start(call, tool)
+            if isinstance(started, ToolResult):
+                return self._not_started(call, tool, started, after=error)
+            result = await self._attempt(call, tool, started, self.context(key=key, attempt=attempt))
             error = result.error
             if error is None:
                 return result
             delay = self._delay(tool, error, attempt)
-            self._emit_failure(call, tool, result, error, attempt=attempt, final=delay is None)
+            self._failed(call, tool, result, number=started.number, final=delay is None)
             if delay is None:
                 return result
-            self._emit(
-                "retry_scheduled",
-                call,
-                what=tool.name,
-                attempt=attempt,
-                delay_ms=round(delay * 1000),
-                failure=error.kind,
-            )
+            facts = {"what": tool.name, "attempt": started.number, "failure": error.kind}
+            self._emit("retry_scheduled", call, **facts, delay_ms=round(delay * 1000))
             await asyncio.sleep(delay)
 
     def _delay(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> float | None:
-        """Seconds until another attempt, or None: none is safe, allowed, or fits into the time left."""
-        if not self._again(tool, error, attempt):
+        """Seconds until another attempt, or None: it is over.
+
+        A write is tried again only if it is certain that nothing was applied.
+        """
+        run = self.task.run
+        lost = tool.effective != "read" and error.kind in LOST
+        if lost or not error.retryable or not tool.retry.allows(error.kind, attempt=attempt):
             return None
-        delay = max(tool.retry.delay(attempt, jitter=self.task.run.random()), error.retry_after or 0.0)
-        return delay if delay + SHORTEST < self.task.run.left() else None
+        delay = max(tool.retry.delay(attempt, jitter=run.random()), error.retry_after or 0.0)
+        return delay if delay < run.left() else None
 
-    def _again(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> bool:
-        """Whether another attempt is safe: a write only if it is certain that nothing was applied."""
-        if error.kind == "timeout" and tool.effective != "read":
-            return False
-        return error.retryable and tool.retry.allows(error.kind, attempt=attempt)
-
-    async def _attempt(
-        self, call: ProposedCall, tool: Tool[..., Any], *, key: str, attempt: int
-    ) -> ToolResult:
+    def _start(self, call: ProposedCall, tool: Tool[..., Any]) -> _Started | ToolResult:
+        """All that one attempt needs, and its start written down; or why it may not start."""
         run, wallet = self.task.run, self.task.wallet
-        circuit = f"tool:{tool.name}"
+        args = {"payload": run.recorder.keep(dict(call.args))}
         try:
             timeout = run.time_for(min(tool.timeout, wallet.budget.tool_timeout), path=call.path)
             reservation = wallet.reserve(Spend(tool_calls=1))
         except BudgetExceeded as error:
-            return self._not_started(call, tool, error)
-        if not run.circuits.admit(circuit, tool.breaker):
+            run.exceeded(error, path=call.path)
+            return failure("permanent", str(error))
+        admission = run.circuits.admit(f"tool:{tool.name}", tool.breaker)
+        if admission is None:
             reservation.release()
-            run.caveat(f"could not use {tool.name}: it failed too often lately and is given a rest")
-            return failure("transient", f"{tool.name} is given a rest (circuit open)")
-        kept = run.recorder.keep(dict(call.args))
+            return failure("transient", "it failed too often lately and is given a rest")
         number = run.recorder.attempts("tool_call", call.path, call.digest) + 1
-        self._emit("tool_call_started", call, effect=tool.effective, args={"payload": kept}, attempt=number)
+        self._emit("tool_call_started", call, effect=tool.effective, args=args, attempt=number)
         run.tools_used.append(tool.name)
-        started = time.perf_counter()
-        ok = False
+        return _Started(timeout=timeout, number=number, reservation=reservation, admission=admission)
+
+    async def _attempt(
+        self, call: ProposedCall, tool: Tool[..., Any], started: _Started, context: ToolContext
+    ) -> ToolResult:
+        began = time.perf_counter()
         try:
-            result = await self._call(call, tool, key=key, attempt=attempt, timeout=timeout)
-            ok = result.error is None or not result.error.retryable
+            result = await self._call(call, tool, context, timeout=started.timeout)
+            started.admission.record(ok=result.error is None or not _is_its_fault(result.error))
         finally:
-            run.circuits.record(circuit, ok=ok)
-            reservation.settle(Spend(tool_calls=1))
+            started.admission.release()
+            started.reservation.settle(Spend(tool_calls=1))
         if result.error is None:
             self._emit(
                 "tool_call_completed",
                 call,
                 effect=tool.effective,
-                result={"payload": run.recorder.keep(result.to_dict())},
+                result=self._kept(result),
                 status=result.status,
-                latency_ms=round((time.perf_counter() - started) * 1000, 3),
+                attempt=started.number,
+                latency_ms=round((time.perf_counter() - began) * 1000, 3),
             )
         return result
 
     async def _call(
-        self, call: ProposedCall, tool: Tool[..., Any], *, key: str, attempt: int, timeout: float
+        self, call: ProposedCall, tool: Tool[..., Any], context: ToolContext, *, timeout: float
     ) -> ToolResult:
         run = self.task.run
         attributes = {"gen_ai.tool.name": tool.name, "gen_ai.tool.call.id": call.call_id}
-        context = self.context(tool, key=key, attempt=attempt)
         run.activity.waiting(self.task.path, +1)
         try:
             with run.telemetry.span("execute_tool", tool.name, attributes) as span:
+                run.telemetry.say(span, "gen_ai.tool.call.arguments", dict(call.args))
                 result = await tool.call(dict(call.args), context, timeout=timeout, threads=run.threads)
+                run.telemetry.say(span, "gen_ai.tool.call.result", result.value)
                 if result.error is not None:
                     failed(span, result.error.kind)
         finally:
             run.activity.waiting(self.task.path, -1)
         return result
 
-    def _not_started(self, call: ProposedCall, tool: Tool[..., Any], error: BudgetExceeded) -> ToolResult:
-        self._emit("budget_exceeded", call, limit=error.limit, message=str(error))
-        self.task.run.caveat(f"{tool.name} was not called: {error}")
-        return failure("permanent", f"not started: {error}")
+    def _not_started(
+        self, call: ProposedCall, tool: Tool[..., Any], refused: ToolResult, *, after: ToolError | None
+    ) -> ToolResult:
+        """The answer where no (further) attempt may start."""
+        assert refused.error is not None
+        words = f"not started: {refused.error.message}"
+        if after is not None:
+            words = f"{after.message}; not tried again: {refused.error.message}"
+        result = ToolResult.failed(replace(refused.error, message=words))
+        self._failed(call, tool, result, number=None, final=True)
+        return result
 
-    def _emit_failure(
-        self,
-        call: ProposedCall,
-        tool: Tool[..., Any],
-        result: ToolResult,
-        error: ToolError,
-        *,
-        attempt: int,
-        final: bool,
+    def _failed(
+        self, call: ProposedCall, tool: Tool[..., Any], result: ToolResult, *, number: int | None, final: bool
     ) -> None:
-        if final:
+        """Write a failure down; ``number`` is None where nothing was started."""
+        error = result.error
+        assert error is not None
+        settled_later = tool.effective != "read" and error.kind in LOST
+        if final and not settled_later:
             self.task.run.caveat(f"{tool.name} failed: {error.message}")
         self._emit(
             "tool_call_failed",
@@ -162,11 +188,19 @@ class ToolRunner:
             failure=error.kind,
             retryable=error.retryable,
             message=error.message,
-            attempt=attempt,
+            attempt=number,
             final=final,
-            result={"payload": self.task.run.recorder.keep(result.to_dict())} if final else None,
+            result=self._kept(result) if final else None,
         )
+
+    def _kept(self, result: ToolResult) -> dict[str, str]:
+        return {"payload": self.task.run.recorder.keep(result.to_dict())}
 
     def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
         facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}
         self.task.run.recorder.emit(kind, actor=self.task.agent, **facts, **data)
+
+
+def _is_its_fault(error: ToolError) -> bool:
+    """Whether a failure tells that the tool's service is ill."""
+    return error.retryable or error.kind == "unknown_outcome"

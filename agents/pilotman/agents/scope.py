@@ -21,6 +21,7 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.specialist import Kit
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.tool import Tool
+from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
@@ -43,8 +44,11 @@ class NoActivity:
 
 @dataclass(kw_only=True, eq=False)
 class RunScope:
-    """Everything that all tasks of one run share. ``deadline_at`` is an instant; ``grace`` seconds are kept
-    back from every call so that an answer can still be written. ``fresh``: nothing of the run was done before."""
+    """Everything that all tasks of one run share.
+
+    ``deadline_at`` is an instant; ``grace`` seconds are kept back from every call so that an answer can still
+    be written. ``fresh``: nothing of the run was done before. ``writes`` is shared by all runs of an owner.
+    """
 
     run_id: str
     thread_id: str
@@ -65,15 +69,16 @@ class RunScope:
     trace: str | None = None
     fresh: bool = True
     read_only: bool = False
-    credentials: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict[str, str])
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     activity: Activity = field(default_factory=NoActivity)
-    conversation_calls: Counter[str] = field(default_factory=Counter)
-    identical_calls: Counter[str] = field(default_factory=Counter)
-    passages: dict[int, Passage] = field(default_factory=dict)
-    results: dict[str, ToolResult] = field(default_factory=dict)
-    tools_used: list[str] = field(default_factory=list)
-    caveats: list[str] = field(default_factory=list)
+    writes: UnderWay = field(default_factory=UnderWay)
+    conversation_calls: Counter[str] = field(default_factory=Counter[str])
+    identical_calls: Counter[str] = field(default_factory=Counter[str])
+    passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
+    results: dict[str, ToolResult] = field(default_factory=dict[str, ToolResult])
+    tools_used: list[str] = field(default_factory=list[str])
+    caveats: list[str] = field(default_factory=list[str])
 
     def left(self) -> float:
         """Seconds of active time for calls, the grace for the answer already taken off."""
@@ -87,9 +92,16 @@ class RunScope:
         """
         left = self.left()
         if left <= 0:
-            self.recorder.emit("budget_exceeded", actor="supervisor", path=path, limit="timeout", message="")
-            raise BudgetExceeded("the run's time is used up", limit="timeout")
+            error = BudgetExceeded("the run's time is used up", limit="timeout")
+            self.exceeded(error, path=path)
+            raise error
         return min(limit, left)
+
+    def exceeded(self, error: BudgetExceeded, *, path: str) -> None:
+        """Write down that something did not fit into the budget and was not started."""
+        self.recorder.emit(
+            "budget_exceeded", actor="supervisor", path=path, limit=error.limit, message=str(error)
+        )
 
     def caveat(self, text: str) -> None:
         """Something that the answer must say; each is said once."""
@@ -118,7 +130,7 @@ class TaskScope:
     tools: Mapping[str, Tool[..., object]]
     instructions: str = ""
     foreign: Callable[[Kit], Runnable[Any, Any]] | None = None
-    passages: dict[int, Passage] = field(default_factory=dict)
+    passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
 
     def decide(self, call: Call) -> Decision:
         """What all policies of the chain say together: deny over escalate over allow."""

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from pilotman.guardrails.digest import canonical
+
 Operation: TypeAlias = Literal["invoke_workflow", "invoke_agent", "plan", "chat", "execute_tool", "retrieval"]
 Attribute: TypeAlias = str | bool | int | float
 
+_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_SAYS_YES = frozenset({"true", "1", "span_only", "span_and_event"})
 _CLIENTS: frozenset[Operation] = frozenset({"chat"})
 
 
 class Telemetry:
     """A tracer of one supervisor. Without the SDK every span is a no-op.
 
-    ``content`` opts in to prompts and answers on spans; they are left out otherwise.
+    ``content`` opts in to prompts, answers, arguments and results on spans; None: what OpenTelemetry's
+    variable ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, by default no.
     """
 
-    def __init__(self, provider: TracerProvider | None = None, *, content: bool = False) -> None:
+    def __init__(self, provider: TracerProvider | None = None, *, content: bool | None = None) -> None:
         self._tracer = trace.get_tracer("pilotman", tracer_provider=provider)
-        self.content = content
+        self.content = os.environ.get(_CAPTURE, "").lower() in _SAYS_YES if content is None else content
 
     @contextmanager
     def span(
@@ -34,7 +40,7 @@ class Telemetry:
         attributes: Mapping[str, Attribute],
         *,
         links: Sequence[Link] = (),
-    ) -> Iterator[Span]:
+    ) -> Generator[Span]:
         """A span ``"<operation> <name>"``; an exception marks it with ``error.type``."""
         kind = SpanKind.CLIENT if operation in _CLIENTS else SpanKind.INTERNAL
         with self._tracer.start_as_current_span(
@@ -50,6 +56,17 @@ class Telemetry:
             except BaseException as error:
                 failed(span, type(error).__name__)
                 raise
+
+    def say(self, span: Span, name: str, content: Any) -> None:
+        """What was said, as JSON in an attribute, where somebody has opted in to that."""
+        if self.content:
+            span.set_attribute(name, canonical(content).decode())
+
+
+def model_attributes(name: str) -> dict[str, Attribute]:
+    """A model's ``provider:name`` as the conventions want it."""
+    provider, colon, model = name.partition(":")
+    return {"gen_ai.provider.name": provider if colon else "unknown", "gen_ai.request.model": model or name}
 
 
 def failed(span: Span, error_type: str) -> None:

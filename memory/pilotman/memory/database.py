@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from pilotman.guardrails.errors import (
     ConfigurationError,
     Conflict,
     CorruptJournal,
+    InvalidRequest,
     PilotmanError,
     Unavailable,
 )
@@ -231,6 +232,10 @@ def make_private(path: Path) -> None:
 
 def translate(error: Exception) -> PilotmanError | Exception:
     """A driver's error in terms of our error tree; others as they are."""
+    if isinstance(error, sqlite3.Error):
+        return translate_sqlite(error)
+    if isinstance(error, DataError | UnicodeEncodeError):
+        return InvalidRequest("a value cannot be stored as it is", hint="use plain text and smaller numbers")
     if isinstance(error, IntegrityError):
         return Conflict(f"the journal refuses this: {error.orig}", hint="nothing was stored")
     if not isinstance(error, DBAPIError) or error.orig is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,13 +69,17 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     effect_id = effect.effect_id if known is None else known.effect_id
     _spend(connection, effect, effect_id)
     values = {f.name: encode(getattr(effect, f.name)) for f in fields(effect)}
-    values |= {"owner": owner, "state": "intended", "settled_at": None, "result": None, "message": ""}
+    attempts = 1 if known is None else known.attempts + 1
+    values |= {"effect_id": effect_id, "owner": owner, "state": "intended", "attempts": attempts}
+    values |= {"settled_at": None, "result": None, "message": ""}
     if known is None:
-        connection.execute(insert(effects), {**values, "attempts": 1})
+        connection.execute(_INTENDED, values)
     else:
-        again = values | {"effect_id": effect_id, "attempts": known.attempts + 1}
-        connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(**again))
-    return by_id(connection, effect_id), True
+        connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(**values))
+    return _record(values), True
+
+
+_INTENDED = insert(effects)
 
 
 def _spend(connection: Connection, effect: EffectRow, effect_id: str) -> None:
@@ -131,12 +135,21 @@ def settle(
             f"effect {effect_id} is at attempt {known.attempts}, this is about {attempt}",
             hint="nothing was changed",
         )
-    connection.execute(
-        update(effects)
-        .where(effects.c.effect_id == effect_id)
-        .values(state=state, result=result, message=text(message), settled_at=micros(now))
-    )
-    return by_id(connection, effect_id)
+    new: dict[str, Any] = {
+        "state": state,
+        "result": result,
+        "message": text(message),
+        "settled_at": micros(now),
+    }
+    connection.execute(_SETTLED, {**new, "its_id": effect_id})
+    return replace(known, **{**new, "settled_at": now})
+
+
+_SETTLED = (
+    update(effects)
+    .where(effects.c.effect_id == bindparam("its_id"))
+    .values({effects.c[name]: bindparam(name) for name in ("state", "result", "message", "settled_at")})
+)
 
 
 def by_id(

@@ -43,11 +43,10 @@ class Journal(Ledger):
         rows = prepared(run.run_id, events)
 
         def work(connection: Connection) -> tuple[RunRow, bool]:
-            stored, new = runs.create(connection, run, queued=queued)
-            if new and rows:
+            run_id, new = runs.create(connection, run, queued=queued)
+            if new:
                 append(connection, rows)
-                stored = runs.get(connection, run.run_id)
-            return stored, new
+            return runs.get(connection, run_id), new
 
         return await self._write(work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -127,17 +127,17 @@ def listing(
     return [record(row) for row in connection.execute(query)]
 
 
-def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow, bool]:
-    """Store a new run, or find the one with the same idempotency key.
+def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[str, bool]:
+    """Store a new run, or find the one with the same idempotency key: its id, and whether it is new.
 
     Raises:
         Conflict: not queued, and another run holds the conversation.
     """
     if run.idempotency_key is not None:
-        same = _RUN.where(runs.c.tenant == run.tenant, runs.c.idempotency_key == text(run.idempotency_key))
-        row = connection.execute(same).one_or_none()
-        if row is not None:
-            return record(row), False
+        wanted = {"tenant": run.tenant, "key": text(run.idempotency_key)}
+        known = connection.execute(_SAME, wanted).scalar_one_or_none()
+        if known is not None:
+            return known, False
     if not queued:
         busy = holder(connection, run.tenant, run.thread_id)
         if busy is not None:
@@ -146,11 +146,17 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow
                 hint="resume or cancel that run, submit instead, or take another thread_id",
             )
     values = {f.name: encode(getattr(run, f.name)) for f in fields(run) if f.name != "next_seq"}
-    connection.execute(insert(runs), {**values, "active": not queued})
+    connection.execute(_CREATED, {**values, "active": not queued})
     if queued:
         entry = {name: values[name] for name in ("run_id", "tenant", "supervisor", "severity")}
         connection.execute(insert(queue), {**entry, "queued_at": values["created_at"]})
-    return get(connection, run.run_id), True
+    return run.run_id, True
+
+
+_CREATED = insert(runs)
+_SAME = select(runs.c.run_id).where(
+    runs.c.tenant == bindparam("tenant"), runs.c.idempotency_key == bindparam("key")
+)
 
 
 def holder(connection: Connection, tenant: str, thread_id: str) -> str | None:
@@ -189,12 +195,17 @@ def claim(
         return None
     if not run.active and holder(connection, run.tenant, run.thread_id) is not None:
         return None
-    connection.execute(
-        update(runs)
-        .where(runs.c.run_id == run_id)
-        .values(owner=owner, lease_until=micros(now + lease), active=True, updated_at=micros(now))
-    )
-    return get(connection, run_id)
+    new: dict[str, Any] = {"owner": owner, "lease_until": now + lease, "active": True, "updated_at": now}
+    stored = {name: encode(value) for name, value in new.items()}
+    connection.execute(_CLAIMED, {**stored, "its_run": run_id})
+    return replace(run, **new)
+
+
+_CLAIMED = (
+    update(runs)
+    .where(runs.c.run_id == bindparam("its_run"))
+    .values({runs.c[name]: bindparam(name) for name in ("owner", "lease_until", "active", "updated_at")})
+)
 
 
 def renew(connection: Connection, *, owner: str, until: datetime) -> None:

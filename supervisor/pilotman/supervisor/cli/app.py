@@ -18,6 +18,7 @@ from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.home import Home, Settings
 from pilotman.supervisor.cli.progress import Progress
+from pilotman.supervisor.cli.traces import exported
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.state import STATES
 from pilotman.supervisor.supervisor import Supervisor
@@ -51,7 +52,8 @@ TeamOption = Annotated[Literal["incident", "support"], typer.Option("--team", he
 def main() -> None:
     """Entry point: one clear line and an exit code for everything that can go wrong."""
     try:
-        app()
+        with exported():
+            app()
     except PilotmanError as error:
         output.complain(str(error))
         sys.exit(output.code_of(error))
