@@ -1,6 +1,7 @@
 """Floor 3: specialists, tools, models, and all that stands between them and the world."""
 
 from pilotman.agents.context import ToolContext
+from pilotman.agents.failure import ToolFailure
 from pilotman.agents.models import Models
 from pilotman.agents.report import Citation
 from pilotman.agents.result import ToolResult
@@ -17,6 +18,7 @@ __all__ = [
     "Specialist",
     "Tool",
     "ToolContext",
+    "ToolFailure",
     "ToolResult",
     "tool",
 ]

@@ -1,9 +1,9 @@
 """Agents that somebody brings, governed inside: they get our metered model and our guarded tools.
 
 A write is not executed in the foreign agent's own loop. The call is noted, the agent is left, the
-specialist's graph decides and writes, and the agent runs again from its start: its model calls and reads return
-what was recorded, and the write returns its result. Only what goes through the kit is governed: a model, a
-client or a tool that the agent brings along is out of reach.
+specialist's graph decides and writes, and the agent runs again from its start: its model calls and reads
+return what was recorded, and the write returns its result. Only what goes through the kit is governed: a
+model, a client or a tool that the agent brings along is out of reach.
 """
 
 from __future__ import annotations

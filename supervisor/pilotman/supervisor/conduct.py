@@ -29,6 +29,7 @@ class Conductor:
     async def supervise(self, state: SupervisorState) -> dict[str, Any]:
         """Plan first; then start what may start, wait for people, or write the answer."""
         lead = self._lead
+        await lead.look_up()
         draft = state.get("draft")
         if draft and not draft.get("errors"):  # a person was asked about it
             return {"next": "validate"}

@@ -44,6 +44,7 @@ class Lead:
     mover: Mover
     given: Plan | None = None
     base: int = 0
+    looked_up: bool = False
     recall: Recall = field(init=False)
     writer: Writer = field(init=False)
 
@@ -63,9 +64,7 @@ class Lead:
     # planning
 
     async def prepare(self) -> Plan | None:
-        """Look up what is known and make the first plan; None if a person has to say what to do."""
-        if self.is_root:
-            await self._recall()
+        """Make the first plan; None if a person has to say what to do."""
         plan = self.given or await Planner(self.team, self.scope).plan()
         if plan is not None:
             self._made(plan, "given" if self.given else "planner")
@@ -78,8 +77,14 @@ class Lead:
             await self.mover.to("PLANNED", reason, key="planned:0")
             await self.mover.to("EXECUTING", "the plan starts", key="executing:0")
 
-    async def _recall(self) -> None:
-        """What the corpus has on the request goes into every brief, if it covers the request at all."""
+    async def look_up(self) -> None:
+        """What the corpus has on the request goes into every brief, if it covers the request at all.
+
+        Once in a lead's life: one that goes on after a pause finds what was found before, in the journal.
+        """
+        if self.looked_up or not self.is_root:
+            return
+        self.looked_up = True
         found = await self.recall.begin(self.scope.brief.query or self.scope.brief.request)
         self.scope.brief = replace(self.scope.brief, passages=tuple(found))
 

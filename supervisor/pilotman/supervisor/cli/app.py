@@ -7,6 +7,7 @@ import getpass
 import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -97,7 +98,7 @@ def triage(
         probe_hosts=tuple(probe_host or ()),
         observe_here=observe_here or alert is None,
     )
-    request = sample_alert() if alert is None else _read(alert)
+    request = sample_alert(started_at=datetime.now(UTC)) if alert is None else _read(alert)
     place = Home(home)
     _drive(place, place.team("incident", settings), request, _principal(tenant, user), as_json=as_json)
 
