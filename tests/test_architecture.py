@@ -23,7 +23,9 @@ FRONT_DOORS = {
     "pilotman.guardrails": "Approval Breaker Budget Call Decision Label PilotmanError Policy Principal Retry",
     "pilotman.memory": "Event Memory",
     "pilotman.retrieval": "Corpus FolderSource Snapshot Source",
-    "pilotman.agents": "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult tool",
+    "pilotman.agents": (
+        "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult tool"
+    ),
     "pilotman.agents.testing": "FaultyChatModel ScriptedChatModel call faulty",
     "pilotman.supervisor": "Action Event Intake Plan Run RunState Supervisor Task",
     "pilotman.supervisor.teams": "incident_team support_team",

@@ -67,7 +67,11 @@ class Service:
         return str(x)
 
 
-@pytest.mark.parametrize("fn", [Service().method, Service(), functools.partial(Service().method)], ids=["method", "callable object", "partial"])
+@pytest.mark.parametrize(
+    "fn",
+    [Service().method, Service(), functools.partial(Service().method)],
+    ids=["method", "callable object", "partial"],
+)
 def test_methods_partials_and_callable_objects_have_signatures_too(fn: Callable[..., Any]) -> None:
     assert dict(read(fn, name="fn").hints) == {"x": int}
 

@@ -24,13 +24,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from rich.console import Console
+from rich.table import Table
+
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Decision, Principal
 from pilotman.memory import Memory
 from pilotman.supervisor import Supervisor
-from rich.console import Console
-from rich.table import Table
 
 PLAN = (
     '{"tasks": [{"task_id": "look", "agent": "diagnostician", "goal": "look"},'
@@ -91,7 +92,9 @@ class Flat:
         return "next"
 
 
-def flat(model: ScriptedChatModel, saver: AsyncSqliteSaver | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
+def flat(
+    model: ScriptedChatModel, saver: AsyncSqliteSaver | None = None
+) -> CompiledStateGraph[Any, Any, Any, Any]:
     """plan, look, read, report, act, write, report, check, answer: with a router behind every model turn."""
     nodes = Flat(model)
     graph: StateGraph[State] = StateGraph(State)
@@ -166,7 +169,7 @@ def main() -> None:
         spent = asyncio.run(measure(rounds, Path(folder)))
     base = statistics.median(spent["flat, by hand, in memory"])
     table = Table(title=f"CPU of one run, {rounds} interleaved rounds", caption=f"On: {FEATURES}.")
-    for column in ("variant", "median ms", "p95 ms", "× by hand"):
+    for column in ("variant", "median ms", "p95 ms", "x by hand"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for name, times in spent.items():
         middle, high = statistics.median(times), sorted(times)[int(len(times) * 0.95)]

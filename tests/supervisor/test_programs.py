@@ -12,7 +12,7 @@ from langchain.agents import create_agent
 from langchain_core.runnables import Runnable
 from langchain_core.tools import tool as lc_tool
 
-from pilotman.agents import Kit, Specialist, ToolContext, tool
+from pilotman.agents import Kit, Specialist, Tool, ToolContext, tool
 from pilotman.agents.testing import ScriptedChatModel, call, faulty
 from pilotman.guardrails import Breaker, Budget, Decision, Principal, Retry
 from pilotman.memory import Memory
@@ -177,7 +177,7 @@ class TestATeam:
 
     @pytest.mark.anyio
     async def test_a_hanging_tool_does_not_hang_the_run(self) -> None:
-        slow = faulty(self._tool(), faults=["hang"])
+        slow: Tool[..., Any] = faulty(self._tool(), faults=["hang"])
         team = Supervisor(
             "desk",
             [Specialist("operator", "Opens tickets.", tools=[slow])],
@@ -243,9 +243,7 @@ async def test_a_tool_with_a_key_a_lookup_and_a_compensation() -> None:
         assert proposed.scopes == {"payments:refund"}
         return Decision.allow()
 
-    model = ScriptedChatModel(
-        [call("refund", order_id="o1", amount_cents=500), "Refunded, R-7."]
-    )
+    model = ScriptedChatModel([call("refund", order_id="o1", amount_cents=500), "Refunded, R-7."])
     team = Supervisor(
         "pay",
         [Specialist("cashier", "Refunds orders.", tools=[refund])],

@@ -19,7 +19,7 @@ alice = Principal(tenant="acme", user="alice")
 
 
 @pytest.mark.anyio
-async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:
+async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  # noqa: C901 (an app in one function)
     @tool(effect="write")
     async def note(text: str) -> str:
         """Write a note."""
@@ -41,16 +41,14 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:
     async def who(request: Request) -> Principal:
         return Principal(tenant="acme", user=request.headers["x-user"])
 
-    Who = Annotated[Principal, Depends(who)]
+    Who = Annotated[Principal, Depends(who)]  # noqa: N806 (a type)
 
     async def start(
         body: dict[str, str], who: Who, idempotency_key: Annotated[str | None, Header()] = None
     ) -> Run:
         return await desk.submit(body, principal=who, idempotency_key=idempotency_key)
 
-    async def events(
-        run_id: str, who: Who, last_event_id: Annotated[int, Header()] = 0
-    ) -> StreamingResponse:
+    async def events(run_id: str, who: Who, last_event_id: Annotated[int, Header()] = 0) -> StreamingResponse:
         async def sse() -> AsyncIterator[str]:
             async for e in desk.events(run_id, principal=who, after=last_event_id):
                 yield f"id: {e.seq}\nevent: {e.kind}\ndata: {e.to_json()}\n\n"
@@ -82,9 +80,7 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:
         await web.post(f"/approvals/{asked['approval_id']}", params={"ok": True}, headers=headers)
         last = stream.rsplit("id: ", 1)[1].split("\n")[0]
         for _ in range(100):
-            rest = (
-                await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})
-            ).text
+            rest = (await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})).text
             if "run_completed" in rest:
                 break
         assert "run_completed" in rest

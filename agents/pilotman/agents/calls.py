@@ -18,8 +18,8 @@ class ProposedCall:
     """One call that a model asked for. ``path`` is its step path, ``args`` were validated by the tool.
 
     ``stage``: proposed; allowed (may be executed, after one more check); waiting for the answer to
-    ``approval_id``; answered (a person has answered); done (``result`` is set). ``repeat`` says that a person decides because the agent
-    repeats itself.
+    ``approval_id``; answered (a person has answered); done (``result`` is set). ``repeat`` says why a person
+    decides although a policy need not be asked: the agent repeats itself.
     """
 
     call_id: str

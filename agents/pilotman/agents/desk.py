@@ -94,7 +94,7 @@ class Desk:
     async def think_foreign(
         self, state: Mapping[str, Any], build: Callable[[Kit], Runnable[Any, Any]]
     ) -> dict[str, Any]:
-        """One pass of an agent that somebody brought; see ``foreign.py``. ``calls``: all that were decided."""
+        """One pass of an agent that somebody brought; see ``foreign.py``. ``calls`` are all decided ones."""
         finished = [ProposedCall.from_dict(call) for call in state.get("calls") or ()]
         seat = Seat(self, finished)
         report: Report | None = None

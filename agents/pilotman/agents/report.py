@@ -93,7 +93,8 @@ class Report:
 class Brief:
     """All that an agent sees of a run: its task, the request, the passages and its dependencies' reports.
 
-    ``request`` is the request in words, ``query`` what to look up for it (empty: the request itself), ``facts`` its structured fields (JSON-able), empty for plain text.
+    ``request`` is the request in words, ``query`` what to look up for it (empty: the request itself),
+    ``facts`` its structured fields (JSON-able), empty for plain text.
     """
 
     task_id: str

@@ -19,6 +19,7 @@ from pilotman.agents.prompts import answer_prompt
 from pilotman.agents.report import Citation, Passage, Report
 from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.scope import TaskScope
+from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.supervisor.team import Team
 
@@ -58,15 +59,11 @@ class Writer:
         for asked in await run.journal.approvals(tenant=tenant, run_id=run.run_id):
             current = asked.at(run.clock())
             if current.kind == "call" and current.step not in settled:
-                status = {"pending": "waiting", "approved": "waiting"}.get(current.state, "rejected")
-                by = f" by {current.decided_by.user}" if current.decided_by else ""
-                why = "nobody answered in time" if current.state == "expired" else f"{status}{by} {current.comment}"
-                item = {"tool": current.tool, "args": dict(current.args), "status": status}
-                done.append(item if status == "waiting" else {**item, "result": why.strip()})
+                done.append(_asked(current))
         return done
 
     async def draft(self, reports: Sequence[Report], *, round: int, errors: Sequence[str]) -> Draft:
-        """The answer: a single sound report as it is, else the writer's; extractive where no model may be asked."""
+        """A single sound report as it is, else the writer's answer; extractive without a model."""
         told = [report for report in reports if report.text]
         alone = len(reports) == 1 and reports[0].status == "ok" and bool(told)
         if alone and not errors and self._team.response_format is None:
@@ -92,7 +89,7 @@ class Writer:
         return models if round < 2 else ModelTable(chains={"writer": chain[-1:], "planner": chain[-1:]})
 
     def extract(self, reports: Sequence[Report], actions: Sequence[Mapping[str, Any]]) -> Draft:
-        """An answer from the reports alone, without a model call: takes no time and nothing from the purse."""
+        """An answer from the reports alone, without a model call: nothing from the purse, no time."""
         messages = [to_langchain(m) for m in self._messages(reports, actions, ())]
         schema = self._team.response_format
         model = ChatRules(fallback=True)
@@ -159,7 +156,7 @@ class Writer:
         return grounding.problems(draft.text, evidence)
 
     def cited(self, draft: Draft, reports: Sequence[Report]) -> tuple[str, tuple[Citation, ...]]:
-        """The text with its marks numbered from 1 in the order of their first use, and the citations in that order."""
+        """The text with its marks numbered from 1 by first use, and the citations in that order."""
         passages = self.passages(reports)
         found = grounding.citations(draft.text, passages)
         order: dict[int, int] = {}
@@ -168,6 +165,20 @@ class Writer:
                 order.setdefault(mark, len(order) + 1)
         text = _MARK.sub(lambda m: f"[{order.get(int(m[1]), m[1])}]", draft.text)
         return (draft.text if draft.fields is not None else text), found
+
+
+def _asked(asked: Approval) -> dict[str, Any]:
+    """An action that a person was asked about and that was not done (yet)."""
+    item: dict[str, Any] = {"tool": asked.tool, "args": dict(asked.args), "status": "waiting"}
+    if asked.state in ("pending", "approved"):
+        return item
+    if asked.state == "expired" or asked.decided_by is None:
+        return {**item, "status": "rejected", "result": "nobody answered in time"}
+    return {
+        **item,
+        "status": "rejected",
+        "result": f"by {asked.decided_by.user}: {asked.comment}".rstrip(": "),
+    }
 
 
 def confidence(reports: Sequence[Report]) -> float:

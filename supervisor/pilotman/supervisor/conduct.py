@@ -99,20 +99,20 @@ class Conductor:
     ) -> dict[str, Any]:
         """Add tasks for what failed if that can help, else write the answer."""
         lead = self._lead
-        round = int(state.get("round") or 0)
+        turn = int(state.get("round") or 0)
         told = self._told(plan, reports)
         if any(report.status == "failed" for report in told) and lead.scope.run.left() > 0:
-            amended = await lead.replan(plan, told, round + 1)
+            amended = await lead.replan(plan, told, turn + 1)
             if amended is not None:
                 start = [t.task_id for t in lead.startable(amended, reports, {})]
-                return {"plan": amended.to_dict(), "round": round + 1, "next": "delegate", "start": start}
+                return {"plan": amended.to_dict(), "round": turn + 1, "next": "delegate", "start": start}
         for task in plan.tasks:
             if task.task_id not in reports:
                 why = "it was not started: no time was left"
                 lead.skip(task, why)
                 lead.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {why}")
         errors = (state.get("draft") or {}).get("errors") or []
-        draft = await lead.writer.draft(told, round=round if errors else 0, errors=errors)
+        draft = await lead.writer.draft(told, round=turn if errors else 0, errors=errors)
         return {"draft": {**draft.to_dict(), "errors": []}, "next": "validate"}
 
     def _told(self, plan: Plan, reports: Mapping[str, Any]) -> list[Report]:
@@ -137,14 +137,16 @@ class Conductor:
         told = self._told(plan, state.get("reports") or {})
         known = state.get("draft") or {}
         draft = Draft(text=known.get("text", ""), fields=known.get("fields"))
-        round = int(state.get("round") or 0)
+        turn = int(state.get("round") or 0)
         if lead.is_root:
             await lead.mover.to("VALIDATING", "the answer is checked")
         problems = await lead.writer.problems(draft, told)
-        if problems and round < REWRITES:
-            return await self._again(problems, known, round)
+        if problems and turn < REWRITES:
+            return await self._again(problems, known, turn)
         if problems:
-            draft = Draft(text="No answer could be written that the record supports. See the reports and events.")
+            draft = Draft(
+                text="No answer could be written that the record supports. See the reports and events."
+            )
         sure = confidence(told)
         verdict = self._leave(draft, sure)
         if verdict.verdict == "escalate" and lead.is_root:
@@ -157,16 +159,16 @@ class Conductor:
             draft = Draft(text=WITHHELD)
         return self._done(draft, told, sure)
 
-    async def _again(self, problems: list[str], known: Mapping[str, Any], round: int) -> dict[str, Any]:
+    async def _again(self, problems: list[str], known: Mapping[str, Any], turn: int) -> dict[str, Any]:
         """Back to the writer, with the errors."""
         lead = self._lead
         lead.scope.run.recorder.emit(
-            "answer_rejected", actor="validation", path=lead.path("answer"), round=round, errors=problems
+            "answer_rejected", actor="validation", path=lead.path("answer"), round=turn, errors=problems
         )
         if lead.is_root:
-            await lead.mover.to("PLANNED", "the answer was refused", key=f"planned:{round + 1}")
-            await lead.mover.to("EXECUTING", "it is written again", key=f"executing:{round + 1}")
-        return {"draft": {**known, "errors": problems}, "round": round + 1, "next": "supervise"}
+            await lead.mover.to("PLANNED", "the answer was refused", key=f"planned:{turn + 1}")
+            await lead.mover.to("EXECUTING", "it is written again", key=f"executing:{turn + 1}")
+        return {"draft": {**known, "errors": problems}, "round": turn + 1, "next": "supervise"}
 
     def _leave(self, draft: Draft, sure: float) -> Decision:
         """What the outbound policy and the confidence threshold say about this answer."""

@@ -13,11 +13,13 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.records import WAITING
 from pilotman.supervisor.drawing import showable
+from pilotman.supervisor.reception import Arrival
 
 if TYPE_CHECKING:
     from pilotman.supervisor.supervisor import Supervisor
@@ -45,35 +47,50 @@ class EmbeddedNodes:
     async def run(
         self, state: EmbeddedState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
-        """One run. The host's thread is the conversation; repeating the node joins the run that it started."""
+        """One run. The host's thread is the conversation; a repeated node joins the run that it started."""
         principal = GUEST if self._who is None else self._who(config, runtime.context)
         asked = [message for message in state.get("messages") or () if isinstance(message, HumanMessage)]
         if not asked:
-            raise InvalidRequest("there is no human message to work on", hint='invoke with {"messages": [...]}')
+            raise InvalidRequest(
+                "there is no human message to work on", hint='invoke with {"messages": [...]}'
+            )
         host = str(config.get("configurable", {}).get("thread_id") or "")
         thread = f"embedded:{host}" if host else None
         key = None if thread is None else f"{thread}:{len(asked)}:{digest(asked[-1].text)[:16]}"
-        run = await self._supervisor.run_for_host(
-            asked[-1].text, principal=principal, thread_id=thread, key=key, read_only=self._who is None
+        arrival = Arrival(
+            request=asked[-1].text,
+            principal=principal,
+            thread_id=thread,
+            idempotency_key=key,
+            read_only=self._who is None,
         )
+        run = await self._supervisor.drive(arrival)
         while run.state == WAITING:
-            shown = [
-                {"approval_id": a.approval_id, "question": a.question, "args": dict(a.args), "digest": a.digest}
-                for a in run.pending
-            ]
-            interrupt({"run_id": run.run_id, "approvals": shown})
+            interrupt({"run_id": run.run_id, "approvals": [_shown(asked) for asked in run.pending]})
             run = await self._supervisor.resume(run.run_id, principal=principal)
+        words = run.answer or run.last_error or run.state
         return {
-            "messages": [AIMessage(content=run.answer or run.last_error or run.state, name=self._supervisor.name)],
+            "messages": [AIMessage(content=words, name=self._supervisor.name)],
             "run_id": run.run_id,
             "run_state": run.state,
         }
 
 
+def _shown(asked: Approval) -> dict[str, Any]:
+    """What a host shows a person."""
+    return {
+        "approval_id": asked.approval_id,
+        "question": asked.question,
+        "args": dict(asked.args),
+        "digest": asked.digest,
+    }
+
+
 def embed(supervisor: Supervisor, who: WhoAsks | None) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The team as a compiled graph. People's answers are read from the journal, not from what a resume carries."""
-    graph: StateGraph[EmbeddedState, Any] = StateGraph(EmbeddedState)
-    graph.add_node(supervisor.name, EmbeddedNodes(supervisor, who).run)
+    """The team as a compiled graph. People answer in the journal, whatever a resume carries."""
+    graph = StateGraph[EmbeddedState, Any, EmbeddedState, EmbeddedState](EmbeddedState)
+    node: Any = EmbeddedNodes(supervisor, who).run
+    graph.add_node(supervisor.name, node)
     graph.add_edge(START, supervisor.name)
     graph.add_edge(supervisor.name, END)
     return showable(graph.compile(name=supervisor.name))

@@ -207,7 +207,9 @@ class Engine:
             await asyncio.wait({work}, timeout=0.2)
         if drive.cancelled.is_set() and not _finished(work):
             row = await self._memory.journal.run(drive.row.run_id, tenant=drive.row.tenant)
-            await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested or "cancelled")
+            await self._finish(
+                drive, "CANCELLED", "cancelled", last_error=row.cancel_requested or "cancelled"
+            )
         elif not _finished(work):
             await self._out_of_time(drive)
         else:
@@ -280,7 +282,9 @@ class Engine:
             pending = [a for a in current if a.state == "pending"]
             if pending and not self._answered_since(row, current):
                 return False
-            recorder.emit("run_resumed", actor="supervisor", owner=self.owner, reason="answered", attempt=row.next_seq)
+            recorder.emit(
+                "run_resumed", actor="supervisor", owner=self.owner, reason="answered", attempt=row.next_seq
+            )
             has_plan = recorder.knows("state_changed", key="planned:0")
             await mover.to(
                 "EXECUTING" if has_plan else "PLANNED",
@@ -288,7 +292,9 @@ class Engine:
                 changes={"deadline_at": drive.scope.deadline_at, "waited_s": drive.scope.waited_s},
             )
         elif resumed:
-            recorder.emit("run_resumed", actor="supervisor", owner=self.owner, reason="taken over", attempt=row.next_seq)
+            recorder.emit(
+                "run_resumed", actor="supervisor", owner=self.owner, reason="taken over", attempt=row.next_seq
+            )
         if mover.state in ("PLANNED", "WAITING_FOR_TOOL"):
             await mover.to("EXECUTING", "the run goes on")
         if row.request.get("answer") is not None:
@@ -385,7 +391,13 @@ class Engine:
             tools=team.tools(),
         )
         return Lead(
-            team=team, scope=task, desks=self._desks, seat=self._seat, graphs=self._graphs, mover=mover, given=given
+            team=team,
+            scope=task,
+            desks=self._desks,
+            seat=self._seat,
+            graphs=self._graphs,
+            mover=mover,
+            given=given,
         )
 
 

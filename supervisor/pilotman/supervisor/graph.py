@@ -1,4 +1,4 @@
-"""The supervisor's graph: ``supervise → delegate → supervise … → validate``, and ``escalate`` where people decide."""
+"""The supervisor's graph: ``supervise → delegate → … → validate``, and ``escalate`` where people decide."""
 
 from __future__ import annotations
 

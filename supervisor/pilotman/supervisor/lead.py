@@ -1,4 +1,4 @@
-"""One supervisor at work in one run: recalls, plans, delegates, gathers reports. Nested ones are leads too."""
+"""One supervisor at work in one run: recalls, plans, delegates. Nested ones are leads too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pilotman.agents.desk import Desk
 from pilotman.agents.graph import Desks
 from pilotman.agents.models import Role, role_for
-from pilotman.agents.report import Brief, Passage, Report
+from pilotman.agents.report import Brief, Report
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.specialist import Specialist
 from pilotman.agents.tool import Tool
@@ -50,7 +50,9 @@ class Lead:
 
     def __post_init__(self) -> None:
         scope = self.scope
-        self.recall = Recall(self.team.corpus, scope.run, path=scope.path, passages=scope.passages, base=self.base)
+        self.recall = Recall(
+            self.team.corpus, scope.run, path=scope.path, passages=scope.passages, base=self.base
+        )
         self.writer = Writer(self.team, self.scope)
 
     @property
@@ -140,7 +142,7 @@ class Lead:
     async def branch(
         self, plan: Plan, task: Task, before: Mapping[str, Mapping[str, Any]]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
-        """Work on a task and then on those that wait for nothing but this branch: reports, and what is parked."""
+        """Work on a task, then on those that wait for this branch alone: reports, and what is parked."""
         reports: dict[str, dict[str, Any]] = {}
         parked: dict[str, list[str]] = {}
         started: set[str] = {task.task_id}
@@ -201,7 +203,12 @@ class Lead:
                 why = f"{member.name} was not asked: supervisors are nested deeper than max_depth allows"
                 run.caveat(why)
                 return Report(
-                    task_id=scope.brief.task_id, agent=member.name, text="", status="failed", caveats=(why,), confidence=0.0
+                    task_id=scope.brief.task_id,
+                    agent=member.name,
+                    text="",
+                    status="failed",
+                    caveats=(why,),
+                    confidence=0.0,
                 )
             self.seat(_nested(self, member, scope, base))
             return await self.graphs.lead(scope)
@@ -221,7 +228,7 @@ class Lead:
         reports: Mapping[str, Mapping[str, Any]],
         base: int,
     ) -> TaskScope:
-        """What the task's agent is given: the narrowed purse, lease and policies, and no more than it needs."""
+        """What the task's agent is given: narrowed purse, lease and policies, no more than it needs."""
         run = self.scope.run
         needed = [Report.from_dict(reports[name]) for name in task.depends_on if name in reports]
         brief = Brief(
@@ -234,7 +241,11 @@ class Lead:
             passages=self.scope.brief.passages,
             reports=tuple(needed),
         )
-        wallet = Wallet(member.budget or self.scope.wallet.budget, parent=self.scope.wallet, settled=run.recorder.spent(path))
+        wallet = Wallet(
+            member.budget or self.scope.wallet.budget,
+            parent=self.scope.wallet,
+            settled=run.recorder.spent(path),
+        )
         passages = {p.number: p for p in brief.passages}
         search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
         tools = _lease(member, task, self.scope.tools, search)

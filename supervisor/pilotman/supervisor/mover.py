@@ -18,10 +18,16 @@ SETTLE_SECONDS = 0.02
 
 
 class Mover:
-    """Moves one run. A move with a ``key`` that was made before (a run that goes on after a crash) is not repeated."""
+    """Moves one run. A move whose ``key`` was made before, in an earlier life of the run, is not repeated."""
 
     def __init__(
-        self, journal: Journal, row: RunRow, transitions: Sequence[TransitionRow], recorder: Recorder, *, owner: str
+        self,
+        journal: Journal,
+        row: RunRow,
+        transitions: Sequence[TransitionRow],
+        recorder: Recorder,
+        *,
+        owner: str,
     ) -> None:
         self._journal = journal
         self._recorder = recorder

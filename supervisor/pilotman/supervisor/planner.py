@@ -11,7 +11,7 @@ from pilotman.agents.drafts import PlanDraft
 from pilotman.agents.gateway import ModelGateway, ModelReply, ModelRequest
 from pilotman.agents.models import ModelTable
 from pilotman.agents.prompts import plan_prompt
-from pilotman.agents.report import Passage, Report
+from pilotman.agents.report import Report
 from pilotman.agents.scope import TaskScope
 from pilotman.guardrails.errors import Unavailable
 from pilotman.supervisor.plan import Plan, Task, problems
@@ -61,7 +61,12 @@ class Planner:
             if plan is not None and not errors:
                 return plan
             task.run.recorder.emit(
-                "plan_refused", actor=self._team.name, path=path, round=round, errors=errors, model=reply.model
+                "plan_refused",
+                actor=self._team.name,
+                path=path,
+                round=round,
+                errors=errors,
+                model=reply.model,
             )
         return None
 
@@ -99,5 +104,3 @@ def _drafted(reply: ModelReply) -> Plan | None:
 
 def _under(path: str) -> str:
     return f"{path}/" if path else ""
-
-

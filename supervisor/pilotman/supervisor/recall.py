@@ -1,4 +1,4 @@
-"""What a run looks up in its corpus: at its start, and when an agent searches. Every search is a snapshot on the run."""
+"""What a run looks up in its corpus, at its start and when an agent searches: each a snapshot on the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSAGES = 4
 
 
 class Recall:
-    """Searches of one lead or task. What is found becomes citable in ``passages``, numbered from ``base`` on."""
+    """Searches of one lead or task. What is found becomes citable in ``passages``, numbered from ``base``."""
 
     def __init__(
         self, corpus: Corpus | None, run: RunScope, *, path: str, passages: dict[int, Passage], base: int
@@ -53,7 +53,7 @@ class Recall:
             return None
 
         async def search_corpus(query: str) -> list[dict[str, Any]]:
-            """Search the documents of this team (runbooks, policies, manuals) for passages that can be cited."""
+            """Search the team's documents (runbooks, policies, manuals) for passages to cite."""
             path = f"{self._path}/search:{digest(query)[:12]}"
             snapshot = await self._search(query, path)
             return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]

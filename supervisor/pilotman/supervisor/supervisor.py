@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
@@ -27,26 +25,23 @@ from pilotman.guardrails.errors import ConfigurationError, Conflict
 from pilotman.guardrails.policy import Policy, version_of
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event, Memory
-from pilotman.memory.event import NewEvent
 from pilotman.memory.records import ENDED, WAITING, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import Engine, Ports
-from pilotman.supervisor.fold import fold
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
-from pilotman.supervisor.plan import Plan, problems
+from pilotman.supervisor.plan import Plan
+from pilotman.supervisor.reception import Arrival, Reception
+from pilotman.supervisor.records import Records
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.state import RunState
-from pilotman.supervisor.team import MAX_TASKS, Team, members
-from pilotman.supervisor.versions import budget_to, versions
+from pilotman.supervisor.team import Team, members
 from pilotman.supervisor.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-POLL_SECONDS = 0.2
 
 
 class Portal(Protocol):
@@ -56,16 +51,19 @@ class Portal(Protocol):
 
 
 class Supervisor:
-    """A team under control. Constructing does no I/O; the first verb (or ``async with``) opens the memory.
+    """A team under control. Constructing does no I/O; the first verb (or ``async with``) does.
 
     ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each
     role; the rule-based tier stands behind every chain, and alone where none is given (a nested supervisor
-    takes its outer one's). ``budget`` narrows the outer one where supervisors are nested. ``policy`` is asked before every call, several must
-    agree; None: reads are allowed, declared writes ask a person, undeclared ones are denied. ``answer_policy``
-    is asked before an answer leaves, ``min_confidence`` sends answers below it to a person. Without
-    ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools their
-    secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into what
-    the team works on.
+    takes its outer one's). ``budget`` narrows the outer one where supervisors are nested.
+
+    ``policy`` is asked before every call, several must agree; None: reads are allowed, declared writes ask a
+    person, undeclared ones are denied. ``answer_policy`` is asked before an answer leaves, ``min_confidence``
+    (in [0, 1]) sends answers below it to a person.
+
+    Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
+    their secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into
+    what the team works on.
 
     Raises:
         ConfigurationError: something that cannot work; it says what to change.
@@ -112,6 +110,7 @@ class Supervisor:
         )
         self._policy_version = version_of(self._team.all_policies())
         self._own_memory = memory is None
+        self._opened_memory = False
         self._clock = clock or _now
         self._memory = memory or Memory("sqlite://", clock=self._clock)
         self._ports = Ports(
@@ -120,6 +119,7 @@ class Supervisor:
             prices=prices or PriceTable(),
             credentials=credentials or _no_credentials,
         )
+        self._records = Records(self._memory, self._clock)
         self._engine: Engine | None = None
         self._workers: Workers | None = None
         self._opening = asyncio.Lock()
@@ -144,7 +144,7 @@ class Supervisor:
 
     @property
     def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The team's compiled LangGraph graph, to look at; it draws itself and its agents without a web service."""
+        """The team's compiled LangGraph graph; it draws itself and its agents without a web service."""
         return drawn(self._team)
 
     def as_graph(
@@ -177,11 +177,13 @@ class Supervisor:
         if self._engine is not None:
             await self._engine.aclose()
             self._engine = None
-            await self._memory.aclose()
+            if self._opened_memory:  # else it is somebody else's to close
+                await self._memory.aclose()
 
     async def _open(self) -> Engine:
         async with self._opening:
             if self._engine is None:
+                self._opened_memory = not self._memory.journal.started
                 await self._memory.start()
                 self._engine = Engine(
                     self._team, self._memory, self._ports, policy_version=self._policy_version
@@ -230,19 +232,24 @@ class Supervisor:
             InvalidRequest: the request does not have the team's shape.
             Conflict: another run is active on ``thread_id``.
         """
-        engine = await self._open()
-        row = await self._receive(
-            request, principal, thread_id, budget, plan, idempotency_key, queued=False, read_only=False
+        arrival = Arrival(
+            request=request,
+            principal=principal,
+            thread_id=thread_id,
+            budget=budget,
+            plan=plan,
+            idempotency_key=idempotency_key,
         )
-        return await self._settle(engine, row, principal)
+        return await self.drive(arrival)
 
-    async def run_for_host(
-        self, text: str, *, principal: Principal, thread_id: str | None, key: str | None, read_only: bool
-    ) -> Run:
-        """A run for ``as_graph``; ``read_only`` where the host did not say who asks."""
+    async def drive(self, arrival: Arrival) -> Run:
+        """``run`` for hosts that embed the team: also read-only."""
         engine = await self._open()
-        row = await self._receive(text, principal, thread_id, None, None, key, queued=False, read_only=read_only)
-        return await self._settle(engine, row, principal)
+        row = await self._reception().receive(arrival)
+        return await self._settle(engine, row, arrival.principal)
+
+    def _reception(self) -> Reception:
+        return Reception(self._team, self._memory.journal, self._clock, policy_version=self._policy_version)
 
     async def submit(
         self,
@@ -260,58 +267,18 @@ class Supervisor:
             InvalidRequest: the request does not have the team's shape.
         """
         await self._open()
-        row = await self._receive(
-            request, principal, thread_id, budget, plan, idempotency_key, queued=True, read_only=False
+        arrival = Arrival(
+            request=request,
+            principal=principal,
+            thread_id=thread_id,
+            budget=budget,
+            plan=plan,
+            idempotency_key=idempotency_key,
+            queued=True,
         )
+        row = await self._reception().receive(arrival)
         self._start_workers().wake()
         return await self.get(row.run_id, principal=principal)
-
-    async def _receive(
-        self,
-        request: Request,
-        principal: Principal,
-        thread_id: str | None,
-        budget: Budget | None,
-        plan: Plan | None,
-        key: str | None,
-        *,
-        queued: bool,
-        read_only: bool,
-    ) -> RunRow:
-        """Check the request and write it down as a run, or find the run that it joins."""
-        taken = self._team.intake(request)
-        if plan is not None:
-            wrong = problems(plan, agents=self._team.leases(), max_tasks=max(MAX_TASKS, len(plan.tasks)))
-            if wrong:
-                raise ConfigurationError(f"the given plan cannot be run: {'; '.join(wrong)}")
-        now = self._clock()
-        run_id = f"run_{uuid.uuid4().hex}"
-        row = RunRow(
-            run_id=run_id,
-            tenant=principal.tenant,
-            user=principal.user,
-            principal=principal.to_dict(),
-            supervisor=self.name,
-            thread_id=thread_id or taken.thread_id or run_id,
-            request={
-                "text": taken.text,
-                "query": taken.query,
-                "facts": dict(taken.facts),
-                "answer": taken.answer,
-                "plan": None if plan is None else plan.to_dict(),
-                "read_only": read_only,
-                "queued": queued,
-            },
-            state="RECEIVED",
-            created_at=now,
-            updated_at=now,
-            idempotency_key=key or taken.idempotency_key,
-            task_type=taken.task_type,
-            severity=taken.severity,
-            budget=budget_to((self._team.budget or Budget.workflow()).narrow(budget)),
-            versions=versions(self._team, policy=self._policy_version),
-        )
-        return (await self._memory.journal.create_run(row, events=[_started(row, now)], queued=queued))[0]
 
     # going on
 
@@ -321,7 +288,7 @@ class Supervisor:
             row = await self._memory.journal.run(row.run_id, tenant=principal.tenant)
             if row.state in ENDED or row.state == WAITING:
                 break
-            await self._changed(row.run_id)
+            await self._records.changed(row.run_id)
         return await self.get(row.run_id, principal=principal)
 
     async def resume(self, run_id: str, *, principal: Principal) -> Run:
@@ -361,7 +328,7 @@ class Supervisor:
         if not engine.cancel(run_id):
             await engine.advance(run_id)
         while (await journal.run(run_id, tenant=principal.tenant)).state not in ENDED:
-            await self._changed(run_id)
+            await self._records.changed(run_id)
         return await self.get(run_id, principal=principal)
 
     # looking
@@ -373,7 +340,7 @@ class Supervisor:
             NotFound: no such run in this tenant.
         """
         await self._open()
-        return await self._fold(await self._memory.journal.run(run_id, tenant=principal.tenant))
+        return await self._records.get(run_id, principal.tenant)
 
     async def runs(
         self, *, principal: Principal, state: RunState | None = None, limit: int = 50
@@ -383,51 +350,17 @@ class Supervisor:
         rows = await self._memory.journal.runs(
             tenant=principal.tenant, supervisor=self.name, state=state, limit=limit
         )
-        return [await self._fold(row) for row in rows]
+        return [await self._records.of(row) for row in rows]
 
-    async def _fold(self, row: RunRow) -> Run:
-        journal, tenant = self._memory.journal, row.tenant
-        now = self._clock()
-        run = fold(
-            row,
-            await journal.events(row.run_id, tenant=tenant),
-            [a.at(now) for a in await journal.approvals(tenant=tenant, run_id=row.run_id)],
-            await journal.effects(row.run_id, tenant=tenant),
-            await journal.transitions(row.run_id, tenant=tenant),
-        )
-        if not self._memory.ephemeral:
-            return run
-        return replace(run, caveats=(*run.caveats, "kept in memory only: the record is gone with this process"))
-
-    async def events(
-        self, run_id: str, *, principal: Principal, after: int = 0
-    ) -> AsyncIterator[Event]:
-        """The run's events from number ``after`` on, as they happen, until the run ends or waits for a person.
+    async def events(self, run_id: str, *, principal: Principal, after: int = 0) -> AsyncIterator[Event]:
+        """The run's events after number ``after``, as they happen, until it ends or waits for a person.
 
         Raises:
             NotFound: no such run in this tenant.
         """
         await self._open()
-        journal = self._memory.journal
-        while True:
-            row = await journal.run(run_id, tenant=principal.tenant)
-            for event in await journal.events(run_id, tenant=principal.tenant, after=after):
-                after = event.seq
-                yield event
-            if row.state in ENDED or row.state == WAITING:
-                return
-            await self._changed(run_id)
-
-    async def _changed(self, run_id: str) -> None:
-        """Until something new stands in the run's journal, here or (by polling) written elsewhere."""
-        bell = asyncio.Event()
-        remove = self._memory.journal.add_listener(lambda changed: bell.set() if changed == run_id else None)
-        try:
-            await asyncio.wait_for(bell.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
-        finally:
-            remove()
+        async for event in self._records.follow(run_id, principal.tenant, after=after):
+            yield event
 
     # people
 
@@ -447,7 +380,7 @@ class Supervisor:
     ) -> Approval:
         """Say yes, in the journal; ``resume`` drives the run on. ``digest`` is that of what was shown.
 
-        ``args`` takes the place of the arguments (of a plan or an answer: ``{"answer": "…"}`` closes the run).
+        ``args`` takes the arguments' place; for a plan or an answer ``{"answer": "…"}`` closes the run.
 
         Raises:
             NotFound: no such question in this tenant.
@@ -469,9 +402,7 @@ class Supervisor:
             Conflict: answered before, or expired.
         """
         await self._open()
-        answered = await self._people().answer(
-            approval_id, "rejected", principal=principal, comment=comment
-        )
+        answered = await self._people().answer(approval_id, "rejected", principal=principal, comment=comment)
         await self._go_on(answered)
         return answered
 
@@ -485,21 +416,6 @@ class Supervisor:
         row = await self._memory.journal.run(answered.run_id, tenant=answered.decided_by.tenant)
         if row.request.get("queued") and row.state == WAITING and row.supervisor == self.name:
             self._workers.drive(row.run_id)
-
-
-def _started(row: RunRow, now: datetime) -> NewEvent:
-    data = {
-        "text": row.request["text"],
-        "query": row.request["query"],
-        "facts": row.request["facts"],
-        "task_type": row.task_type,
-        "severity": row.severity,
-        "thread_id": row.thread_id,
-        "versions": dict(row.versions),
-        "budget": dict(row.budget),
-        "plan_given": row.request["plan"] is not None,
-    }
-    return NewEvent(kind="run_started", actor=f"user:{row.user}", data=data, key="run_started", at=now)
 
 
 def _policies(policy: Policy | Sequence[Policy] | None) -> tuple[Policy, ...] | None:

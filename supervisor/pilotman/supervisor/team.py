@@ -1,4 +1,4 @@
-"""A team as it was put together: who is in it, which models, policies and limits it has. Checked once, then data."""
+"""A team as it was put together: its members, models, policies and limits. Checked once, then data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Nested(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Team:
-    """One supervisor's members and settings. ``models``, ``policies`` and ``budget`` are None where none were given."""
+    """One supervisor's members and settings. None where no models, policies or budget were given."""
 
     name: str
     description: str
@@ -98,7 +98,8 @@ def members(owner: str, agents: Sequence[Agent]) -> dict[str, Specialist | Team]
             member = agent.team
         else:
             raise ConfigurationError(
-                f"{agent!r} is no agent", hint="give Specialists or Supervisors, or wrap it: Specialist(agent=…)"
+                f"{agent!r} is no agent",
+                hint="give Specialists or Supervisors, or wrap it: Specialist(agent=…)",
             )
         if member.name in found:
             raise ConfigurationError(f"{owner} has two agents named {member.name}", hint="rename one")

@@ -17,7 +17,7 @@ from pilotman.supervisor.team import Team
 
 
 def versions(team: Team, *, policy: str) -> dict[str, str]:
-    """Versions by name: ``pilotman``, ``policy``, ``prompt.plan`` …, ``agent.NAME``, ``tool.NAME``, ``model.ROLE``."""
+    """By name: ``pilotman``, ``policy``, ``prompt.KIND``, ``agent.NAME``, ``tool.NAME``, ``model.ROLE``."""
     found = {"pilotman": version("pilotman"), "policy": policy}
     found.update({f"prompt.{kind}": text for kind, text in prompt_versions().items()})
     for specialist in team.specialists():
@@ -33,7 +33,9 @@ def budget_to(budget: Budget) -> dict[str, Any]:
     data = asdict(budget)
     models = data["allowed_models"]
     data["allowed_models"] = None if models is None else sorted(models)
-    data["retry"] = {name: list(v) if isinstance(v, tuple | frozenset) else v for name, v in data["retry"].items()}
+    data["retry"] = {
+        name: list(v) if isinstance(v, tuple | frozenset) else v for name, v in data["retry"].items()
+    }
     return data
 
 

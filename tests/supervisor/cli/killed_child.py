@@ -1,6 +1,6 @@
 """``pilotman`` in a process that kills itself on cue: at its n-th commit, or around the write.
 
-    python killed_child.py WHEN pilotman-arguments…        WHEN: never, commit:N, before, during, after
+python killed_child.py WHEN pilotman-arguments…        WHEN: never, commit:N, before, during, after
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import sys
 import threading
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
 from pilotman.supervisor.cli import main
 from pilotman.supervisor.teams.ticket_client import HTTPTicketBook
 from pilotman.supervisor.teams.tickets import NewTicket, Ticket
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 when = sys.argv[1]
 commits = 0

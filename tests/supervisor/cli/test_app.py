@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from pilotman.supervisor.cli import main
 from pilotman.supervisor.teams.samples import sample_alert
 
@@ -21,7 +22,9 @@ RUN = [sys.executable, "-c", "from pilotman.supervisor.cli import main; main()"]
 class Terminal:
     """Runs commands in this process, in one home."""
 
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.home = home
         self._capsys = capsys
         self._monkeypatch = monkeypatch
@@ -45,9 +48,7 @@ class Terminal:
 
 
 @pytest.fixture
-def pilotman(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
+def pilotman(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal(tmp_path / "home", capsys, monkeypatch)
 
 
@@ -77,7 +78,9 @@ def test_the_main_job_opens_a_ticket_and_a_risky_action_waits_for_a_person(pilot
     assert [ticket["run_id"] for ticket in tickets] == [run["run_id"]]
     _, asked = pilotman.json("approvals")
     assert [a["approval_id"] for a in asked] == [by_tool["restart_service"]["approval_id"]]
-    code, ended = pilotman.json("approve", asked[0]["approval_id"], "--by", "bob", "--digest", asked[0]["digest"])
+    code, ended = pilotman.json(
+        "approve", asked[0]["approval_id"], "--by", "bob", "--digest", asked[0]["digest"]
+    )
     assert (code, ended["state"]) == (0, "COMPLETED")
     assert {a["tool"]: a["status"] for a in ended["actions"]} == {
         "open_ticket": "applied",
@@ -91,7 +94,9 @@ def test_the_main_job_opens_a_ticket_and_a_risky_action_waits_for_a_person(pilot
 def test_a_rejected_action_ends_with_the_rejection_in_the_answer(pilotman: Terminal) -> None:
     _, run = pilotman.json("triage")
     _, [asked] = pilotman.json("approvals")
-    code, ended = pilotman.json("reject", asked["approval_id"], "--by", "bob", "--comment", "not during business hours")
+    code, ended = pilotman.json(
+        "reject", asked["approval_id"], "--by", "bob", "--comment", "not during business hours"
+    )
     assert (code, ended["run_id"]) == (0, run["run_id"])
     assert "not during business hours" in ended["answer"]
     assert {a["tool"]: a["status"] for a in ended["actions"]}["restart_service"] == "denied"
@@ -144,7 +149,10 @@ def test_people_see_progress_the_run_and_what_to_do_next(pilotman: Terminal) -> 
 
 def test_support_answers_from_policy_and_updates_the_account(pilotman: Terminal) -> None:
     code, run = pilotman.json(
-        "support", "Where is my refund for order A-1001? Please change my email to ann@new.example", "--user", "ann"
+        "support",
+        "Where is my refund for order A-1001? Please change my email to ann@new.example",
+        "--user",
+        "ann",
     )
     assert code == 0
     assert "A-1001" in run["answer"]
@@ -187,7 +195,16 @@ def test_bad_usage_is_one_clear_line_and_exit_code_2(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "[1]", '"x"', '{"version": "3"}', '{"version": "4", "status": "firing", "alerts": []}', "nan"],
+    [
+        "",
+        "{",
+        "[]",
+        "[1]",
+        '"x"',
+        '{"version": "3"}',
+        '{"version": "4", "status": "firing", "alerts": []}',
+        "nan",
+    ],
 )
 def test_a_malformed_webhook_is_one_clear_line(pilotman: Terminal, tmp_path: Path, text: str) -> None:
     alert = tmp_path / "alert.json"

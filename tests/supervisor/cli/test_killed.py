@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from pilotman.supervisor.teams.samples import sample_alert
 
 CHILD = Path(__file__).with_name("killed_child.py")
@@ -39,7 +40,9 @@ class Service:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     command = [sys.executable, "-m", "pilotman.supervisor.teams.ticket_service", "--port", "0", "--no-dedupe"]
-    with subprocess.Popen([*command, "--db", str(folder / "t.db")], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [*command, "--db", str(folder / "t.db")], stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         yield Service(server.stdout.readline().rsplit(" ", 1)[1].strip())
         server.terminate()

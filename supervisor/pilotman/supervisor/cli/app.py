@@ -79,7 +79,9 @@ def triage(
     home: HomeOption = None,
     tenant: TenantOption = "default",
     user: UserOption = None,
-    tickets_url: Annotated[str | None, typer.Option(help="A ticket service. Default: a book in the home.")] = None,
+    tickets_url: Annotated[
+        str | None, typer.Option(help="A ticket service. Default: a book in the home.")
+    ] = None,
     prometheus_url: Annotated[str | None, typer.Option(help="Prometheus to ask about the alert.")] = None,
     alertmanager_url: Annotated[str | None, typer.Option(help="Alertmanager in which to silence.")] = None,
     probe_host: Annotated[list[str] | None, typer.Option(help="A host that may be probed by HTTP.")] = None,
@@ -171,9 +173,7 @@ def show(
 
 
 @app.command()
-def tickets(
-    home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False
-) -> None:
+def tickets(home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False) -> None:
     """List the tickets that were opened, newest first."""
     place = Home(home)
     found = place.tickets(place.settings("incident")).tickets(tenant=tenant)
@@ -184,9 +184,7 @@ def tickets(
 
 
 @app.command()
-def approvals(
-    home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False
-) -> None:
+def approvals(home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False) -> None:
     """List the questions that wait for a person."""
     place, who = Home(home), _principal(tenant, None)
     found = _run(place, place.team("incident").approvals(principal=who))
@@ -349,7 +347,12 @@ def _drive(place: Home, team: Supervisor, request: Any, who: Principal, *, as_js
 
 
 def _answer(
-    place: Home, approval_id: str, who: Principal, say: Callable[[Supervisor], Awaitable[object]], *, as_json: bool
+    place: Home,
+    approval_id: str,
+    who: Principal,
+    say: Callable[[Supervisor], Awaitable[object]],
+    *,
+    as_json: bool,
 ) -> None:
     """Record an answer and drive its run on."""
 

@@ -1,4 +1,4 @@
-"""The folder in which the command line keeps everything: journal, tickets, accounts, what teams were built from."""
+"""The folder in which the command line keeps everything: journal, tickets, accounts, teams' settings."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class Home:
             team = self._support(kept)
         else:
             raise ConfigurationError(
-                f"the command line has no team named {name}", hint="resume its runs in the program that owns it"
+                f"the command line has no team named {name}",
+                hint="resume its runs in the program that owns it",
             )
         if settings is not None:
             self._keep(name, settings)
@@ -101,8 +102,12 @@ class Home:
     def _corpus(self, documents: str | None, default: Path) -> Corpus:
         folder = default if documents is None else Path(documents)
         if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
-            raise ConfigurationError(f"{folder} is no folder that can be read", hint="name a folder of Markdown")
-        chosen = Label(author="system", trusted=True, tenant="*")  # by the operator of this command, for all tenants
+            raise ConfigurationError(
+                f"{folder} is no folder that can be read", hint="name a folder of Markdown"
+            )
+        chosen = Label(
+            author="system", trusted=True, tenant="*"
+        )  # by the operator of this command, for all tenants
         return Corpus([FolderSource(folder, label=chosen)], path=self.path / "index")
 
     def settings(self, name: str) -> Settings:

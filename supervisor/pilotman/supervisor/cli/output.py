@@ -135,6 +135,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def show_tickets(tickets: Sequence[Ticket]) -> None:
+    """Tickets for people."""
     table(
         "Tickets",
         ("ticket", "severity", "status", "title", "run"),
