@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from pilotman.guardrails.approval import visible
 from pilotman.guardrails.errors import InvalidRequest
 
 MAX_SIZE = 1_000_000
@@ -126,7 +125,7 @@ def check_webhook(body: object) -> Webhook:
         return Webhook.model_validate(webhook)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = visible(".".join(str(part) for part in first["loc"]), limit=200)
+        where = "".join(c for c in ".".join(map(str, first["loc"])) if c.isprintable())[:200]
         reason = first["msg"].removeprefix("Value error, ")
         raise InvalidRequest(
             f"not an Alertmanager webhook of version 4: {where}: {reason}",
