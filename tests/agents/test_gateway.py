@@ -163,7 +163,9 @@ async def test_a_provider_that_counts_far_more_is_foreseen_the_next_time() -> No
         async def behave(_: Any) -> AIMessage:
             return said("x", 3_000, 10)
 
-        desk = await gateway(place, Provider(behave=behave), budget=Budget(max_input_tokens=5_000, retry=QUICK))
+        desk = await gateway(
+            place, Provider(behave=behave), budget=Budget(max_input_tokens=5_000, retry=QUICK)
+        )
         await desk.ask(ask())
         with pytest.raises(BudgetExceeded) as refused:
             await desk.ask(ask("task:t1/turn:1"))

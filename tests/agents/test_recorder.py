@@ -76,7 +76,9 @@ async def test_the_outcome_of_a_write_is_found_by_its_step() -> None:
         assert recorder.attempts("effect", "p", "d") == 1
         assert recorder.result("effect", "p", "d") is None
         recorder.emit("effect_not_applied", actor="w", attempt=1, result=None, **facts)
-        recorder.emit("effect_applied", actor="w", attempt=2, result={"payload": recorder.keep("yes")}, **facts)
+        recorder.emit(
+            "effect_applied", actor="w", attempt=2, result={"payload": recorder.keep("yes")}, **facts
+        )
         for one in (recorder, await reborn(place)):
             assert one.body(one.result("effect", "p", "d"), "result") == "yes"
 
@@ -88,7 +90,9 @@ async def test_what_was_spent_is_summed_by_step() -> None:
         turn = {"path": "task:t1/turn:0", "digest": "d", "model": "m"}
         recorder.emit("model_call_failed", actor="w", attempt=1, input_tokens=4, **turn)
         recorder.emit("model_call_completed", actor="w", attempt=2, **turn, **used)
-        recorder.emit("model_call_completed", actor="w", path="task:t10/turn:0", digest="d", model="m", **used)
+        recorder.emit(
+            "model_call_completed", actor="w", path="task:t10/turn:0", digest="d", model="m", **used
+        )
         unpriced = {**used, "cost_nusd": None}
         recorder.emit("model_call_completed", actor="w", path="answer:0", digest="d", model="m", **unpriced)
         emit(recorder, call("started", attempt=1))
@@ -120,7 +124,10 @@ async def test_what_cannot_be_stored_is_said_at_once() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.text(max_size=300), st.integers(0, 3)), max_size=8))
 def test_keys_tell_events_apart_and_repeat_themselves(items: list[tuple[str, str, int]]) -> None:
-    facts = [{"path": path, "digest": digest, "attempt": n, "message": str(i)} for i, (path, digest, n) in enumerate(items)]
+    facts = [
+        {"path": path, "digest": digest, "attempt": n, "message": str(i)}
+        for i, (path, digest, n) in enumerate(items)
+    ]
     keys = [event_key("tool_call_started", fact) for fact in facts]
     assert all(len(key) <= 200 for key in keys)
     for i, one in enumerate(items):

@@ -25,7 +25,9 @@ from tests.agents.office import QUICK, Office, office, proposed
 
 pytestmark = pytest.mark.anyio
 ANY_KIND: Retry = Retry(
-    max_attempts=3, backoff_ms=(1,), retry_on=frozenset({"timeout", "rate_limit", "transient", "unknown_outcome"})
+    max_attempts=3,
+    backoff_ms=(1,),
+    retry_on=frozenset({"timeout", "rate_limit", "transient", "unknown_outcome"}),
 )
 
 
@@ -157,9 +159,7 @@ async def test_retry_after_is_honoured_and_never_beyond_the_time_left() -> None:
         assert failed.data["final"], "nothing follows, so it is the last"
 
 
-@pytest.mark.parametrize(
-    ("own", "budget", "left"), [(0.1, 30.0, 60.0), (30.0, 0.1, 60.0), (30.0, 30.0, 0.1)]
-)
+@pytest.mark.parametrize(("own", "budget", "left"), [(0.1, 30.0, 60.0), (30.0, 0.1, 60.0), (30.0, 30.0, 0.1)])
 async def test_a_call_takes_no_longer_than_the_shortest_limit(own: float, budget: float, left: float) -> None:
     async with office() as place:
 
@@ -230,7 +230,10 @@ async def test_no_call_starts_when_the_time_is_up() -> None:
         assert probe.calls == 0
 
 
-@given(st.lists(st.sampled_from(["fine", "transient", "hang", "cancel"]), min_size=1, max_size=6), st.integers(1, 4))
+@given(
+    st.lists(st.sampled_from(["fine", "transient", "hang", "cancel"]), min_size=1, max_size=6),
+    st.integers(1, 4),
+)
 def test_the_purse_holds_under_parallel_calls(ends: list[str], calls: int) -> None:
     async def hang() -> Any:
         await asyncio.sleep(60)
@@ -282,7 +285,11 @@ async def test_a_cancelled_probe_does_not_keep_a_circuit_open() -> None:
             await asyncio.sleep(60)
 
         probe = Scripted(
-            fails("transient"), slow, "fine", retry=Retry(max_attempts=1), breaker=Breaker(min_calls=1, cool_down=10.0)
+            fails("transient"),
+            slow,
+            "fine",
+            retry=Retry(max_attempts=1),
+            breaker=Breaker(min_calls=1, cool_down=10.0),
         )
         run = await runner(place)
         await run.run(proposed("probe", "p0"), probe.tool)

@@ -1,0 +1,202 @@
+"""Whatever hangs, the run ends inside its deadline with an honest answer, and the process exits."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from pilotman.agents import Specialist, tool
+from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
+from pilotman.guardrails import Budget, Decision, Principal
+from pilotman.memory import Memory
+from pilotman.supervisor import Plan, Supervisor, Task
+
+alice = Principal(tenant="acme", user="alice")
+PLAN = Plan((Task(task_id="look", agent="looker", goal="look at web-1"),))
+DEADLINE = 1.5
+
+
+async def endless(host: str) -> str:
+    """Look at a host."""
+    await asyncio.Event().wait()
+    return host
+
+
+async def stubborn(host: str) -> str:
+    """Look at a host."""
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            continue
+
+
+def blocking(host: str) -> str:
+    """Look at a host."""
+    time.sleep(3600)
+    return host
+
+
+async def broken(host: str) -> str:
+    """Look at a host."""
+    raise RuntimeError("the looker is broken")
+
+
+class Sleeper(BaseChatModel):
+    """A model that only has a synchronous side, which never returns."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "sleeper"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        time.sleep(3600)
+        raise AssertionError
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fn", [endless, stubborn, blocking, broken], ids=lambda fn: fn.__name__)
+async def test_a_tool_does_not_keep_the_run(fn: Callable[..., Any]) -> None:
+    look = tool(effect="read", name="look")(fn)
+    model = ScriptedChatModel([call("look", host="web-1"), "web-1 could not be looked at."])
+    team = Supervisor(
+        "t", [Specialist("looker", "Looks.", tools=[look])], models=model, budget=Budget(timeout=DEADLINE)
+    )
+    started = time.monotonic()
+    async with team:
+        run = await team.run("look at web-1", principal=alice, plan=PLAN)
+    assert time.monotonic() - started < DEADLINE + 1
+    assert run.state == "COMPLETED"
+    assert any("look" in caveat for caveat in run.caveats)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "model",
+    [Sleeper(), FaultyChatModel(ScriptedChatModel(["x"]), faults=["hang"] * 20)],
+    ids=["sync model", "async model"],
+)
+async def test_a_model_does_not_keep_the_run(model: BaseChatModel) -> None:
+    team = Supervisor("t", [Specialist("looker", "Looks.")], models=model, budget=Budget(timeout=DEADLINE))
+    started = time.monotonic()
+    async with team:
+        run = await team.run("look at web-1", principal=alice)
+    assert time.monotonic() - started < DEADLINE + 1
+    assert run.state == "COMPLETED"
+    assert run.caveats
+
+
+@pytest.mark.parametrize("name", ["stubborn", "blocking"])
+def test_the_process_exits(name: str) -> None:
+    script = f"""
+import asyncio, runpy
+scene = runpy.run_path({str(Path(__file__))!r})
+look = scene["tool"](effect="read", name="look")(scene[{name!r}])
+model = scene["ScriptedChatModel"]([scene["call"]("look", host="web-1"), "No."])
+team = scene["Supervisor"]("t", [scene["Specialist"]("looker", "Looks.", tools=[look])], models=model,
+                           budget=scene["Budget"](timeout=1.0))
+run = asyncio.run(team.run("look at web-1", principal=scene["alice"], plan=scene["PLAN"]))
+print(run.state)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.stdout.strip() == "COMPLETED", ended.stderr
+
+
+class Clock:
+    """A time that only the test moves, beside the real one that passes."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.mark.anyio
+async def test_waiting_for_a_person_is_not_active_time(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    @tool(effect="write")
+    async def open_ticket(title: str) -> str:
+        """Open a ticket."""
+        opened.append(title)
+        return "OPS-1"
+
+    def desk(clock: Clock, turns: list[Any]) -> Supervisor:
+        return Supervisor(
+            "desk",
+            [Specialist("looker", "Opens tickets.", tools=[open_ticket])],
+            models=ScriptedChatModel(turns),
+            memory=Memory(f"sqlite:///{tmp_path}/j.db", clock=clock),
+            budget=Budget(timeout=5.0),
+            clock=clock,
+        )
+
+    clock = Clock()
+    async with desk(clock, [call("open_ticket", title="disk")]) as first:
+        run = await first.run("open a ticket", principal=alice, plan=PLAN)
+        deadline = run.deadline_at
+    assert run.state == "ESCALATED"
+    clock.ahead = timedelta(days=1)
+    async with desk(clock, ["Opened OPS-1."]) as second:  # as another process would
+        await second.approve(run.pending[0].approval_id, principal=alice)
+        run = await second.resume(run.run_id, principal=alice)
+    assert (run.state, opened) == ("COMPLETED", ["disk"])
+    assert run.deadline_at - deadline >= timedelta(hours=23)
+
+
+@pytest.mark.anyio
+async def test_an_approval_that_nobody_gives_expires_as_a_no() -> None:
+    opened: list[str] = []
+
+    @tool(effect="write")
+    async def open_ticket(title: str) -> str:
+        """Open a ticket."""
+        opened.append(title)
+        return "OPS-1"
+
+    clock = Clock()
+    model = ScriptedChatModel([call("open_ticket", title="disk"), "Nobody approved the ticket in time."])
+    team = Supervisor(
+        "desk", [Specialist("looker", "Opens tickets.", tools=[open_ticket])], models=model, clock=clock
+    )
+    async with team:
+        run = await team.run("open a ticket", principal=alice, plan=PLAN)
+        clock.ahead = timedelta(days=3)
+        run = await team.resume(run.run_id, principal=alice)
+    assert (run.state, opened) == ("COMPLETED", [])
+    assert [action.status for action in run.actions] == ["denied"]
+
+
+@pytest.mark.anyio
+async def test_every_limit_ends_in_an_answer_that_says_why() -> None:
+    @tool(effect="read")
+    async def look(host: str) -> str:
+        """Look at a host."""
+        return f"{host} is fine"
+
+    for budget in (Budget(max_steps=1), Budget(max_tool_calls=1), Budget(max_output_tokens=64)):
+        turns: list[Any] = [call("look", host=f"web-{n}") for n in range(4)]
+        team = Supervisor(
+            "t",
+            [Specialist("looker", "Looks.", tools=[look])],
+            models=ScriptedChatModel([*turns, "All are fine."]),
+            policy=lambda _: Decision.allow(),
+            budget=budget,
+        )
+        async with team:
+            run = await team.run("look at web-0, web-1, web-2 and web-3", principal=alice, plan=PLAN)
+        assert run.state == "COMPLETED"
+        assert run.answer
+        assert run.usage.steps <= budget.max_steps
+        assert run.usage.tool_calls <= budget.max_tool_calls

@@ -1,0 +1,99 @@
+"""Tenants never see each other: every verb that takes an id is tried with another tenant's."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+from pilotman.agents import Specialist, tool
+from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails import Budget, Decision, Principal
+from pilotman.guardrails.errors import Conflict, NotFound
+from pilotman.memory import Memory
+from pilotman.supervisor import Plan, Supervisor, Task
+
+alice = Principal(tenant="acme", user="alice")
+eve = Principal(tenant="evil", user="alice")
+PLAN = Plan((Task(task_id="t", agent="operator", goal="open a ticket"),))
+
+
+@tool(effect="write")
+async def open_ticket(title: str) -> str:
+    """Open a ticket."""
+    return f"ticket about {title}"
+
+
+def desk(**kwargs: Any) -> Supervisor:
+    model = ScriptedChatModel([call("open_ticket", title="disk"), "Done: ticket about disk."] * 4)
+    agents = [Specialist("operator", "Opens tickets.", tools=[open_ticket])]
+    return Supervisor("desk", agents, models=model, **kwargs)
+
+
+@pytest.mark.anyio
+async def test_every_verb_with_an_id_refuses_a_foreign_one() -> None:
+    async with desk() as team:
+        run = await team.run("open a ticket", principal=alice, plan=PLAN)
+        ids = {"run_id": run.run_id, "approval_id": run.pending[0].approval_id}
+        verbs = {
+            name: [p for p in ids if p in inspect.signature(verb).parameters]
+            for name, verb in inspect.getmembers(team, callable)
+            if not name.startswith("_") and "principal" in inspect.signature(verb).parameters
+        }
+        tried = {name: taken[0] for name, taken in verbs.items() if taken}
+        assert set(tried) >= {"resume", "cancel", "get", "events", "approve", "reject", "approvals"}
+        for name, parameter in tried.items():
+            called = getattr(team, name)(**{parameter: ids[parameter]}, principal=eve)
+            with pytest.raises(NotFound):
+                if hasattr(called, "__aiter__"):
+                    [_ async for _ in called]
+                else:
+                    await called
+        assert await team.runs(principal=eve) == []
+        assert await team.approvals(principal=eve) == []
+        assert (await team.get(run.run_id, principal=alice)).state == "ESCALATED"
+
+
+@pytest.mark.anyio
+async def test_idempotency_keys_and_threads_are_a_tenant_s_own() -> None:
+    async with desk(policy=lambda _: Decision.allow()) as team:
+        mine = await team.run("open", principal=alice, plan=PLAN, idempotency_key="k", thread_id="c")
+        again = await team.run("open", principal=alice, plan=PLAN, idempotency_key="k", thread_id="c")
+        theirs = await team.run("open", principal=eve, plan=PLAN, idempotency_key="k", thread_id="c")
+    assert mine.run_id == again.run_id != theirs.run_id
+
+
+@pytest.mark.anyio
+async def test_two_supervisors_with_different_settings_share_a_process_and_a_journal() -> None:
+    memory = Memory("sqlite://")
+    async with memory:
+        strict, free = desk(memory=memory), desk(memory=memory, policy=lambda _: Decision.allow())
+        waiting, done = await asyncio.gather(
+            strict.run("open", principal=alice, plan=PLAN, budget=Budget(max_steps=5)),
+            free.run("open", principal=eve, plan=PLAN),
+        )
+        assert (waiting.state, done.state) == ("ESCALATED", "COMPLETED")
+        assert (waiting.max_steps, done.max_steps) == (5, 40)
+        await strict.aclose()
+        await free.aclose()
+        assert memory.journal.started, "whoever opened the memory closes it"
+
+
+@pytest.mark.anyio
+async def test_a_busy_conversation_refuses_run_and_queues_submit() -> None:
+    by_rules = Supervisor("desk", [Specialist("operator", "Opens tickets.", tools=[open_ticket])])
+    async with by_rules as team:
+        first = await team.run("open", principal=alice, plan=PLAN, thread_id="c")
+        with pytest.raises(Conflict, match="c"):
+            await team.run("open a ticket about the disk", principal=alice, plan=PLAN, thread_id="c")
+        queued = await team.submit("open a ticket about the disk", principal=alice, plan=PLAN, thread_id="c")
+        assert queued.state == "RECEIVED"
+        await team.reject(first.pending[0].approval_id, principal=alice, comment="no")
+        ended = await team.resume(first.run_id, principal=alice)
+        assert ended.state == "COMPLETED"
+        for _ in range(100):
+            if (await team.get(queued.run_id, principal=alice)).state == "ESCALATED":
+                break
+            await asyncio.sleep(0.05)
+        assert (await team.get(queued.run_id, principal=alice)).state == "ESCALATED"
