@@ -11,6 +11,7 @@ import orjson
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from tests.agents.office import QUICK, Office, allow_all, ask_about_writes, office, tool_messages
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.report import Passage, Report
@@ -18,8 +19,6 @@ from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import Call, Decision
-
-from tests.agents.office import QUICK, Office, allow_all, ask_about_writes, office, tool_messages
 
 pytestmark = pytest.mark.anyio
 PASSAGE = Passage(
@@ -36,7 +35,7 @@ PASSAGE = Passage(
 class World:
     """Hosts that are looked at and tickets that are opened, all counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, slow: float = 0.0) -> None:
         self.looks: list[str] = []
         self.tickets: list[str] = []
 
@@ -44,7 +43,7 @@ class World:
         async def look(host: str) -> dict[str, Any]:
             """Look at a host."""
             self.looks.append(host)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(slow)
             return {"host": host, "disk_percent": 97.3}
 
         @tool(effect="write", idempotency_key="{title}")
@@ -52,6 +51,10 @@ class World:
             """Open a ticket."""
             self.tickets.append(title)
             return f"OPS-{len(self.tickets)}"
+
+        @open_ticket.lookup
+        async def find(title: str) -> str | None:
+            return f"OPS-{self.tickets.index(title) + 1}" if title in self.tickets else None
 
         self.look: Tool[..., Any] = look
         self.open_ticket: Tool[..., Any] = open_ticket
@@ -82,7 +85,7 @@ def report_of(state: dict[str, Any]) -> Report:
 
 async def test_reads_of_one_turn_run_in_parallel_and_make_the_report() -> None:
     async with office() as place:
-        world = World()
+        world = World(slow=0.05)
         turn = together(*(call("look", host=f"web-{n}") for n in range(4)))
         desk, model = await seat(place, world, [turn, "All of them are 97% full."])
         began = time.monotonic()

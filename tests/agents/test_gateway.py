@@ -15,6 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
+from tests.agents.office import QUICK, Office, office
 
 from pilotman.agents.gateway import ModelGateway, ModelRequest
 from pilotman.agents.prices import Price, PriceTable
@@ -24,8 +25,6 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.purse import Spend, Wallet, limits
 from pilotman.guardrails.retry import Retry
-
-from tests.agents.office import QUICK, Office, office
 
 pytestmark = pytest.mark.anyio
 FREE = PriceTable(prices={"*": Price(input=0.0, output=0.0)})

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.agents.office import Office, allow_all, ask_about_writes, deny_writes, office, proposed, result_of
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.tool import tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import Call, Decision, default_policy
-
-from tests.agents.office import Office, allow_all, ask_about_writes, deny_writes, office, proposed, result_of
 
 pytestmark = pytest.mark.anyio
 

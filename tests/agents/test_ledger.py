@@ -12,6 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.agents.office import (
+    OWNER,
+    QUICK,
+    Office,
+    allow_all,
+    allowed,
+    ask_about_writes,
+    deny_writes,
+    office,
+    proposed,
+    result_of,
+)
 
 from pilotman.agents.calls import ProposedCall
 from pilotman.agents.context import ToolContext
@@ -26,19 +38,6 @@ from pilotman.guardrails.policy import Call, Decision
 from pilotman.guardrails.retry import Retry
 from pilotman.memory.owner import owner_name
 from pilotman.memory.records import EffectRow
-
-from tests.agents.office import (
-    OWNER,
-    QUICK,
-    Office,
-    allow_all,
-    allowed,
-    ask_about_writes,
-    deny_writes,
-    office,
-    proposed,
-    result_of,
-)
 
 pytestmark = pytest.mark.anyio
 STEP = "task:t1/turn:0/call:0"

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agents.office import Office, office
 
 from pilotman.agents.recorder import MAX_PAYLOAD, Recorder, event_key
 from pilotman.guardrails.purse import Spend
-
-from tests.agents.office import Office, office
 
 pytestmark = pytest.mark.anyio
 

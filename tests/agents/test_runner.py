@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agents.office import QUICK, Office, office, proposed
 
 from pilotman.agents.failure import ToolFailure
 from pilotman.agents.result import ToolError, ToolResult
@@ -20,8 +21,6 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.purse import limits
 from pilotman.guardrails.retry import FailureKind, Retry
-
-from tests.agents.office import QUICK, Office, office, proposed
 
 pytestmark = pytest.mark.anyio
 ANY_KIND: Retry = Retry(

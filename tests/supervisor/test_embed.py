@@ -10,6 +10,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
+
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Principal

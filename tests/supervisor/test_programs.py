@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from langchain.agents import create_agent
+from langchain.agents import create_agent  # pyright: ignore[reportUnknownVariableType]
 from langchain_core.runnables import Runnable
 from langchain_core.tools import tool as lc_tool
 
@@ -102,9 +102,12 @@ async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one
         return f"found: {query}"
 
     def build_researcher(kit: Kit) -> Runnable[Any, Any]:
-        return create_agent(kit.model, kit.tools, system_prompt=kit.prompt)
+        return create_agent(kit.model, kit.tools, system_prompt=kit.prompt)  # pyright: ignore
 
-    prebuilt = create_agent(ScriptedChatModel(["the old bot says 42"]), [])
+    prebuilt: Runnable[Any, Any] = create_agent(  # pyright: ignore[reportUnknownVariableType]
+        ScriptedChatModel(["the old bot says 42"]), []
+    )
+    old_bot: Tool[..., Any] = tool(prebuilt, name="old_bot", description="The old bot.", effect="read")
     model = ScriptedChatModel([call("web_search", query="durian"), "found: durian"], agent="researcher")
     lab = Supervisor(
         "lab",
@@ -119,7 +122,7 @@ async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one
             Specialist(
                 "oracle",
                 "Asks the old bot.",
-                tools=[tool(prebuilt, name="old_bot", description="The old bot.", effect="read")],
+                tools=[old_bot],
             ),
         ],
         models=model,

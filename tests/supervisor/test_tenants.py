@@ -7,9 +7,10 @@ import inspect
 from typing import Any
 
 import pytest
+
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Budget, Decision, Principal
+from pilotman.guardrails import Budget, Call, Decision, Principal
 from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.memory import Memory
 from pilotman.supervisor import Plan, Supervisor, Task
@@ -23,6 +24,10 @@ PLAN = Plan((Task(task_id="t", agent="operator", goal="open a ticket"),))
 async def open_ticket(title: str) -> str:
     """Open a ticket."""
     return f"ticket about {title}"
+
+
+def yes(_: Call) -> Decision:
+    return Decision.allow()
 
 
 def desk(**kwargs: Any) -> Supervisor:
@@ -46,10 +51,7 @@ async def test_every_verb_with_an_id_refuses_a_foreign_one() -> None:
         for name, parameter in tried.items():
             called = getattr(team, name)(**{parameter: ids[parameter]}, principal=eve)
             with pytest.raises(NotFound):
-                if hasattr(called, "__aiter__"):
-                    [_ async for _ in called]
-                else:
-                    await called
+                await (anext(called) if hasattr(called, "__aiter__") else called)
         assert await team.runs(principal=eve) == []
         assert await team.approvals(principal=eve) == []
         assert (await team.get(run.run_id, principal=alice)).state == "ESCALATED"
@@ -57,7 +59,7 @@ async def test_every_verb_with_an_id_refuses_a_foreign_one() -> None:
 
 @pytest.mark.anyio
 async def test_idempotency_keys_and_threads_are_a_tenant_s_own() -> None:
-    async with desk(policy=lambda _: Decision.allow()) as team:
+    async with desk(policy=yes) as team:
         mine = await team.run("open", principal=alice, plan=PLAN, idempotency_key="k", thread_id="c")
         again = await team.run("open", principal=alice, plan=PLAN, idempotency_key="k", thread_id="c")
         theirs = await team.run("open", principal=eve, plan=PLAN, idempotency_key="k", thread_id="c")
@@ -68,7 +70,7 @@ async def test_idempotency_keys_and_threads_are_a_tenant_s_own() -> None:
 async def test_two_supervisors_with_different_settings_share_a_process_and_a_journal() -> None:
     memory = Memory("sqlite://")
     async with memory:
-        strict, free = desk(memory=memory), desk(memory=memory, policy=lambda _: Decision.allow())
+        strict, free = desk(memory=memory), desk(memory=memory, policy=yes)
         waiting, done = await asyncio.gather(
             strict.run("open", principal=alice, plan=PLAN, budget=Budget(max_steps=5)),
             free.run("open", principal=eve, plan=PLAN),

@@ -18,6 +18,13 @@ from pilotman.supervisor import Run, Supervisor
 alice = Principal(tenant="acme", user="alice")
 
 
+async def who(request: Request) -> Principal:
+    return Principal(tenant="acme", user=request.headers["x-user"])
+
+
+Who = Annotated[Principal, Depends(who)]
+
+
 @pytest.mark.anyio
 async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  # noqa: C901 (an app in one function)
     @tool(effect="write")
@@ -37,11 +44,6 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
             yield
 
     app = FastAPI(lifespan=lifespan)
-
-    async def who(request: Request) -> Principal:
-        return Principal(tenant="acme", user=request.headers["x-user"])
-
-    Who = Annotated[Principal, Depends(who)]  # noqa: N806 (a type)
 
     async def start(
         body: dict[str, str], who: Who, idempotency_key: Annotated[str | None, Header()] = None
@@ -79,6 +81,7 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
         [asked] = (await web.get("/approvals", headers=headers)).json()
         await web.post(f"/approvals/{asked['approval_id']}", params={"ok": True}, headers=headers)
         last = stream.rsplit("id: ", 1)[1].split("\n")[0]
+        rest = ""
         for _ in range(100):
             rest = (await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})).text
             if "run_completed" in rest:

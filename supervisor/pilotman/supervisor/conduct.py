@@ -111,7 +111,7 @@ class Conductor:
                 why = "it was not started: no time was left"
                 lead.skip(task, why)
                 lead.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {why}")
-        errors = (state.get("draft") or {}).get("errors") or []
+        errors: list[str] = (state.get("draft") or {}).get("errors") or []
         draft = await lead.writer.draft(told, round=turn if errors else 0, errors=errors)
         return {"draft": {**draft.to_dict(), "errors": []}, "next": "validate"}
 

@@ -426,7 +426,8 @@ def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage
     found: dict[int, Passage] = {}
     for event in history:
         if event.kind == "tool_call_completed" and event.data["tool"] == SEARCH:
-            body = recorder.fetch(event.data["result"]["payload"]) or {}
-            for item in body.get("value") or ():
+            body: Mapping[str, Any] = recorder.fetch(event.data["result"]["payload"]) or {}
+            items: Sequence[Mapping[str, Any]] = body.get("value") or ()
+            for item in items:
                 found[item["number"]] = Passage(**item)
     return found

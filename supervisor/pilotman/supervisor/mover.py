@@ -41,7 +41,7 @@ class Mover:
         self._timer: asyncio.TimerHandle | None = None
         self._following: asyncio.Task[None] | None = None
         self._order = asyncio.Lock()
-        self.state = cast("RunState", row.state)
+        self.state: RunState = cast("RunState", row.state)
 
     async def to(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -197,7 +197,7 @@ class Supervisor:
         return self._workers
 
     @contextmanager
-    def portal(self) -> Iterator[Portal]:
+    def portal(self) -> Generator[Portal]:
         """A synchronous way in: ``with team.portal() as call: run = call(team.run, …)``."""
         with start_blocking_portal() as portal:
 

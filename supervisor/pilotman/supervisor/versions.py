@@ -33,8 +33,12 @@ def budget_to(budget: Budget) -> dict[str, Any]:
     data = asdict(budget)
     models = data["allowed_models"]
     data["allowed_models"] = None if models is None else sorted(models)
+    retry = budget.retry
     data["retry"] = {
-        name: list(v) if isinstance(v, tuple | frozenset) else v for name, v in data["retry"].items()
+        "max_attempts": retry.max_attempts,
+        "backoff_ms": list(retry.backoff_ms),
+        "retry_on": sorted(retry.retry_on),
+        "do_not_retry_on": sorted(retry.do_not_retry_on),
     }
     return data
 

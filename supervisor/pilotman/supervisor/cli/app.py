@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
@@ -313,9 +313,9 @@ def _read(alert: str) -> Any:
         webhook = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{name} is not JSON: {error}", hint="give one Alertmanager webhook") from error
-    if not isinstance(webhook, dict):
-        raise InvalidRequest(f"{name} holds no JSON object", hint="give one Alertmanager webhook")
-    return webhook
+    if isinstance(webhook, dict):
+        return cast("dict[str, Any]", webhook)
+    raise InvalidRequest(f"{name} holds no JSON object", hint="give one Alertmanager webhook")
 
 
 def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:

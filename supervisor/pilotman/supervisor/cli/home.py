@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+from pydantic import TypeAdapter
 
 from pilotman.guardrails import Label
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
@@ -35,6 +37,9 @@ class Settings:
     alertmanager_url: str | None = None
     probe_hosts: tuple[str, ...] = ()
     observe_here: bool = False
+
+
+_KEPT: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
 
 
 class Home:
@@ -112,18 +117,16 @@ class Home:
 
     def settings(self, name: str) -> Settings:
         """What the team was built from last; the defaults if never."""
-        kept = self._kept().get(name)
-        if not isinstance(kept, dict):
-            return Settings()
-        known: dict[str, Any] = {k: v for k, v in kept.items() if k in Settings.__dataclass_fields__}
+        kept: Mapping[str, Any] = self._kept().get(name) or {}
+        known = {field: kept[field] for field in Settings.__dataclass_fields__ if field in kept}
         return replace(Settings(**known), probe_hosts=tuple(known.get("probe_hosts") or ()))
 
-    def _kept(self) -> dict[str, Any]:
+    def _kept(self) -> dict[str, dict[str, Any]]:
+        """The settings of all teams; a damaged file counts as none."""
         try:
-            kept = json.loads((self.path / "teams.json").read_text())
+            return _KEPT.validate_json((self.path / "teams.json").read_bytes())
         except (OSError, ValueError):
             return {}
-        return kept if isinstance(kept, dict) else {}
 
     def _keep(self, name: str, settings: Settings) -> None:
         file = self.path / "teams.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -14,7 +14,7 @@ _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 
 
 @contextmanager
-def exported() -> Iterator[None]:
+def exported() -> Generator[None]:
     """Send this process's spans by OTLP over HTTP until the block ends, if a receiver is named.
 
     Endpoint, headers, resource and sampling come from the environment, as OpenTelemetry's specification says.
