@@ -260,8 +260,8 @@ async def test_it_cannot_spend_more_than_there_is(build: Build) -> None:
         began = time.monotonic()
         report = report_of(await place.drive(desk))
         assert time.monotonic() - began < 2.0
-        assert report.status == "partial", "what it has found out so far"
-        assert "web-0" in report.text
+        assert report.status == "partial"
+        assert ("I give up." if build is swallowing else "web-0") in report.text, "what there is so far"
         assert len(model.requests) == 2
         assert any("could not finish" in c for c in desk.task.run.caveats)
 
@@ -320,7 +320,7 @@ async def test_an_agent_that_never_ends_is_left_in_time_and_does_nothing_afterwa
         assert (world.looks, late) == ([], []), "its seat is taken away"
 
 
-@pytest.mark.parametrize("exception", [RuntimeError("my bug"), SystemExit(3), KeyError("x")])
+@pytest.mark.parametrize("exception", [RuntimeError("my bug"), KeyError("x"), GeneratorExit()])
 async def test_its_errors_are_a_failed_report(exception: BaseException) -> None:
     def broken(kit: Kit) -> Runnable[Any, Any]:
         async def work(state: Any) -> str:

@@ -107,7 +107,8 @@ async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one
     prebuilt: Runnable[Any, Any] = create_agent(  # pyright: ignore[reportUnknownVariableType]
         ScriptedChatModel(["the old bot says 42"]), []
     )
-    old_bot: Tool[..., Any] = tool(prebuilt, name="old_bot", description="The old bot.", effect="read")
+    bot: Runnable[Any, Any] = prebuilt
+    old_bot = tool(bot, name="old_bot", description="The old bot.", effect="read")
     model = ScriptedChatModel([call("web_search", query="durian"), "found: durian"], agent="researcher")
     lab = Supervisor(
         "lab",

@@ -101,12 +101,7 @@ class Desk:
         try:
             text = await seat.run(build(seat.kit()), self._words(), timeout=max(0.05, self.task.run.left()))
             if not seat.wanted:
-                wrong = grounding.problems(text, self.evidence(seat.messages))
-                report = (
-                    self._unfinished(seat.messages, "; ".join(wrong))
-                    if wrong
-                    else self._report(text, seat.messages)
-                )
+                report = self._foreign_report(text, seat)
         except Exception as error:  # whatever a foreign agent does, the run goes on
             report = self._unfinished(seat.messages, f"{type(error).__name__}: {error}"[:300])
         calls = [*finished, *seat.wanted.values()]
@@ -115,6 +110,16 @@ class Desk:
             "calls": [call.to_dict() for call in calls],
             "report": None if report is None else report.to_dict(),
         }
+
+    def _foreign_report(self, text: str, seat: Seat) -> Report:
+        wrong = grounding.problems(text, self.evidence(seat.messages))
+        if wrong:
+            return self._unfinished(seat.messages, "; ".join(wrong))
+        report = self._report(text, seat.messages)
+        if seat.spent is None:
+            return report
+        self.task.run.caveat(f"{self.task.agent} could not finish: {seat.spent}")
+        return replace(report, status="partial", caveats=(*report.caveats, str(seat.spent)))
 
     def _words(self) -> str:
         """The brief in words, for an agent that does not know our prompts."""

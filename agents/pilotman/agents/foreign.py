@@ -31,7 +31,7 @@ from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.shape import is_mapping
 from pilotman.agents.specialist import Kit
 from pilotman.guardrails.digest import digest
-from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 
 if TYPE_CHECKING:
     from pilotman.agents.desk import Desk
@@ -111,7 +111,11 @@ class GuardedTool(BaseTool):
 
 
 class Seat:
-    """One pass of a foreign agent over its task. ``wanted`` are the calls that need a decision."""
+    """One pass of a foreign agent over its task.
+
+    ``wanted`` are the calls that need a decision, ``messages`` what its tools returned, ``spent`` what the
+    budget refused it.
+    """
 
     def __init__(self, desk: Desk, finished: Sequence[ProposedCall]) -> None:
         self._desk = desk
@@ -119,7 +123,7 @@ class Seat:
         self._passes: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
         self._over = False
-        self._spent: BudgetExceeded | None = None
+        self.spent: BudgetExceeded | None = None
         self.wanted: dict[str, ProposedCall] = {}
         self.messages: list[dict[str, Any]] = []
 
@@ -147,19 +151,19 @@ class Seat:
         """One model turn through the gateway.
 
         Raises:
-            Parked: a call waits for a decision, this pass is over, or the budget's end was passed over.
-            BudgetExceeded: it does not fit into the purse or the time left; said once.
-            Unavailable: every tier failed.
+            BudgetExceeded: it does not fit into the purse or the time left; from then on nothing does.
+            Unavailable: every tier failed, or this pass is over because a call waits for a decision.
         """
-        if self._over or self.wanted or self._spent is not None:
-            await self._leave()
+        if self._over or self.wanted or self.spent is not None:  # an Exception: LangChain trips over others
+            await asyncio.sleep(LEAVE_SECONDS)
+            raise self.spent or Unavailable("this pass of the agent is over")
         path = self._path("model", [list(messages), list(tools)])
         role = self._desk.task.role
         request = ModelRequest(path=path, role=role, messages=messages, tools=list(tools))
         try:
             return await self._desk.gateway.ask(request)
         except BudgetExceeded as error:
-            self._spent = error
+            self.spent = error
             raise
 
     async def call(self, name: str, args: Mapping[str, Any]) -> str:
@@ -205,7 +209,7 @@ class Seat:
 
         Raises:
             TimeoutError: it did not end in time and was abandoned.
-            BudgetExceeded: it went on although nothing more could be paid for.
+            Exception: whatever it raised itself.
         """
         request = {"messages": [{"role": "user", "content": text}]}
         try:
@@ -217,7 +221,7 @@ class Seat:
                 return ""
             if isinstance(error, Exception):
                 raise
-            raise self._spent or RuntimeError(f"it ended with {type(error).__name__}") from error
+            raise RuntimeError(f"it ended with {type(error).__name__}") from error
         finally:
             self._over = True
         return "" if self.wanted else _words(output)

@@ -3,71 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from pilotman.agents.blocking import Threads
-from pilotman.agents.circuits import Circuits
-from pilotman.agents.graph import Desks
 from pilotman.agents.isolation import isolated
-from pilotman.agents.models import ModelTable
-from pilotman.agents.prices import PriceTable
-from pilotman.agents.recorder import Recorder
-from pilotman.agents.report import Brief, Citation, Passage, Report
-from pilotman.agents.rules.model import RULES
-from pilotman.agents.scope import RunScope, TaskScope
-from pilotman.agents.telemetry import Telemetry, link_to, trace_parent
+from pilotman.agents.report import Citation, Report
+from pilotman.agents.telemetry import link_to, trace_parent
 from pilotman.guardrails.approval import Approval
-from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.errors import PilotmanError
-from pilotman.guardrails.policy import default_policy
-from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.purse import Wallet
-from pilotman.memory.event import Event
 from pilotman.memory.memory import Memory
 from pilotman.memory.owner import is_dead, owner_name
 from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
 from pilotman.supervisor.answer import confidence
-from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
-from pilotman.supervisor.lead import Lead
-from pilotman.supervisor.mover import Mover
-from pilotman.supervisor.plan import Plan
-from pilotman.supervisor.team import SEARCH, Team
-from pilotman.supervisor.versions import budget_from
+from pilotman.supervisor.setup import MAX_GRACE, Drive, Ports, Seats, Setup
+from pilotman.supervisor.team import Team
 
 LEASE = timedelta(seconds=15)
 HEARTBEAT_SECONDS = 1.0
-GRACE_SHARE = 0.05
-MAX_GRACE = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """What an engine is built on; everything that tests and hosts may replace."""
-
-    clock: Callable[[], datetime]
-    telemetry: Telemetry
-    prices: PriceTable
-    credentials: Callable[[Principal], Mapping[str, str]]
-    random: Callable[[], float] = random.random
-    threads: Threads = field(default_factory=Threads)
-
-
-@dataclass(eq=False)
-class Drive:
-    """One run while it is driven here."""
-
-    row: RunRow
-    scope: RunScope
-    mover: Mover
-    lead: Lead
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Engine:
@@ -77,26 +32,25 @@ class Engine:
         self._team = team
         self._memory = memory
         self._ports = ports
-        self._policy_version = policy_version
-        self._desks = Desks()
-        self._leads: dict[tuple[str, str], Lead] = {}
-        self._graphs = Graphs(self._desks, self._find, memory.checkpointer)
-        self._circuits = Circuits(asyncio_time)
+        self._seats = Seats()
+        self._graphs = Graphs(self._seats.desks, self._seats.find, memory.checkpointer)
         self._drives: dict[str, Drive] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._heart: asyncio.Task[None] | None = None
         self.owner = owner_name()
-
-    def _find(self, run_id: str, path: str) -> Conductor | None:
-        lead = self._leads.get((run_id, path))
-        return None if lead is None else Conductor(lead)
-
-    def _seat(self, lead: Lead) -> None:
-        self._leads[lead.scope.run.run_id, lead.scope.path] = lead
+        self._setup = Setup(
+            team,
+            memory.journal,
+            ports,
+            self._graphs,
+            self._seats,
+            owner=self.owner,
+            policy_version=policy_version,
+        )
 
     # taking and leaving runs
 
-    async def advance(self, run_id: str, *, plan: Plan | None = None, read_only: bool = False) -> bool:
+    async def advance(self, run_id: str) -> bool:
         """Drive a run to its next stop, or join whoever drives it here. False: somebody else holds it.
 
         Raises:
@@ -107,7 +61,7 @@ class Engine:
             row = await self._memory.journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
             if row is None:
                 return False
-            task = asyncio.create_task(self._hold(row, plan, read_only), context=isolated())
+            task = asyncio.create_task(self._hold(row), context=isolated())
             self._tasks[run_id] = task
         try:
             await asyncio.shield(task)
@@ -137,12 +91,12 @@ class Engine:
             self._heart.cancel()
             self._heart = None
 
-    async def _hold(self, row: RunRow, plan: Plan | None, read_only: bool) -> None:
+    async def _hold(self, row: RunRow) -> None:
         """Own the run while it is driven, whatever happens to it."""
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
         try:
-            await self._drive(row, plan, read_only)
+            await self._drive(row)
         except Fenced:
             pass  # another process has taken the run over: it is theirs
         finally:
@@ -150,9 +104,7 @@ class Engine:
             if drive is not None:
                 drive.mover.close()
             self._tasks.pop(row.run_id, None)
-            self._desks.clear(row.run_id)
-            for key in [key for key in self._leads if key[0] == row.run_id]:
-                del self._leads[key]
+            self._seats.clear(row.run_id)
             with suppress(PilotmanError):
                 await self._memory.journal.release(row.run_id, owner=self.owner)
 
@@ -170,13 +122,13 @@ class Engine:
 
     # one drive
 
-    async def _drive(self, row: RunRow, plan: Plan | None, read_only: bool) -> None:
+    async def _drive(self, row: RunRow) -> None:
         journal = self._memory.journal
         history = await journal.events(row.run_id, tenant=row.tenant)
         approvals = await journal.approvals(tenant=row.tenant, run_id=row.run_id)
         if row.state in ENDED:
             return
-        drive = await self._set_up(row, history, plan, read_only)
+        drive = await self._setup.drive(row, history)
         self._drives[row.run_id] = drive
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)
@@ -325,109 +277,6 @@ class Engine:
         """Whether anything was answered since the run was parked."""
         return any(a.decided_at is not None and a.decided_at >= row.updated_at for a in approvals)
 
-    async def _set_up(
-        self, row: RunRow, history: Sequence[Event], plan: Plan | None, read_only: bool
-    ) -> Drive:
-        journal, ports = self._memory.journal, self._ports
-        payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
-        recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
-        transitions = await journal.transitions(row.run_id, tenant=row.tenant)
-        mover = Mover(journal, row, transitions, recorder, owner=self.owner)
-        budget = budget_from(row.budget)
-        deadline, waited = _deadline(row, budget, history, ports.clock())
-        principal = Principal.from_dict(row.principal)
-        used = Counter(await journal.tool_calls(row.tenant, row.thread_id))
-        used.subtract(e.data["tool"] for e in history if e.kind == "tool_call_started")
-        scope = RunScope(
-            run_id=row.run_id,
-            thread_id=row.thread_id,
-            principal=principal,
-            journal=journal,
-            owner=self.owner,
-            recorder=recorder,
-            clock=ports.clock,
-            random=ports.random,
-            threads=ports.threads,
-            telemetry=ports.telemetry,
-            prices=ports.prices,
-            circuits=self._circuits,
-            deadline_at=deadline,
-            waited_s=waited,
-            grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
-            policy_version=self._policy_version,
-            fresh=len(history) < 2,
-            read_only=read_only or bool(row.request.get("read_only")),
-            credentials=ports.credentials(principal),
-            parallel=asyncio.Semaphore(budget.max_parallel),
-            activity=mover,
-            conversation_calls=used,
-            passages=_passages(history, recorder),
-        )
-        given = plan or (Plan.from_dict(row.request["plan"]) if row.request.get("plan") else None)
-        lead = self._root(row, scope, budget, mover, given)
-        self._seat(lead)
-        return Drive(row=row, scope=scope, mover=mover, lead=lead)
-
-    def _root(self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover, given: Plan | None) -> Lead:
-        team = self._team
-        brief = Brief(
-            task_id="answer",
-            agent=team.name,
-            goal="",
-            request=str(row.request["text"]),
-            query=str(row.request.get("query") or ""),
-            facts=dict(row.request.get("facts") or {}),
-        )
-        task = TaskScope(
-            run=scope,
-            path="",
-            agent=team.name,
-            chain=(team.name,),
-            brief=brief,
-            wallet=Wallet(budget, settled=scope.recorder.spent("")),
-            models=team.models or ModelTable.resolve(RULES),
-            role="planner",
-            policies=(team.policies if team.policies is not None else (default_policy,),),
-            tools=team.tools(),
-        )
-        return Lead(
-            team=team,
-            scope=task,
-            desks=self._desks,
-            seat=self._seat,
-            graphs=self._graphs,
-            mover=mover,
-            given=given,
-        )
-
-
-def asyncio_time() -> float:
-    """Monotonic seconds of the running loop."""
-    return asyncio.get_running_loop().time()
-
 
 def _finished(work: asyncio.Task[Any]) -> bool:
     return work.done() and not work.cancelled()
-
-
-def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: datetime) -> tuple[datetime, float]:
-    """The instant at which the run's active time is used up, and the seconds it has waited in all.
-
-    Time in which nobody drove the run (it waited for a person, or its process was dead) does not count.
-    """
-    if row.deadline_at is None or len(history) < 2:
-        return now + timedelta(seconds=budget.timeout), row.waited_s
-    idle = max(timedelta(0), now - history[-1].at)
-    return row.deadline_at + idle, row.waited_s + idle.total_seconds()
-
-
-def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:
-    """What the run's searches found before a crash or a pause, by number."""
-    found: dict[int, Passage] = {}
-    for event in history:
-        if event.kind == "tool_call_completed" and event.data["tool"] == SEARCH:
-            body: Mapping[str, Any] = recorder.fetch(event.data["result"]["payload"]) or {}
-            items: Sequence[Mapping[str, Any]] = body.get("value") or ()
-            for item in items:
-                found[item["number"]] = Passage(**item)
-    return found

@@ -29,13 +29,14 @@ from pilotman.memory.records import ENDED, WAITING, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.embed import embed
-from pilotman.supervisor.engine import Engine, Ports
+from pilotman.supervisor.engine import Engine
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.reception import Arrival, Reception
 from pilotman.supervisor.records import Records
 from pilotman.supervisor.run import Run
+from pilotman.supervisor.setup import Ports
 from pilotman.supervisor.state import RunState
 from pilotman.supervisor.team import Team, members
 from pilotman.supervisor.workers import Workers

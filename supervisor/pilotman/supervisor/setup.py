@@ -1,0 +1,211 @@
+"""What has to stand before a run can be driven: its scope, its purse, its clock, its lead."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pilotman.agents.blocking import Threads
+from pilotman.agents.circuits import Circuits
+from pilotman.agents.graph import Desks
+from pilotman.agents.models import ModelTable
+from pilotman.agents.prices import PriceTable
+from pilotman.agents.recorder import Recorder
+from pilotman.agents.report import Brief, Passage
+from pilotman.agents.rules.model import RULES
+from pilotman.agents.scope import RunScope, TaskScope
+from pilotman.agents.telemetry import Telemetry
+from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.policy import default_policy
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.purse import Wallet
+from pilotman.memory.event import Event
+from pilotman.memory.journal import Journal
+from pilotman.memory.records import RunRow
+from pilotman.supervisor.conduct import Conductor
+from pilotman.supervisor.graphs import Graphs
+from pilotman.supervisor.lead import Lead
+from pilotman.supervisor.mover import Mover
+from pilotman.supervisor.plan import Plan
+from pilotman.supervisor.team import SEARCH, Team
+from pilotman.supervisor.versions import budget_from
+
+GRACE_SHARE = 0.05
+MAX_GRACE = 1.0
+"""Seconds at most that are kept back from calls so that an answer can be written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """What an engine is built on; everything that tests and hosts may replace."""
+
+    clock: Callable[[], datetime]
+    telemetry: Telemetry
+    prices: PriceTable
+    credentials: Callable[[Principal], Mapping[str, str]]
+    random: Callable[[], float] = random.random
+    threads: Threads = field(default_factory=Threads)
+
+
+@dataclass(eq=False)
+class Drive:
+    """One run while it is driven here."""
+
+    row: RunRow
+    scope: RunScope
+    mover: Mover
+    lead: Lead
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Seats:
+    """Who works on which part of which run, here: leads by step path, and the desks of their specialists."""
+
+    def __init__(self) -> None:
+        self.desks = Desks()
+        self._leads: dict[tuple[str, str], Lead] = {}
+
+    def take(self, lead: Lead) -> None:
+        """The lead works on its part from now on."""
+        self._leads[lead.scope.run.run_id, lead.scope.path] = lead
+
+    def find(self, run_id: str, path: str) -> Conductor | None:
+        """Who conducts this part, or None: nobody drives this run here."""
+        lead = self._leads.get((run_id, path))
+        return None if lead is None else Conductor(lead)
+
+    def clear(self, run_id: str) -> None:
+        """Nobody drives this run any more."""
+        self.desks.clear(run_id)
+        for key in [key for key in self._leads if key[0] == run_id]:
+            del self._leads[key]
+
+
+class Setup:
+    """Sets runs of one team up in this process."""
+
+    def __init__(
+        self,
+        team: Team,
+        journal: Journal,
+        ports: Ports,
+        graphs: Graphs,
+        seats: Seats,
+        *,
+        owner: str,
+        policy_version: str,
+    ) -> None:
+        self._team = team
+        self._journal = journal
+        self._ports = ports
+        self._graphs = graphs
+        self._seats = seats
+        self._owner = owner
+        self._policy_version = policy_version
+        self._circuits = Circuits(_loop_time)
+
+    async def drive(self, row: RunRow, history: Sequence[Event]) -> Drive:
+        """Everything that driving this run needs, from its row and what it wrote so far."""
+        journal, ports = self._journal, self._ports
+        payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
+        recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
+        transitions = await journal.transitions(row.run_id, tenant=row.tenant)
+        mover = Mover(journal, row, transitions, recorder, owner=self._owner)
+        budget = budget_from(row.budget)
+        deadline, waited = _deadline(row, budget, history, ports.clock())
+        principal = Principal.from_dict(row.principal)
+        used = Counter(await journal.tool_calls(row.tenant, row.thread_id))
+        used.subtract(e.data["tool"] for e in history if e.kind == "tool_call_started")
+        scope = RunScope(
+            run_id=row.run_id,
+            thread_id=row.thread_id,
+            principal=principal,
+            journal=journal,
+            owner=self._owner,
+            recorder=recorder,
+            clock=ports.clock,
+            random=ports.random,
+            threads=ports.threads,
+            telemetry=ports.telemetry,
+            prices=ports.prices,
+            circuits=self._circuits,
+            deadline_at=deadline,
+            waited_s=waited,
+            grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
+            policy_version=self._policy_version,
+            fresh=len(history) < 2,
+            read_only=bool(row.request.get("read_only")),
+            credentials=ports.credentials(principal),
+            parallel=asyncio.Semaphore(budget.max_parallel),
+            activity=mover,
+            conversation_calls=used,
+            passages=_passages(history, recorder),
+        )
+        lead = self._root(row, scope, budget, mover)
+        self._seats.take(lead)
+        return Drive(row=row, scope=scope, mover=mover, lead=lead)
+
+    def _root(self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover) -> Lead:
+        team = self._team
+        brief = Brief(
+            task_id="answer",
+            agent=team.name,
+            goal="",
+            request=str(row.request["text"]),
+            query=str(row.request.get("query") or ""),
+            facts=dict(row.request.get("facts") or {}),
+        )
+        task = TaskScope(
+            run=scope,
+            path="",
+            agent=team.name,
+            chain=(team.name,),
+            brief=brief,
+            wallet=Wallet(budget, settled=scope.recorder.spent("")),
+            models=team.models or ModelTable.resolve(RULES),
+            role="planner",
+            policies=(team.policies if team.policies is not None else (default_policy,),),
+            tools=team.tools(),
+        )
+        return Lead(
+            team=team,
+            scope=task,
+            desks=self._seats.desks,
+            seat=self._seats.take,
+            graphs=self._graphs,
+            mover=mover,
+            given=Plan.from_dict(row.request["plan"]) if row.request.get("plan") else None,
+        )
+
+
+def _loop_time() -> float:
+    """Monotonic seconds of the running loop."""
+    return asyncio.get_running_loop().time()
+
+
+def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: datetime) -> tuple[datetime, float]:
+    """The instant at which the run's active time is used up, and the seconds it has waited in all.
+
+    Time in which nobody drove the run (it waited for a person, or its process was dead) does not count.
+    """
+    if row.deadline_at is None or len(history) < 2:
+        return now + timedelta(seconds=budget.timeout), row.waited_s
+    idle = max(timedelta(0), now - history[-1].at)
+    return row.deadline_at + idle, row.waited_s + idle.total_seconds()
+
+
+def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:
+    """What the run's searches found before a crash or a pause, by number."""
+    found: dict[int, Passage] = {}
+    for event in history:
+        if event.kind == "tool_call_completed" and event.data["tool"] == SEARCH:
+            body: Mapping[str, Any] = recorder.fetch(event.data["result"]["payload"]) or {}
+            items: Sequence[Mapping[str, Any]] = body.get("value") or ()
+            for item in items:
+                found[item["number"]] = Passage(**item)
+    return found
