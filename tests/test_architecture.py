@@ -130,8 +130,8 @@ def test_a_front_door_holds_nothing_but_names(room: str) -> None:
 
 def test_the_namespace_is_nobodys() -> None:
     for room in FLOORS:
-        assert {p.name for p in (ROOT / room).iterdir() if p.name != "__pycache__"} == {"pilotman"}
-        inside = {p.name for p in (ROOT / room / "pilotman").iterdir() if p.name != "__pycache__"}
+        assert {p.name for p in (ROOT / room).iterdir() if not p.name.startswith((".", "__"))} == {"pilotman"}
+        inside = {p.name for p in (ROOT / room / "pilotman").iterdir() if not p.name.startswith((".", "__"))}
         assert inside == {room}, "no pilotman/__init__.py: five folders share the namespace"
         assert (ROOT / room / "pilotman" / room / "py.typed").is_file()
 

@@ -1,8 +1,8 @@
-"""A place of work for the tests of one task: a real journal, runs in it, and desks that work on their tasks."""
+"""A place of work for the tests of one task: a real journal, runs in it, and desks that do their tasks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -205,7 +205,7 @@ class Office:
 
 
 @asynccontextmanager
-async def office() -> AsyncIterator[Office]:
+async def office() -> AsyncGenerator[Office]:
     clock = Clock()
     journal = Journal("sqlite://", clock=clock)
     await journal.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -53,7 +54,7 @@ class World:
             return f"OPS-{len(self.tickets)}"
 
         @open_ticket.lookup
-        async def find(title: str) -> str | None:
+        async def find(title: str, urgent: bool = False) -> str | None:
             return f"OPS-{self.tickets.index(title) + 1}" if title in self.tickets else None
 
         self.look: Tool[..., Any] = look
@@ -212,9 +213,10 @@ async def test_passages_of_a_search_beside_a_write_stay_citable() -> None:
 
     async with office() as place:
         world = World()
-        turns = [together(call("search_corpus", query="disk"), call("open_ticket", title="disk"))]
-        desk, _ = await seat(place, world, turns, policies=[ask_about_writes])
-        desk.task.tools = {**desk.task.tools, "search_corpus": search_corpus}
+        turn = together(call("search_corpus", query="disk"), call("open_ticket", title="disk"))
+        desk, _ = await seat(place, world, [turn], policies=[ask_about_writes])
+        tools: dict[str, Tool[..., Any]] = {**desk.task.tools, "search_corpus": search_corpus}
+        desk.task.tools = tools
         await place.drive(desk)
         (asked,) = await place.open()
         await place.answer(asked)
@@ -234,7 +236,8 @@ async def test_a_tool_that_happens_to_be_called_like_the_search_may_return_anyth
 
     async with office() as place:
         desk, _ = await seat(place, World(), [call("search_corpus", query="x"), "Nothing."])
-        desk.task.tools = {"search_corpus": anything}
+        tools: dict[str, Tool[..., Any]] = {"search_corpus": anything}
+        desk.task.tools = tools
         assert report_of(await place.drive(desk)).text == "Nothing."
 
 
@@ -356,9 +359,9 @@ async def test_an_answer_to_another_question_opens_nothing() -> None:
         judged = desk.guard.propose(turn.tool_calls, path="task:t1/turn:0")
         forged = (await desk.guard.guard(judged))[1]
         assert forged.args["title"] == "b"
-        crossed = type(forged)(**{**forged.to_dict(), "approval_id": asked["a"].approval_id})
+        crossed = replace(forged, approval_id=asked["a"].approval_id)
         assert (await desk.act(crossed)).stage == "proposed"
-        unknown = type(forged)(**{**forged.to_dict(), "approval_id": "apr_of_nobody", "stage": "answered"})
+        unknown = replace(forged, approval_id="apr_of_nobody", stage="answered")
         assert (await desk.act(unknown)).stage == "proposed"
         assert world.tickets == []
 
@@ -402,7 +405,7 @@ TURNS = [
 
 @pytest.mark.parametrize("policy", [allow_all, ask_about_writes])
 async def test_a_crash_at_any_event_changes_nothing_but_the_time(policy: Any) -> None:
-    """The process dies when its n-th event is stored, for every n, and goes on with what the journal holds."""
+    """The process dies when its n-th event is stored, for every n, and goes on from the journal."""
     reference, events = await _with_crash(None, policy)
     for at in range(1, events + 1):
         messages, _ = await _with_crash(at, policy)

@@ -1,3 +1,4 @@
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Agents that somebody brings: governed where they use the kit, whatever they make of its answers."""
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import BaseModel
+from tests.agents.office import Office, allow_all, ask_about_writes, office, proposed
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.report import Report
@@ -22,8 +25,6 @@ from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.agents.tool import tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import default_policy
-
-from tests.agents.office import Office, allow_all, ask_about_writes, office, proposed
 
 pytestmark = pytest.mark.anyio
 Build = Callable[[Kit], Runnable[Any, Any]]
@@ -49,7 +50,9 @@ class World:
         self.tools = (look, open_ticket)
 
 
-async def seat(place: Office, world: World, build: Build, turns: list[Any], **fields: Any) -> tuple[Desk, Any]:
+async def seat(
+    place: Office, world: World, build: Build, turns: list[Any], **fields: Any
+) -> tuple[Desk, Any]:
     model = fields.pop("model", None) or ScriptedChatModel(turns)
     run = await place.run(**fields.pop("run", {}))
     desk = place.desk(run, *world.tools, models=model, foreign=build, instructions="Be brief.", **fields)
@@ -101,7 +104,8 @@ def synchronous(kit: Kit) -> Runnable[Any, Any]:
             if not reply.tool_calls:
                 return str(reply.content)
             for one in reply.tool_calls:
-                messages.append(ToolMessage(tools[one["name"]].invoke(one["args"]), tool_call_id=one["id"]))
+                said = tools[one["name"]].invoke(one["args"])
+                messages.append(ToolMessage(said, tool_call_id=one["id"]))
 
     return RunnableLambda(work)
 
@@ -163,7 +167,11 @@ def grouped(kit: Kit) -> Runnable[Any, Any]:
 
 
 EVERY_WAY = [prebuilt, asynchronous, synchronous, swallowing, wrapping, denying, grouped]
-TURNS = [call("look", host="web-1"), call("open_ticket", title="disk"), "web-1 is 97% full; OPS-1 was opened."]
+TURNS = [
+    call("look", host="web-1"),
+    call("open_ticket", title="disk"),
+    "web-1 is 97% full; OPS-1 was opened.",
+]
 
 
 @pytest.mark.parametrize("build", EVERY_WAY)
@@ -272,13 +280,15 @@ async def test_an_agent_that_never_takes_no_for_an_answer_ends_with_the_time() -
             while True:
                 try:
                     await kit.model.ainvoke("again")
-                except BaseException:  # noqa: S112
+                except BaseException:
                     continue
 
         return RunnableLambda(work)
 
     async with office() as place:
-        desk, _ = await seat(place, World(), stubborn, ["x"], budget=Budget(max_steps=1), run={"timeout": 0.5})
+        desk, _ = await seat(
+            place, World(), stubborn, ["x"], budget=Budget(max_steps=1), run={"timeout": 0.5}
+        )
         began = time.monotonic()
         report = report_of(await place.drive(desk))
         assert time.monotonic() - began < 2.0
@@ -299,6 +309,7 @@ async def test_an_agent_that_never_ends_is_left_in_time_and_does_nothing_afterwa
                 await asyncio.sleep(0.3)
                 await kit.tools[0].ainvoke({"host": "late"})
                 late.append("it came through")
+            return ""
 
         def blocks(state: Any) -> str:
             never.wait(5)
@@ -386,6 +397,63 @@ async def test_the_kit_is_ordinary_langchain() -> None:
         assert seen.tools[0]["function"]["parameters"]["required"] == ["host"]
 
 
+async def test_structured_output_works_on_the_metered_model() -> None:
+    class Verdict(BaseModel):
+        """A verdict."""
+
+        healthy: bool
+
+    def build(kit: Kit) -> Runnable[Any, Any]:
+        async def work(state: Any) -> str:
+            found: Any = await kit.model.with_structured_output(Verdict).ainvoke("well?")
+            return f"healthy: {found.healthy}"
+
+        return RunnableLambda(work)
+
+    async with office() as place:
+        desk, _ = await seat(place, World(), build, [call("Verdict", healthy=True)])
+        assert report_of(await place.drive(desk)).text == "healthy: True"
+
+
+async def test_an_agent_that_hangs_is_left_and_its_reads_are_kept() -> None:
+    def build(kit: Kit) -> Runnable[Any, Any]:
+        async def work(state: Any) -> str:
+            await kit.tools[0].ainvoke({"host": "web-1"})
+            await asyncio.sleep(60)
+            return ""
+
+        return RunnableLambda(work)
+
+    async with office() as place:
+        desk, _ = await seat(place, World(), build, [], run={"timeout": 0.3})
+        report = report_of(await place.drive(desk))
+        assert report.status == "partial"
+        assert "97% full" in report.text
+
+
+async def test_cancelled_from_outside_it_ends() -> None:
+    ended = asyncio.Event()
+
+    def build(kit: Kit) -> Runnable[Any, Any]:
+        async def work(state: Any) -> str:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+            return ""
+
+        return RunnableLambda(work)
+
+    async with office() as place:
+        desk, _ = await seat(place, World(), build, [])
+        task = asyncio.create_task(place.drive(desk))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+
+
 # what is out of reach
 
 
@@ -426,4 +494,4 @@ async def test_what_it_brings_along_is_out_of_reach_and_so_a_closed_graph_is_one
 
 
 def _args(opaque: Any) -> dict[str, Any]:
-    return {name: "say x" for name in opaque.args_schema["properties"]}
+    return dict.fromkeys(opaque.args_schema["properties"], "say x")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -17,6 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 from tests.agents.office import QUICK, Office, office
 
+from pilotman.agents.fakes import ModelFault
 from pilotman.agents.gateway import ModelGateway, ModelRequest
 from pilotman.agents.prices import Price, PriceTable
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel
@@ -53,7 +54,11 @@ class Provider(BaseChatModel):
 
 def said(text: str, input_tokens: int = 5, output_tokens: int = 5) -> AIMessage:
     usage = {"input_tokens": input_tokens, "output_tokens": output_tokens, "total_tokens": 0}
-    return AIMessage(content=text, usage_metadata=usage)  # type: ignore[arg-type]  # pyright: ignore
+    return AIMessage(content=text, usage_metadata=usage)  # pyright: ignore[reportArgumentType]
+
+
+def always(fault: ModelFault, times: int) -> list[ModelFault]:
+    return [fault] * times
 
 
 def ask(path: str = "task:t1/turn:0", text: str = "hello", schema: Any = None) -> ModelRequest:
@@ -95,6 +100,19 @@ async def test_a_call_is_paid_for_by_what_the_provider_counts() -> None:
         assert started.data["request"]["payload"] != completed.data["response"]["payload"]
 
 
+def _end(what: str) -> AIMessage:
+    """One end of a provider's call."""
+    errors: dict[str, BaseException] = {
+        "timeout": TimeoutError(),
+        "error": RuntimeError("no"),
+        "cancel": asyncio.CancelledError(),
+    }
+    if what in errors:
+        raise errors[what]
+    counts = {"many": 10**9, "negative": -50, "ok": 30, "garbage": 30}
+    return said("" if what == "garbage" else "x", counts[what], counts[what])
+
+
 @given(
     script=st.lists(
         st.tuples(
@@ -107,53 +125,40 @@ async def test_a_call_is_paid_for_by_what_the_provider_counts() -> None:
     steps=st.integers(1, 12),
     tokens=st.integers(100, 5_000),
 )
+@settings(max_examples=30)
 def test_settled_and_reserved_never_pass_the_limit(
     script: list[tuple[str, int]], steps: int, tokens: int
 ) -> None:
-    async def scenario() -> None:
-        async with office() as place:
-            turns = iter(script * 20)
+    asyncio.run(_pays(script, steps, tokens))
 
-            async def behave(_: Any) -> AIMessage:
+
+async def _pays(script: list[tuple[str, int]], steps: int, tokens: int) -> None:
+    async with office() as place:
+        turns = iter(script * 20)
+
+        async def behave(_: Any) -> AIMessage:
+            what, pauses = next(turns)
+            for _ in range(pauses + 1):
                 committed(desk.task.wallet)
-                what, pauses = next(turns)
-                for _ in range(pauses):
-                    await asyncio.sleep(0)
-                    committed(desk.task.wallet)
-                match what:
-                    case "many":
-                        return said("x", 10**9, 10**9)
-                    case "negative":
-                        return said("x", -50, -50)
-                    case "timeout":
-                        raise TimeoutError
-                    case "error":
-                        raise RuntimeError("no")
-                    case "garbage":
-                        return said("")
-                    case "cancel":
-                        raise asyncio.CancelledError
-                    case _:
-                        return said("x", 40, 20)
+                await asyncio.sleep(0)
+            return _end(what)
 
-            budget = Budget(
-                max_steps=steps,
-                max_input_tokens=tokens,
-                max_output_tokens=tokens,
-                retry=Retry(max_attempts=2, backoff_ms=(0,)),
-            )
-            desk = await gateway(place, Provider(behave=behave), budget=budget)
-            calls = [asyncio.create_task(desk.ask(ask(f"task:t1/turn:{n}"))) for n in range(len(script))]
-            await asyncio.sleep(0)
-            calls[0].cancel()
-            await asyncio.wait(calls)
-            for call in calls:
-                if not call.cancelled():
-                    assert isinstance(call.exception(), BudgetExceeded | Unavailable | None)
-            committed(desk.task.wallet)
-            assert not desk.task.wallet.purse.reserved
-
-    asyncio.run(scenario())
+        budget = Budget(
+            max_steps=steps,
+            max_input_tokens=tokens,
+            max_output_tokens=tokens,
+            retry=Retry(max_attempts=2, backoff_ms=(0,)),
+        )
+        desk = await gateway(place, Provider(behave=behave), budget=budget)
+        calls = [asyncio.create_task(desk.ask(ask(f"task:t1/turn:{n}"))) for n in range(len(script))]
+        await asyncio.sleep(0)
+        calls[0].cancel()
+        await asyncio.wait(calls)
+        for call in calls:
+            if not call.cancelled():
+                assert isinstance(call.exception(), BudgetExceeded | Unavailable | None)
+        committed(desk.task.wallet)
+        assert not desk.task.wallet.purse.reserved
 
 
 async def test_a_provider_that_counts_far_more_is_foreseen_the_next_time() -> None:
@@ -218,9 +223,13 @@ async def test_what_does_not_fit_does_not_start(budget: dict[str, Any], limit: s
         desk = await gateway(
             place, Provider(behave=behave), budget=Budget(**budget, retry=QUICK), prices=prices
         )
-        with pytest.raises(BudgetExceeded) as refused:
+
+        async def talk() -> None:
             for turn in range(4):
                 await desk.ask(ask(f"task:t1/turn:{turn}"))
+
+        with pytest.raises(BudgetExceeded) as refused:
+            await talk()
         assert refused.value.limit == limit
         events = await place.events()
         assert len([e for e in events if e.kind == "model_call_started"]) == len(calls) < 4
@@ -302,7 +311,7 @@ async def test_garbage_is_asked_again_once_with_its_error_and_never_the_same_way
 
 async def test_garbage_twice_falls_to_the_next_tier() -> None:
     async with office() as place:
-        model = FaultyChatModel(ScriptedChatModel(["never said"]), faults=["garbage"] * 5)
+        model = FaultyChatModel(ScriptedChatModel(["never said"]), faults=always("garbage", 5))
         desk = await gateway(place, [model, ScriptedChatModel(["second tier"])])
         assert (await desk.ask(ask())).text == "second tier"
         assert model.calls == 2
@@ -330,7 +339,7 @@ async def test_a_request_that_the_provider_refuses_is_not_sent_again() -> None:
 @pytest.mark.parametrize("fault", ["timeout", "rate_limit"])
 async def test_passing_failures_are_tried_again_then_the_next_tier(fault: Any) -> None:
     async with office() as place:
-        first = FaultyChatModel(ScriptedChatModel(["first"]), faults=[fault] * 3)
+        first = FaultyChatModel(ScriptedChatModel(["first"]), faults=always(fault, 3))
         second = FaultyChatModel(ScriptedChatModel(["second"]), faults=[fault])
         desk = await gateway(place, [first, second])
         assert (await desk.ask(ask())).text == "second"
@@ -360,7 +369,7 @@ async def test_a_retry_after_that_the_time_left_does_not_allow_is_not_waited_for
 
 async def test_the_rules_stand_behind_every_chain_and_propose_no_writes_there() -> None:
     async with office() as place:
-        model = FaultyChatModel(ScriptedChatModel([]), faults=["timeout"] * 9)
+        model = FaultyChatModel(ScriptedChatModel([]), faults=always("timeout", 9))
         desk = await gateway(place, model)
         tools = [
             {
@@ -385,7 +394,7 @@ async def test_the_rules_stand_behind_every_chain_and_propose_no_writes_there() 
 
 async def test_no_model_at_all_is_unavailable() -> None:
     async with office() as place:
-        desk = await gateway(place, FaultyChatModel(ScriptedChatModel([]), faults=["timeout"] * 9))
+        desk = await gateway(place, FaultyChatModel(ScriptedChatModel([]), faults=always("timeout", 9)))
         chain = desk.task.models.chain("worker")[:1]
         desk.task.models = type(desk.task.models)(chains={"worker": chain})
         with pytest.raises(Unavailable, match="no model answered"):
@@ -451,7 +460,7 @@ async def test_a_model_that_never_answers_is_left_in_time(way: str) -> None:
 
     class Stuck(Provider):
         if way == "blocks":
-            _agenerate = BaseChatModel._agenerate  # type: ignore[assignment]
+            _agenerate = BaseChatModel._agenerate
 
             def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
                 never.wait()
@@ -478,7 +487,7 @@ async def test_a_model_that_never_answers_is_left_in_time(way: str) -> None:
 
 async def test_a_call_never_gets_more_time_than_the_run_has() -> None:
     async with office() as place:
-        model = FaultyChatModel(ScriptedChatModel([]), faults=["hang"] * 9)
+        model = FaultyChatModel(ScriptedChatModel([]), faults=always("hang", 9))
         desk = await gateway(place, model, timeout=0.2)
         began = time.monotonic()
         with pytest.raises(BudgetExceeded) as refused:

@@ -10,13 +10,12 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
+from tests.agents.office import Office, allowed, ask_about_writes, deny_writes, office
 
 from pilotman.agents.graph import Desks, SpecialistNodes, SpecialistState, build
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.tool import tool
 from pilotman.guardrails.errors import ConfigurationError
-
-from tests.agents.office import Office, allowed, ask_about_writes, deny_writes, office
 
 pytestmark = pytest.mark.anyio
 
@@ -144,7 +143,10 @@ async def test_an_approval_in_the_journal_is_one_whoever_resumes() -> None:
         assert state["report"]["text"] == "Nothing more."
         place.saver = InMemorySaver()
         again = place.desk(
-            await place.run(new=False), tickets.tool, models=ScriptedChatModel([]), policies=[ask_about_writes]
+            await place.run(new=False),
+            tickets.tool,
+            models=ScriptedChatModel([]),
+            policies=[ask_about_writes],
         )
         assert (await place.drive(again))["report"] == state["report"]
         assert tickets.opened == ["disk"], "run again from the start, nothing happens twice"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -202,7 +203,7 @@ async def _allow(desk: Desk, call: Any) -> Any:
 
 
 async def test_a_failure_is_no_answer_for_the_same_call() -> None:
-    ends = iter([RuntimeError("no"), "yes"])
+    ends: Iterator[Any] = iter([RuntimeError("no"), "yes"])
 
     @tool(effect="read")
     async def flaky() -> str:
@@ -210,7 +211,7 @@ async def test_a_failure_is_no_answer_for_the_same_call() -> None:
         end = next(ends)
         if isinstance(end, BaseException):
             raise end
-        return end
+        return str(end)
 
     async with office() as place:
         desk = place.desk(await place.run(), flaky)
@@ -235,10 +236,9 @@ async def test_too_many_calls_of_a_tool_in_a_conversation_are_for_a_person() -> 
 async def test_counting_a_step_twice_changes_nothing() -> None:
     async with office() as place:
         desk = await seat(place)
-        for _ in range(5):
-            call = desk.guard.propose_one(want("look", host="web-1"), path="p0")
-            assert call.repeat is None
-        assert desk.task.run.identical_calls[call.digest] == 1
+        calls = [desk.guard.propose_one(want("look", host="web-1"), path="p0") for _ in range(5)]
+        assert [call.repeat for call in calls] == [None] * 5
+        assert desk.task.run.identical_calls[calls[0].digest] == 1
 
 
 async def test_an_approved_repetition_starts_the_counts_again_also_after_a_crash() -> None:
@@ -259,9 +259,10 @@ async def test_an_approved_repetition_starts_the_counts_again_also_after_a_crash
 async def test_asking_again_is_the_same_question() -> None:
     async with office() as place:
         desk = await seat(place, policies=[ask_about_writes])
+        call = proposed("open_ticket", title="x")
         for _ in range(2):
-            (call,) = await desk.guard.guard([proposed("open_ticket", title="x")])
-            assert call.stage == "waiting"
+            (waiting,) = await desk.guard.guard([call])
+            assert waiting.stage == "waiting"
         assert len(await place.open()) == 1
         assert len(await place.events("run_1", "approval_requested")) == 1
         (asked,) = await place.open()

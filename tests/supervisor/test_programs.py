@@ -104,11 +104,10 @@ async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one
     def build_researcher(kit: Kit) -> Runnable[Any, Any]:
         return create_agent(kit.model, kit.tools, system_prompt=kit.prompt)  # pyright: ignore
 
-    prebuilt: Runnable[Any, Any] = create_agent(  # pyright: ignore[reportUnknownVariableType]
+    prebuilt: Any = create_agent(  # pyright: ignore[reportUnknownVariableType]
         ScriptedChatModel(["the old bot says 42"]), []
     )
-    bot: Runnable[Any, Any] = prebuilt
-    old_bot = tool(bot, name="old_bot", description="The old bot.", effect="read")
+    old_bot: Any = tool(prebuilt, name="old_bot", description="The old bot.", effect="read")
     model = ScriptedChatModel([call("web_search", query="durian"), "found: durian"], agent="researcher")
     lab = Supervisor(
         "lab",

@@ -17,6 +17,7 @@ from pilotman.agents.models import NamedModel, Role
 from pilotman.agents.recorder import Recorder, model_spend
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.structured import json_schema
 from pilotman.agents.telemetry import model_attributes
 from pilotman.agents.tokens import BYTES_PER_TOKEN
 from pilotman.guardrails.breaker import Breaker
@@ -41,7 +42,7 @@ class ModelRequest:
     @property
     def body(self) -> dict[str, Any]:
         """What is recorded, and what the request's digest covers: messages, tools and schema."""
-        schema = None if self.schema is None else self.schema.model_json_schema()
+        schema = None if self.schema is None else json_schema(self.schema)
         return {"messages": list(self.messages), "tools": list(self.tools), "schema": schema}
 
 

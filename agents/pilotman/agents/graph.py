@@ -1,8 +1,8 @@
 """A specialist's graph: ``think → guard → [approve] → write → think``.
 
 The only edges into ``write`` come from ``guard`` and ``approve``. ``think`` holds the model and the reads
-that policies allow at once, in a loop; a write, or a read that needs a decision, leaves it for ``guard``. Every
-node takes the config, whether it looks at it or not: so does Temporal's plugin.
+that policies allow at once, in a loop; a write, or a read that needs a decision, leaves it for ``guard``.
+Every node takes the config, whether it looks at it or not: so does Temporal's plugin.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.guardrails.permit import Permit, check, permit_id
 from pilotman.memory.event import NewEvent
 from pilotman.memory.owner import is_dead
-from pilotman.memory.records import EffectRow, Fenced
+from pilotman.memory.records import EffectRow
 
 PERMIT_SECONDS = 300.0
 POLL_SECONDS = 0.1
@@ -176,12 +176,7 @@ class Ledger:
             return await self._repeat_or_ask(call, tool, row, lost)
         if found is not None:
             return await self._settle(call, row, "applied", found)
-        try:
-            await self.task.run.journal.settle(row.effect_id, state="not_applied", attempt=row.attempts)
-        except Fenced:
-            raise
-        except Conflict:
-            pass  # somebody was faster: look at it again
+        await self._settle(call, row, "not_applied", lost, known=False)
         return None
 
     async def _repeat_or_ask(
@@ -304,8 +299,6 @@ class Ledger:
                 events=run.recorder.events(event),
                 run_id=run.run_id,
             )
-        except Fenced:
-            raise
         except Conflict:  # another run has found out more in the meantime
             known_now = await run.journal.effect(row.effect_id, tenant=row.tenant)
             return await self._applied_before(call, known_now) if known_now.state == "applied" else result

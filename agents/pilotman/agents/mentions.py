@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -23,6 +24,16 @@ _ANY_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?", re.ASCII
 _CURRENCY = "$€£¥"
 _SMALL = 12
 _EXACT_DIGITS = 15
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"({'|'.join(_MONTHS)})[a-z]{{0,6}}\.?"
+_WRITTEN = (
+    re.compile(
+        rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\.? {_MONTH},? (?P<y>\d{{4}})\b", re.IGNORECASE | re.ASCII
+    ),
+    re.compile(rf"\b{_MONTH} (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y>\d{{4}})\b", re.IGNORECASE | re.ASCII),
+)
+_SLASHED = re.compile(r"(?<![\d./])(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)", re.ASCII)
+_STAMP = re.compile(r"(?<!\d)(\d{10})(?:\d{3})?(?!\d)", re.ASCII)
 # Names of standards and encodings: they look like identifiers and identify nothing of the run's.
 _STANDARDS = frozenset(
     {"aes", "base", "cve", "ecdsa", "es", "hmac", "http", "ieee", "ipv", "iso", "md", "python", "rfc", "rs"}
@@ -67,36 +78,36 @@ class Evidence:
     def __init__(self, text: str) -> None:
         self._words = {part.lower() for token in _TOKEN.findall(text) for part in _parts(token)}
         self._words.update(_DOTTED.findall(text))
-        self._dates = set(_DATE.findall(text))
+        self._dates = set(_days(text))
         numbers = {
             n for found in _ANY_NUMBER.findall(text) for n in (found.replace(",", ""), *found.split(","))
         }
         self._exact = {_plain(number) for number in numbers}
-        self._sorted = sorted({float(n) for n in self._exact if len(n) <= _EXACT_DIGITS})
+        self._sorted = sorted({float(n) for n in self._exact if _fits_a_float(n)})
 
     def has_word(self, token: str) -> bool:
         """Whether the identifier was seen, in any case, alone or as a part of a longer one."""
         return token.lower() in self._words
 
     def has_date(self, date: str) -> bool:
-        """Whether the day was seen so, or its year and day of the month in any way."""
-        year, _, day = date.split("-")
-        return date in self._dates or (_plain(year) in self._exact and _plain(day) in self._exact)
+        """Whether the day was seen, in whatever form."""
+        return date in self._dates
 
     def has_number(self, digits: str, decimals: int, factors: tuple[float, ...]) -> bool:
         """Whether the number was seen: so, more exactly, or in another unit (``factors``)."""
         plain = _plain(digits)
         if plain in self._exact:
             return True
-        if len(plain) > _EXACT_DIGITS:
+        if not _fits_a_float(plain):
             return False
         value, step = float(plain), 10.0**-decimals
         return any(self._between((value - step / 2) * f, (value + step) * f) for f in (1.0, *factors))
 
     def _between(self, low: float, high: float) -> bool:
         """Rounded or cut off: anything from half a step below to a whole step above, that not included."""
-        at = bisect_left(self._sorted, low - abs(low) * 1e-12)
-        return at < len(self._sorted) and self._sorted[at] < high - abs(high) * 1e-12
+        inexact = (high - low) * 1e-6
+        at = bisect_left(self._sorted, low - inexact)
+        return at < len(self._sorted) and self._sorted[at] < high - inexact
 
 
 def unseen(text: str, evidence: Evidence) -> Iterator[str]:
@@ -160,6 +171,25 @@ def _parts(token: str) -> Iterator[str]:
         pieces = re.split(r"[_-]", token)
         yield from pieces
         yield from (f"{left}-{right}" for left, right in pairwise(pieces))
+
+
+def _days(text: str) -> Iterator[str]:
+    """Every day that a text names, as YYYY-MM-DD; where day and month may change places, both."""
+    yield from _DATE.findall(text)
+    for written in _WRITTEN:
+        for found in written.finditer(text):
+            month = _MONTHS.index(found.group(1 if found.re is _WRITTEN[1] else 2).lower()) + 1
+            yield f"{found['y']}-{month:02}-{int(found['d']):02}"
+    for one, other, year in _SLASHED.findall(text):
+        yield f"{year}-{int(one):02}-{int(other):02}"
+        yield f"{year}-{int(other):02}-{int(one):02}"
+    for seconds in set(_STAMP.findall(text)):  # Unix time, in seconds or milliseconds
+        yield datetime.fromtimestamp(int(seconds), UTC).date().isoformat()
+
+
+def _fits_a_float(plain: str) -> bool:
+    """Whether a float tells the number from its neighbours."""
+    return len(plain) <= 2 * _EXACT_DIGITS and len(plain.partition(".")[0]) <= _EXACT_DIGITS
 
 
 def _plain(number: str) -> str:

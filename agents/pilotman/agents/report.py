@@ -66,7 +66,7 @@ class Report:
     """What an agent hands back: its text, what it rests on and how far it got.
 
     ``status``: ``ok``; ``partial`` (something could not be done, see ``caveats``); ``failed``.
-    ``confidence`` in [0, 1] is computed by us. ``conclusive``: the run's question is answered by this alone.
+    ``confidence`` in [0, 1] is computed by us, from what went well.
     """
 
     task_id: str
@@ -76,7 +76,6 @@ class Report:
     citations: tuple[Citation, ...] = ()
     caveats: tuple[str, ...] = ()
     confidence: float = 1.0
-    conclusive: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

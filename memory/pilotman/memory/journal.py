@@ -77,7 +77,8 @@ class Journal(Ledger):
     async def claim(
         self, run_id: str, *, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
     ) -> RunRow | None:
-        """Own a run and its conversation; None: somebody alive owns it or another run holds that."""
+        """Own a run and its conversation; None: it is over, somebody alive owns it, or another run holds
+        that."""
         return await self._write(
             lambda connection: runs.claim(
                 connection, run_id, owner=owner, lease=lease, now=self._clock(), is_dead=is_dead

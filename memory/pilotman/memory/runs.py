@@ -185,13 +185,13 @@ def claim(
     now: datetime,
     is_dead: Callable[[str], bool],
 ) -> RunRow | None:
-    """Own the run and its conversation; None: somebody alive owns it or another run holds the conversation.
+    """Own the run and its conversation; None: it is over, somebody alive owns it, or another run holds that.
 
     Raises:
         NotFound: there is no such run.
     """
     run = get(connection, run_id, lock=True)
-    if not is_free(run, owner=owner, now=now, is_dead=is_dead):
+    if run.state in ENDED or not is_free(run, owner=owner, now=now, is_dead=is_dead):
         return None
     if not run.active and holder(connection, run.tenant, run.thread_id) is not None:
         return None

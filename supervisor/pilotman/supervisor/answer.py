@@ -14,7 +14,7 @@ from pilotman.agents import grounding
 from pilotman.agents.chat import structured
 from pilotman.agents.gateway import ModelGateway, ModelRequest
 from pilotman.agents.messages import from_langchain, text_of, to_langchain
-from pilotman.agents.models import ModelTable, Role
+from pilotman.agents.models import Role
 from pilotman.agents.prompts import answer_prompt
 from pilotman.agents.report import Citation, Passage, Report
 from pilotman.agents.rules.model import ChatRules
@@ -73,20 +73,13 @@ class Writer:
         path = f"{self._scope.path}/answer:{round}" if self._scope.path else f"answer:{round}"
         role: Role = "planner" if errors and self._scope.models.has("planner") else "writer"
         try:
-            gateway = ModelGateway(replace(self._scope, models=self._narrowed(round)))
-            reply = await gateway.ask(
+            reply = await ModelGateway(self._scope).ask(
                 ModelRequest(path=path, role=role, messages=messages, schema=self._team.response_format)
             )
         except (BudgetExceeded, Unavailable) as error:
             self._scope.run.caveat(f"the answer was put together by rules: {error}")
             return self.extract(reports, actions)
         return self._drafted(reply.message)
-
-    def _narrowed(self, round: int) -> ModelTable:
-        """From the second round on the rule-based tier writes: it says only what it was given."""
-        models = self._scope.models
-        chain = models.chain("writer")
-        return models if round < 2 else ModelTable(chains={"writer": chain[-1:], "planner": chain[-1:]})
 
     def extract(self, reports: Sequence[Report], actions: Sequence[Mapping[str, Any]]) -> Draft:
         """An answer from the reports alone, without a model call: nothing from the purse, no time."""
@@ -130,11 +123,27 @@ class Writer:
             return Draft(text=f"no {schema.__name__}: {error}", fields=None)
         return Draft(text=orjson.dumps(fields).decode(), fields=fields)
 
+    async def supported(self, reports: Sequence[Report]) -> Draft | None:
+        """An answer put together without a model, less those reports that the record does not support."""
+        actions = await self.actions()
+        draft = self.extract(reports, actions)
+        if not await self.problems(draft, reports):
+            return draft
+        sound = [
+            report if not await self._unfounded(report.text, reports) else _mute(report) for report in reports
+        ]
+        draft = self.extract(sound, actions)
+        return None if await self.problems(draft, sound) else draft
+
     async def problems(self, draft: Draft, reports: Sequence[Report]) -> list[str]:
         """What is wrong with the draft; empty if it may leave."""
         schema: type[BaseModel] | None = self._team.response_format
         if schema is not None and draft.fields is None:
             return [draft.text]
+        return await self._unfounded(draft.text, reports)
+
+    async def _unfounded(self, text: str, reports: Sequence[Report]) -> list[str]:
+        """What the run's record does not support."""
         actions = await self.actions()
         scope = self._scope
         texts = [
@@ -153,7 +162,7 @@ class Writer:
             tools=frozenset(writes),
             applied=frozenset(applied),
         )
-        return grounding.problems(draft.text, evidence)
+        return grounding.problems(text, evidence)
 
     def cited(self, draft: Draft, reports: Sequence[Report]) -> tuple[str, tuple[Citation, ...]]:
         """The text with its marks numbered from 1 by first use, and the citations in that order."""
@@ -165,6 +174,12 @@ class Writer:
                 order.setdefault(mark, len(order) + 1)
         text = _MARK.sub(lambda m: f"[{order.get(int(m[1]), m[1])}]", draft.text)
         return (draft.text if draft.fields is not None else text), found
+
+
+def _mute(report: Report) -> Report:
+    """A report whose words are not passed on."""
+    why = f"what {report.agent} reported is not supported by the record"
+    return replace(report, text="", status="partial", caveats=(*report.caveats, why))
 
 
 def _asked(asked: Approval) -> dict[str, Any]:

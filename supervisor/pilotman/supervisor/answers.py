@@ -51,6 +51,8 @@ class Answers:
             raise Conflict(f"run {run.run_id} is {run.state}: nothing waits for this answer any more")
         if args is not None:
             args = self._checked(asked, args)
+        elif asked.kind == "plan" and state == "approved":
+            raise InvalidRequest('say what to do: args={"tasks": […]} or args={"answer": "…"}')
         event = NewEvent(
             kind=f"approval_{state}",
             actor=f"user:{principal.user}",
@@ -81,12 +83,12 @@ class Answers:
 
     def _checked(self, asked: Approval, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments that an approver puts in place, if the tool, the plan or the answer can take them."""
-        if asked.kind == "answer" or (asked.kind == "plan" and "answer" in args):
+        if asked.kind == "answer" or (asked.step == "plan" and "answer" in args):
             if set(args) != {"answer"} or not isinstance(args["answer"], str):
                 raise InvalidRequest('an answer of your own is args={"answer": "…"}')
             return dict(args)
         if asked.kind == "plan":
-            return self._plan(args)
+            return self._plan(args, self._team.named(str(asked.args["team"])))
         tool = self._team.tools().get(asked.tool)
         if asked.kind != "call" or tool is None:
             raise InvalidRequest(f"this question about {asked.tool} takes no other arguments")
@@ -95,10 +97,10 @@ class Answers:
         except InvalidArguments as error:
             raise InvalidRequest(f"{asked.tool} cannot take these arguments: {error}") from error
 
-    def _plan(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _plan(self, args: Mapping[str, Any], team: Team) -> Mapping[str, Any]:
         try:
             plan = Plan.from_dict(args)
-            wrong = problems(plan, agents=self._team.leases(), max_tasks=MAX_TASKS)
+            wrong = problems(plan, agents=team.leases(), max_tasks=MAX_TASKS)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidRequest('a plan is args={"tasks": [{"task_id", "agent", "goal", …}]}') from error
         if wrong:

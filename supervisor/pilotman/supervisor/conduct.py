@@ -10,14 +10,16 @@ from pilotman.agents.report import Report
 from pilotman.guardrails.approval import Approval, ApprovalKind
 from pilotman.guardrails.digest import digest, short_id
 from pilotman.guardrails.errors import BudgetExceeded
-from pilotman.guardrails.policy import Call, Decision, decide
+from pilotman.guardrails.policy import Call, Decision, Policy, decide
+from pilotman.guardrails.principal import Principal
 from pilotman.supervisor.answer import Draft, confidence
 from pilotman.supervisor.graph import SupervisorState
 from pilotman.supervisor.lead import Lead
 from pilotman.supervisor.plan import Plan
 
-REWRITES = 2
+REWRITES = 1
 WITHHELD = "The answer was withheld by policy."
+UNSUPPORTED = "No answer could be written that the record supports. See the reports and events."
 
 
 class Conductor:
@@ -46,7 +48,7 @@ class Conductor:
         reports: dict[str, Any] = dict(state.get("reports") or {})
         parked = await self._open(state.get("parked") or {})
         changes: dict[str, Any] = {"plan": plan.to_dict(), "parked": parked}
-        if lead.certain(reports):
+        if lead.certain(plan, reports):
             for task in plan.tasks:
                 if task.optional and task.task_id not in reports:
                     reports[task.task_id] = lead.skip(task, "the answer is certain without it").to_dict()
@@ -63,7 +65,7 @@ class Conductor:
     async def _plan(self) -> Plan | None:
         """The plan, or None: nobody found one and a person is to be asked."""
         lead = self._lead
-        asked = await self._answered("plan", {"request": lead.scope.brief.request})
+        asked = await self._answered("plan", self._unplanned())
         if asked is not None and asked.state == "approved" and asked.new_args:
             lead.given = Plan.from_dict(asked.new_args)
         elif asked is not None and asked.state != "pending":
@@ -71,10 +73,13 @@ class Conductor:
             return Plan(())
         return await lead.prepare()
 
+    def _unplanned(self) -> dict[str, Any]:
+        """What a person is asked to plan, and for which team."""
+        return {"request": self._lead.scope.brief.request, "team": self._lead.team.name}
+
     async def _ask_for_a_plan(self) -> dict[str, Any]:
-        request = self._lead.scope.brief.request
         reasons = ("no planner found a valid plan", "approve with args: a plan's tasks, or an answer")
-        name = await self._ask("plan", {"request": request}, reasons)
+        name = await self._ask("plan", self._unplanned(), reasons)
         return {"next": "escalate", "asked": [name]}
 
     async def _open(self, parked: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -111,9 +116,10 @@ class Conductor:
                 why = "it was not started: no time was left"
                 lead.skip(task, why)
                 lead.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {why}")
-        errors: list[str] = (state.get("draft") or {}).get("errors") or []
-        draft = await lead.writer.draft(told, round=turn if errors else 0, errors=errors)
-        return {"draft": {**draft.to_dict(), "errors": []}, "next": "validate"}
+        refused = state.get("draft") or {}
+        rewrites, errors = int(refused.get("rewrites") or 0), list(refused.get("errors") or ())
+        draft = await lead.writer.draft(told, round=rewrites, errors=errors)
+        return {"draft": {**draft.to_dict(), "rewrites": rewrites, "errors": []}, "next": "validate"}
 
     def _told(self, plan: Plan, reports: Mapping[str, Any]) -> list[Report]:
         """The reports in the plan's order."""
@@ -125,10 +131,16 @@ class Conductor:
         if not lead.is_root:
             return
         told = self._told(plan, reports)
-        draft = lead.writer.extract(told, await lead.writer.actions())
-        text, citations = lead.writer.cited(draft, told)
-        if not await lead.writer.problems(draft, told):
-            self._validated(text, citations, confidence(told), interim=len(reports) + 1)
+        draft, sure = await lead.writer.supported(told), confidence(told)
+        if draft is not None and self._leave(draft, sure).verdict == "allow":
+            text, citations = lead.writer.cited(draft, told)
+            self._validated(text, citations, sure, interim=len(reports) + 1)
+
+    async def without_a_model(self, told: list[Report]) -> Draft:
+        """What may be said of these reports when there is no time to write or to ask."""
+        draft = await self._lead.writer.supported(told) or Draft(text=UNSUPPORTED)
+        allowed = self._leave(draft, confidence(told)).verdict == "allow"
+        return draft if allowed else Draft(text=WITHHELD)
 
     async def validate(self, state: SupervisorState) -> dict[str, Any]:
         """Check the draft against the journal and the policy."""
@@ -137,27 +149,22 @@ class Conductor:
         told = self._told(plan, state.get("reports") or {})
         known = state.get("draft") or {}
         draft = Draft(text=known.get("text", ""), fields=known.get("fields"))
-        turn = int(state.get("round") or 0)
-        if lead.is_root:
-            await lead.mover.to("VALIDATING", "the answer is checked")
+        turn = int(known.get("rewrites") or 0)
         problems = await lead.writer.problems(draft, told)
-        if problems and turn < REWRITES:
+        again = bool(problems) and turn < REWRITES
+        refused_before = lead.scope.run.recorder.knows(
+            "answer_rejected", path=lead.path("answer"), round=turn
+        )
+        if lead.is_root and not (again and refused_before):  # else a replay: the state has gone on since
+            await lead.mover.to("VALIDATING", "the answer is checked")
+        if again:
             return await self._again(problems, known, turn)
         if problems:
-            draft = Draft(
-                text="No answer could be written that the record supports. See the reports and events."
+            lead.scope.run.caveat(
+                "the written answer was refused; this one was put together from the reports"
             )
-        sure = confidence(told)
-        verdict = self._leave(draft, sure)
-        if verdict.verdict == "escalate" and lead.is_root:
-            asked = await self._answered("answer", {"answer": draft.text})
-            if asked is None or asked.state == "pending":
-                name = await self._ask("answer", {"answer": draft.text}, verdict.reasons)
-                return {"draft": {**draft.to_dict(), "errors": []}, "next": "escalate", "asked": [name]}
-            verdict = Decision.allow() if asked.state == "approved" else Decision.deny()
-        if verdict.verdict != "allow":
-            draft = Draft(text=WITHHELD)
-        return self._done(draft, told, sure)
+            draft = await lead.writer.supported(told) or Draft(text=UNSUPPORTED)
+        return await self._respond(draft, told)
 
     async def _again(self, problems: list[str], known: Mapping[str, Any], turn: int) -> dict[str, Any]:
         """Back to the writer, with the errors."""
@@ -168,15 +175,30 @@ class Conductor:
         if lead.is_root:
             await lead.mover.to("PLANNED", "the answer was refused", key=f"planned:{turn + 1}")
             await lead.mover.to("EXECUTING", "it is written again", key=f"executing:{turn + 1}")
-        return {"draft": {**known, "errors": problems}, "round": turn + 1, "next": "supervise"}
+        return {"draft": {**known, "errors": problems, "rewrites": turn + 1}, "next": "supervise"}
 
-    def _leave(self, draft: Draft, sure: float) -> Decision:
-        """What the outbound policy and the confidence threshold say about this answer."""
+    async def _respond(self, draft: Draft, told: list[Report]) -> dict[str, Any]:
+        """Let the answer leave, hold it back, or ask a person first."""
+        sure = confidence(told)
+        asked = await self._answered("answer", {"answer": draft.text})
+        approved = asked is not None and asked.state == "approved"
+        verdict = self._leave(draft, sure, approved_by=asked.decided_by if asked and approved else None)
+        if verdict.verdict == "escalate" and (asked is None or asked.state == "pending"):
+            name = await self._ask("answer", {"answer": draft.text}, verdict.reasons)
+            return {"draft": {**draft.to_dict(), "errors": []}, "next": "escalate", "asked": [name]}
+        if asked is not None and approved and asked.new_args:
+            draft = Draft(text=str(asked.new_args["answer"]))
+        elif verdict.verdict != "allow":
+            draft = Draft(text=_withheld(asked))
+        return self._done(draft, told, sure)
+
+    def _leave(self, draft: Draft, sure: float, *, approved_by: Principal | None = None) -> Decision:
+        """What the outbound policy and the confidence threshold say about this answer: deny over escalate."""
         team, run = self._lead.team, self._lead.scope.run
+        opinions: list[Policy] = [team.answer_policy or _silent_consent]
         if team.min_confidence is not None and sure < team.min_confidence:
-            return Decision.escalate(f"the computed confidence is {sure}, below {team.min_confidence}")
-        if team.answer_policy is None:
-            return Decision.allow()
+            doubt = Decision.escalate(f"the computed confidence is {sure}, below {team.min_confidence}")
+            opinions.append(lambda _: doubt)
         call = Call(
             tool="answer",
             args={"answer": draft.text},
@@ -184,9 +206,12 @@ class Conductor:
             principal=run.principal,
             agent=team.name,
             tools_used=tuple(run.tools_used),
+            approved_by=approved_by,
             now=run.clock(),
         )
-        verdict = decide([team.answer_policy], call)
+        verdict = decide(opinions, call)
+        if team.answer_policy is None and verdict.verdict == "allow" and approved_by is None:
+            return verdict
         run.recorder.emit(
             "decision",
             actor="guardrails",
@@ -198,6 +223,7 @@ class Conductor:
             policy_version=run.policy_version,
             effect="egress",
             stage="answer",
+            attempt=None if approved_by is None else 2,
         )
         return verdict
 
@@ -272,3 +298,17 @@ class Conductor:
         )
         await run.journal.request_approvals([asked], owner=run.owner, events=run.recorder.events(event))
         return asked.approval_id
+
+
+def _silent_consent(_: Call) -> Decision:
+    """The outbound policy of a team that has none."""
+    return Decision.allow()
+
+
+def _withheld(asked: Approval | None) -> str:
+    if asked is None or asked.state not in ("rejected", "expired"):
+        return WITHHELD
+    if asked.state == "expired" or asked.decided_by is None:
+        return "The answer was withheld: nobody said in time that it may leave."
+    comment = f": {asked.comment}" if asked.comment else ""
+    return f"The answer was withheld: {asked.decided_by.user} said no{comment}."

@@ -47,16 +47,22 @@ class EmbeddedNodes:
     async def run(
         self, state: EmbeddedState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
-        """One run. The host's thread is the conversation; a repeated node joins the run that it started."""
+        """One run. The host's thread is the conversation; a repeated node joins the run that it started.
+
+        It is the same node at work as long as it has seen the same messages at the same place of the host.
+        """
         principal = GUEST if self._who is None else self._who(config, runtime.context)
-        asked = [message for message in state.get("messages") or () if isinstance(message, HumanMessage)]
+        messages = state.get("messages") or []
+        asked = [message for message in messages if isinstance(message, HumanMessage)]
         if not asked:
             raise InvalidRequest(
                 "there is no human message to work on", hint='invoke with {"messages": [...]}'
             )
-        host = str(config.get("configurable", {}).get("thread_id") or "")
-        thread = f"embedded:{host}" if host else None
-        key = None if thread is None else f"{thread}:{len(asked)}:{digest(asked[-1].text)[:16]}"
+        place = config.get("configurable", {})
+        host = str(place.get("thread_id") or "")
+        thread = f"embedded:{self._supervisor.name}:{host}" if host else None
+        seen = [str(place.get("checkpoint_ns") or ""), len(messages), asked[-1].id, asked[-1].text]
+        key = None if thread is None else f"{thread}:{digest(seen)[:32]}"
         arrival = Arrival(
             request=asked[-1].text,
             principal=principal,

@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from pilotman.agents.isolation import isolated
 from pilotman.agents.report import Citation, Report
 from pilotman.agents.telemetry import link_to, trace_parent
 from pilotman.guardrails.approval import Approval
-from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.errors import PilotmanError, Unavailable
+from pilotman.memory.event import Event
 from pilotman.memory.memory import Memory
 from pilotman.memory.owner import is_dead, owner_name
-from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
+from pilotman.memory.records import WAITING, Fenced, RunRow
 from pilotman.supervisor.answer import confidence
+from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.setup import MAX_GRACE, Drive, Ports, Seats, Setup
 from pilotman.supervisor.team import Team
 
 LEASE = timedelta(seconds=15)
 HEARTBEAT_SECONDS = 1.0
+
+
+@dataclass(eq=False)
+class Hold:
+    """A run that is driven here, and how many callers wait for its next stop. The task's result: it was ours
+    to drive, all the way."""
+
+    task: asyncio.Task[bool]
+    callers: int = 0
 
 
 class Engine:
@@ -35,7 +47,7 @@ class Engine:
         self._seats = Seats()
         self._graphs = Graphs(self._seats.desks, self._seats.find, memory.checkpointer)
         self._drives: dict[str, Drive] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._holds: dict[str, Hold] = {}
         self._heart: asyncio.Task[None] | None = None
         self.owner = owner_name()
         self._setup = Setup(
@@ -51,26 +63,39 @@ class Engine:
     # taking and leaving runs
 
     async def advance(self, run_id: str) -> bool:
-        """Drive a run to its next stop, or join whoever drives it here. False: somebody else holds it.
+        """Drive a run to its next stop, or join whoever drives it here. False: over, or somebody else's.
 
         Raises:
             PilotmanError: the journal is gone.
         """
-        task = self._tasks.get(run_id)
-        if task is None:
-            row = await self._memory.journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
-            if row is None:
-                return False
-            task = asyncio.create_task(self._hold(row), context=isolated())
-            self._tasks[run_id] = task
+        joined = self._holds.get(run_id)
+        if joined is not None:
+            await self._wait(joined)  # it may have been stopping just when an answer came: look again
+        return await self._wait(self._holds.get(run_id) or self._begin(run_id))
+
+    def _begin(self, run_id: str) -> Hold:
+        hold = Hold(asyncio.create_task(self._hold(run_id), context=isolated()))
+        self._holds[run_id] = hold
+        hold.task.add_done_callback(_seen)
+        return hold
+
+    async def _wait(self, hold: Hold) -> bool:
+        """Wait with all others; the last to lose patience stops the drive, and the run stays as it is."""
+        hold.callers += 1
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(hold.task)
         except asyncio.CancelledError:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=MAX_GRACE)
+            me = asyncio.current_task()
+            if hold.task.cancelled() and me is not None and not me.cancelling():
+                raise Unavailable(
+                    "the supervisor was closed while it drove this run", hint="resume it: nothing is lost"
+                ) from None
+            if hold.callers == 1 and not hold.task.done():
+                hold.task.cancel()
+                await asyncio.wait({hold.task}, timeout=MAX_GRACE)
             raise
-        return True
+        finally:
+            hold.callers -= 1
 
     def cancel(self, run_id: str) -> bool:
         """Tell a run that is driven here that it was cancelled; False if it is not."""
@@ -82,7 +107,7 @@ class Engine:
 
     async def aclose(self) -> None:
         """Leave every run as it is: whoever resumes it goes on from the journal."""
-        tasks = list(self._tasks.values())
+        tasks = [hold.task for hold in self._holds.values()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -91,27 +116,39 @@ class Engine:
             self._heart.cancel()
             self._heart = None
 
-    async def _hold(self, row: RunRow) -> None:
-        """Own the run while it is driven, whatever happens to it."""
+    async def _hold(self, run_id: str) -> bool:
+        """Own the run while it is driven, whatever happens to it. False: it is not ours (any more)."""
+        journal = self._memory.journal
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
         try:
-            await self._drive(row)
+            going_on = True
+            while going_on:
+                row = await journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
+                if row is None:
+                    return False
+                try:
+                    going_on = await self._drive(row)
+                finally:
+                    self._leave(run_id)
         except Fenced:
-            pass  # another process has taken the run over: it is theirs
+            return False  # another process has taken the run over: it is theirs
         finally:
-            drive = self._drives.pop(row.run_id, None)
-            if drive is not None:
-                drive.mover.close()
-            self._tasks.pop(row.run_id, None)
-            self._seats.clear(row.run_id)
             with suppress(PilotmanError):
-                await self._memory.journal.release(row.run_id, owner=self.owner)
+                await journal.release(run_id, owner=self.owner)
+            self._holds.pop(run_id, None)
+        return True
+
+    def _leave(self, run_id: str) -> None:
+        drive = self._drives.pop(run_id, None)
+        if drive is not None:
+            drive.mover.close()
+        self._seats.clear(run_id)
 
     async def _beat(self) -> None:
         """Renew what is held here, and hear of cancellations from other processes."""
         journal = self._memory.journal
-        while self._tasks:
+        while self._holds:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             with suppress(PilotmanError):
                 await journal.renew(self.owner, LEASE)
@@ -122,27 +159,26 @@ class Engine:
 
     # one drive
 
-    async def _drive(self, row: RunRow) -> None:
+    async def _drive(self, row: RunRow) -> bool:
+        """To the next stop. True: while the run was being parked, one of its questions was answered."""
         journal = self._memory.journal
-        history = await journal.events(row.run_id, tenant=row.tenant)
         approvals = await journal.approvals(tenant=row.tenant, run_id=row.run_id)
-        if row.state in ENDED:
-            return
+        history = await journal.events(row.run_id, tenant=row.tenant)
         drive = await self._setup.drive(row, history)
         self._drives[row.run_id] = drive
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)
-            return
-        if not await self._take_up(drive, approvals, resumed=len(history) > 1):
-            return
+            return False
+        if not await self._take_up(drive, approvals, history):
+            return False
         attributes = {"gen_ai.agent.name": self._team.name, "gen_ai.conversation.id": row.thread_id}
         links = link_to(row.trace_parent)
         with self._ports.telemetry.span("invoke_workflow", self._team.name, attributes, links=links) as span:
             drive.scope.trace = trace_parent(span)
-            await self._to_next_stop(drive)
+            return await self._to_next_stop(drive)
 
-    async def _to_next_stop(self, drive: Drive) -> None:
-        """Until the graph ends or waits, the time is up, or the run is cancelled."""
+    async def _to_next_stop(self, drive: Drive) -> bool:
+        """Until the graph ends or waits, the time is up, or the run is cancelled. True as above."""
         work = asyncio.create_task(self._graphs.root(drive.lead.scope))
         stop = asyncio.create_task(drive.cancelled.wait())
         timeout = max(0.0, drive.scope.left() + drive.scope.grace)
@@ -165,9 +201,10 @@ class Engine:
         elif not _finished(work):
             await self._out_of_time(drive)
         else:
-            await self._stopped(drive, work)
+            return await self._stopped(drive, work)
+        return False
 
-    async def _stopped(self, drive: Drive, work: asyncio.Task[dict[str, Any] | Stopped]) -> None:
+    async def _stopped(self, drive: Drive, work: asyncio.Task[dict[str, Any] | Stopped]) -> bool:
         error = work.exception()
         if isinstance(error, Fenced):
             raise error
@@ -176,18 +213,23 @@ class Engine:
         elif error is not None:
             await self._finish(drive, "FAILED", "fault", last_error=f"{type(error).__name__}: {error}"[:500])
         elif isinstance(result := work.result(), Stopped):
-            await self._park(drive, result)
+            return await self._park(drive, result)
         else:
             await self._finish(drive, "COMPLETED", "answered", answer=result["answer"]["text"])
+        return False
 
-    async def _park(self, drive: Drive, stopped: Stopped) -> None:
-        """Store the graphs, then say that the run waits for a person."""
+    async def _park(self, drive: Drive, stopped: Stopped) -> bool:
+        """Store the graphs, then say that the run waits for a person. True: one has answered meanwhile."""
+        scope = drive.scope
         await self._graphs.park(drive.row.run_id)
         await drive.mover.to(
             "ESCALATED",
             f"{len(stopped.approvals)} question(s) to a person",
-            changes={"active_since": None, "trace_parent": drive.scope.trace},
+            changes={"trace_parent": scope.trace},
+            facts={"approvals": list(stopped.approvals)},
         )
+        asked = await scope.journal.approvals(tenant=scope.principal.tenant, run_id=scope.run_id)
+        return any(a.approval_id in stopped.approvals and a.state != "pending" for a in asked)
 
     async def _out_of_time(self, drive: Drive) -> None:
         """Something did not let go in time: answer with the reports that there are."""
@@ -199,10 +241,12 @@ class Engine:
             for e in events
             if e.kind == "task_completed" and e.data["path"].count("task:") == 1
         ]
-        draft = lead.writer.extract(told, await lead.writer.actions())
+        draft = await Conductor(lead).without_a_model(told)
         text, citations = lead.writer.cited(draft, told)
         self._answer(drive, text, stage="timeout", sure=confidence(told), citations=citations)
         await lead.start("time is up")
+        if drive.mover.state == "PLANNED":
+            await drive.mover.to("EXECUTING", "time is up")
         await drive.mover.to("VALIDATING", "time is up")
         await self._finish(drive, "COMPLETED", "partial", answer=text)
 
@@ -214,48 +258,47 @@ class Engine:
             state,
             outcome,
             events=[event],
-            changes={"active": False, "active_since": None, "trace_parent": drive.scope.trace},
+            changes={"trace_parent": drive.scope.trace},
         )
         await self._graphs.end(drive.row.run_id)
 
     # setting up
 
-    async def _take_up(self, drive: Drive, approvals: Sequence[Approval], *, resumed: bool) -> bool:
-        """Bring the stored state to one from which work goes on; False: there is nothing to do yet."""
-        row, now = drive.row, drive.scope.clock()
-        recorder, mover = drive.scope.recorder, drive.mover
-        own = next((a.new_args["answer"] for a in approvals if a.new_args and "answer" in a.new_args), None)
+    async def _take_up(self, drive: Drive, approvals: Sequence[Approval], history: Sequence[Event]) -> bool:
+        """Bring the stored state to one from which work goes on; False: there is nothing to do (yet)."""
+        row, mover = drive.row, drive.mover
+        own = _own_answer(approvals)
         if row.state == WAITING and own is not None:
-            self._answer(drive, str(own), stage="person", sure=1.0)
-            await self._finish(drive, "COMPLETED", "closed by a person", answer=str(own))
+            self._answer(drive, own, stage="person", sure=1.0)
+            await self._finish(drive, "COMPLETED", "closed by a person", answer=own)
             return False
+        has_plan = drive.scope.recorder.knows("state_changed", key="planned:0")
         if row.state == WAITING:
-            current = [a.at(now) for a in approvals if a.kind != "outcome"]
-            pending = [a for a in current if a.state == "pending"]
-            if pending and not self._answered_since(row, current):
+            if not _answered(approvals, history, now=drive.scope.clock()):
                 return False
-            recorder.emit(
-                "run_resumed", actor="supervisor", owner=self.owner, reason="answered", attempt=row.next_seq
-            )
-            has_plan = recorder.knows("state_changed", key="planned:0")
-            await mover.to(
-                "EXECUTING" if has_plan else "PLANNED",
-                "a person has answered",
-                changes={"deadline_at": drive.scope.deadline_at, "waited_s": drive.scope.waited_s},
-            )
-        elif resumed:
-            recorder.emit(
-                "run_resumed", actor="supervisor", owner=self.owner, reason="taken over", attempt=row.next_seq
-            )
-        if mover.state in ("PLANNED", "WAITING_FOR_TOOL"):
+            self._resumed(drive, "answered")
+            await mover.to("EXECUTING" if has_plan else "PLANNED", "a person has answered")
+        elif len(history) > 1:
+            self._resumed(drive, "taken over")
+        if mover.state == "WAITING_FOR_TOOL" or (mover.state == "PLANNED" and has_plan):
             await mover.to("EXECUTING", "the run goes on")
-        if row.request.get("answer") is not None:
-            self._answer(drive, str(row.request["answer"]), stage="intake", sure=1.0)
+        known = row.request.get("answer")
+        if known is not None:
+            self._answer(drive, str(known), stage="intake", sure=1.0)
             await drive.lead.start("nothing is to be done")
             await mover.to("VALIDATING", "the answer is known")
-            await self._finish(drive, "COMPLETED", "answered", answer=str(row.request["answer"]))
-            return False
-        return True
+            await self._finish(drive, "COMPLETED", "answered", answer=str(known))
+        return known is None
+
+    def _resumed(self, drive: Drive, reason: str) -> None:
+        drive.scope.recorder.emit(
+            "run_resumed",
+            actor="supervisor",
+            owner=self.owner,
+            reason=reason,
+            attempt=drive.row.next_seq,
+            deadline_at=drive.scope.deadline_at.isoformat(),
+        )
 
     def _answer(
         self, drive: Drive, text: str, *, stage: str, sure: float, citations: Sequence[Citation] = ()
@@ -273,10 +316,28 @@ class Engine:
             covered=None,
         )
 
-    def _answered_since(self, row: RunRow, approvals: Sequence[Approval]) -> bool:
-        """Whether anything was answered since the run was parked."""
-        return any(a.decided_at is not None and a.decided_at >= row.updated_at for a in approvals)
+
+def _own_answer(approvals: Sequence[Approval]) -> str | None:
+    """What a person said in the run's place, asked about the whole run, not a nested team's part."""
+    for asked in approvals:
+        if asked.kind in ("plan", "answer") and asked.step == asked.kind and asked.new_args:
+            answer = asked.new_args.get("answer")
+            if answer is not None:
+                return str(answer)
+    return None
+
+
+def _answered(approvals: Sequence[Approval], history: Sequence[Event], *, now: datetime) -> bool:
+    """Whether a question that the run was parked with has its answer: a yes, a no, or its expiry."""
+    parked = [e.data["approvals"] for e in history if e.kind == "state_changed" and e.data["to"] == WAITING]
+    return any(a.approval_id in parked[-1] and a.at(now).state != "pending" for a in approvals)
 
 
 def _finished(work: asyncio.Task[Any]) -> bool:
     return work.done() and not work.cancelled()
+
+
+def _seen(task: asyncio.Task[bool]) -> None:
+    """Mark the exception as seen: all who waited may have gone."""
+    if not task.cancelled():
+        task.exception()

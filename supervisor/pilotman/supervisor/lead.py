@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.graph import Desks
 from pilotman.agents.models import Role, role_for
 from pilotman.agents.report import Brief, Report
-from pilotman.agents.scope import TaskScope
+from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.specialist import Specialist
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded
@@ -34,6 +36,7 @@ class Lead:
     """The supervisor of ``team`` in a run. ``scope`` is its own: its purse, its policies, its passages.
 
     ``mover`` moves the run's state and is the root's alone. ``base`` is where it starts to number passages.
+    ``slots`` bound how many of its specialists work at once, besides the run's own limit, innermost first.
     """
 
     team: Team
@@ -44,6 +47,7 @@ class Lead:
     mover: Mover
     given: Plan | None = None
     base: int = 0
+    slots: tuple[asyncio.Semaphore, ...] = ()
     looked_up: bool = False
     recall: Recall = field(init=False)
     writer: Writer = field(init=False)
@@ -121,15 +125,20 @@ class Lead:
     def startable(
         self, plan: Plan, reports: Mapping[str, Mapping[str, Any]], parked: Mapping[str, Sequence[str]]
     ) -> list[Task]:
-        """The tasks that may start now. None once the time for calls is used up."""
+        """The tasks that may start now. None once the time for calls is used up.
+
+        Optional ones wait until no other task can start: they may turn out not to be needed.
+        """
         if self.scope.run.left() <= 0:
             return []
         waiting = {task_id for task_id, asked in parked.items() if asked}
-        return ready(plan, reports.keys(), waiting)
+        startable = ready(plan, reports.keys(), waiting)
+        return [task for task in startable if not task.optional] or startable
 
-    def certain(self, reports: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether a report answers the request by itself."""
-        return any(report.get("conclusive") and report.get("status") == "ok" for report in reports.values())
+    def certain(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether the answer is certain without the optional tasks: in all others everything went well."""
+        required = [reports.get(task.task_id) for task in plan.tasks if not task.optional]
+        return bool(required) and all(r and r["status"] == "ok" and r["confidence"] == 1.0 for r in required)
 
     def skip(self, task: Task, reason: str) -> Report:
         """A task that is not started, as a report for those that wait for it."""
@@ -213,7 +222,9 @@ class Lead:
             self.seat(_nested(self, member, scope, base))
             return await self.graphs.lead(scope)
         self.desks.seat(Desk(scope))
-        async with run.parallel:
+        async with AsyncExitStack() as slots:
+            for slot in (*self.slots, run.parallel):
+                await slots.enter_async_context(slot)
             self.mover.working(scope.path)
             try:
                 return await self.graphs.specialist(scope)
@@ -246,6 +257,8 @@ class Lead:
             parent=self.scope.wallet,
             settled=run.recorder.spent(path),
         )
+        if member.budget is not None:  # its own time, within that of the run
+            run = replace(run, deadline_at=min(run.deadline_at, _in(run, wallet.budget.timeout)))
         passages = {p.number: p for p in brief.passages}
         search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
         tools = _lease(member, task, self.scope.tools, search)
@@ -267,9 +280,15 @@ class Lead:
         )
 
 
+def _in(run: RunScope, seconds: float) -> datetime:
+    """An instant so far from now; what is kept back for the answer comes on top, as the run has its own."""
+    return run.clock() + timedelta(seconds=seconds + run.grace)
+
+
 def _nested(outer: Lead, team: Team, scope: TaskScope, base: int) -> Lead:
     """The lead of a nested team. It searches the outer corpus where it has none of its own."""
     inner = team if team.corpus is not None else replace(team, corpus=outer.team.corpus)
+    most = scope.wallet.budget.max_parallel
     return Lead(
         team=inner,
         scope=scope,
@@ -278,6 +297,7 @@ def _nested(outer: Lead, team: Team, scope: TaskScope, base: int) -> Lead:
         graphs=outer.graphs,
         mover=outer.mover,
         base=base,
+        slots=outer.slots if team.budget is None else (asyncio.Semaphore(most), *outer.slots),
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from pilotman.agents.recorder import Recorder
+from pilotman.guardrails.errors import PilotmanError
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import Journal
 from pilotman.memory.records import RunRow, TransitionRow
@@ -18,7 +20,10 @@ SETTLE_SECONDS = 0.02
 
 
 class Mover:
-    """Moves one run. A move whose ``key`` was made before, in an earlier life of the run, is not repeated."""
+    """Moves one run. A move whose ``key`` was made before, in an earlier life of the run, is not repeated.
+
+    ``standing`` are fields of the run's row that every move stores.
+    """
 
     def __init__(
         self,
@@ -28,7 +33,9 @@ class Mover:
         recorder: Recorder,
         *,
         owner: str,
+        standing: Mapping[str, Any] | None = None,
     ) -> None:
+        self._standing = standing or {}
         self._journal = journal
         self._recorder = recorder
         self._owner = owner
@@ -49,52 +56,77 @@ class Mover:
         reason: str,
         *,
         key: str | None = None,
-        actor: str = "supervisor",
         events: Sequence[NewEvent | None] = (),
         changes: Mapping[str, Any] | None = None,
-        retry_safe: bool = False,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Move the run.
+        """Move the run. ``events`` and the row's ``changes`` go with it, ``facts`` stand in its event.
+
+        Whoever is cancelled meanwhile does not stop it half-way: the move is made, or it is not.
 
         Raises:
             Conflict: the table has no such move, it was made too often, or another process owns the run now.
         """
-        if self.state == "WAITING_FOR_TOOL" and state not in ("EXECUTING", "FAILED", "CANCELLED"):
-            await self.to("EXECUTING", "no task waits any more")
+        work = self._to(state, reason, key=key, events=events, changes=changes, facts=facts)
+        await asyncio.shield(asyncio.create_task(work))
+
+    async def _to(
+        self,
+        state: RunState,
+        reason: str,
+        *,
+        key: str | None,
+        events: Sequence[NewEvent | None],
+        changes: Mapping[str, Any] | None,
+        facts: Mapping[str, Any] | None,
+    ) -> None:
         async with self._order:
-            name = key or f"{state}#{self._moves + 1}"
-            if self._recorder.knows("state_changed", key=name) or state == self.state:
+            if self._recorder.knows("state_changed", key=key) or state == self.state:
                 return
-            attempt = check(self._counts, self.state, state, retry_safe=retry_safe)
-            move = (self.state, state)
-            moved = self._recorder.event(
-                "state_changed",
-                actor=actor,
-                key=name,
-                attempt=attempt,
-                reason=reason,
-                **{"from": self.state, "to": state},
-            )
-            row = TransitionRow(
-                run_id=self._run_id,
-                number=self._moves + 1,
-                from_state=self.state,
-                to_state=state,
-                at=self._recorder.now(),
-                actor=actor,
-                reason=reason,
-                attempt=attempt,
-            )
-            await self._journal.move(
-                self._run_id,
-                owner=self._owner,
-                transition=row,
-                events=self._recorder.events(moved, *events),
-                changes=changes or {},
-            )
-            self._counts[move] += 1
-            self._moves += 1
-            self.state = state
+            if self.state == "WAITING_FOR_TOOL" and state not in ("EXECUTING", "FAILED", "CANCELLED"):
+                await self._move("EXECUTING", "no task waits any more")
+            await self._move(state, reason, key=key, events=events, changes=changes, facts=facts)
+
+    async def _move(
+        self,
+        state: RunState,
+        reason: str,
+        *,
+        key: str | None = None,
+        events: Sequence[NewEvent | None] = (),
+        changes: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        before, number = self.state, self._moves + 1
+        attempt = check(self._counts, before, state)
+        moved = self._recorder.event(
+            "state_changed",
+            actor="supervisor",
+            key=key or f"{state}#{number}",
+            attempt=attempt,
+            reason=reason,
+            **{"from": before, "to": state, **(facts or {})},
+        )
+        row = TransitionRow(
+            run_id=self._run_id,
+            number=number,
+            from_state=before,
+            to_state=state,
+            at=self._recorder.now(),
+            actor="supervisor",
+            reason=reason,
+            attempt=attempt,
+        )
+        await self._journal.move(
+            self._run_id,
+            owner=self._owner,
+            transition=row,
+            events=self._recorder.events(moved, *events),
+            changes={**self._standing, **(changes or {})},
+        )
+        self._counts[before, state] += 1
+        self._moves = number
+        self.state = state
 
     def working(self, path: str) -> None:
         """A task has begun."""
@@ -123,9 +155,11 @@ class Mover:
         self._following = asyncio.get_running_loop().create_task(self._follow())
 
     async def _follow(self) -> None:
-        """Show in the state whether all tasks wait for tools."""
-        idle = bool(self._tasks) and all(self._tasks.values())
-        if idle and self.state == "EXECUTING":
-            await self.to("WAITING_FOR_TOOL", "every task waits for a tool")
-        elif not idle and self.state == "WAITING_FOR_TOOL":
-            await self.to("EXECUTING", "a tool has answered")
+        """Show in the state whether all tasks wait for tools. What fails here is raised by the next move."""
+        with suppress(PilotmanError):
+            async with self._order:
+                idle = bool(self._tasks) and all(self._tasks.values())
+                if idle and self.state == "EXECUTING":
+                    await self._move("WAITING_FOR_TOOL", "every task waits for a tool")
+                elif not idle and self.state == "WAITING_FOR_TOOL":
+                    await self._move("EXECUTING", "a tool has answered")

@@ -21,7 +21,7 @@ class Task:
 
     ``tools`` is the lease: the names that the agent may use for it, None for all of its tools.
     ``targets`` name what the task is about (hosts, accounts, …), ``done_when`` is its success criterion.
-    An ``optional`` task is not started once the answer is certain without it.
+    An ``optional`` task starts after all others, and only if something went wrong in one of those.
     """
 
     task_id: str

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pilotman.agents.blocking import bounded
 from pilotman.agents.report import Passage
 from pilotman.agents.scope import RunScope
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.digest import digest
-from pilotman.guardrails.errors import PilotmanError
 from pilotman.retrieval import Corpus, Snapshot
 from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4
+MOST_SECONDS = 60.0
+SHARE = 0.5
+"""A search may take so much of the time left, at most so long: the first one reads all sources."""
 
 
 class Recall:
@@ -67,9 +70,11 @@ class Recall:
         started = time.perf_counter()
         with run.telemetry.span("retrieval", corpus.mode, {"gen_ai.conversation.id": run.thread_id}):
             try:
-                snapshot = await corpus.search(query, principal=run.principal, k=PASSAGES)
-            except (PilotmanError, OSError) as error:
-                run.caveat(f"the corpus could not be searched: {error}")
+                timeout = run.time_for(min(MOST_SECONDS, run.left() * SHARE), path=path)
+                search = corpus.search(query, principal=run.principal, k=PASSAGES)
+                snapshot = await bounded(search, timeout)
+            except Exception as error:  # its sources and its embedding may be anybody's: the run goes on
+                run.caveat(f"the corpus could not be searched: {str(error) or type(error).__name__}")
                 return None
         for caveat in corpus.caveats:
             run.caveat(caveat)

@@ -20,6 +20,7 @@ from pilotman.agents.report import Brief, Passage
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.telemetry import Telemetry
+from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import default_policy
 from pilotman.guardrails.principal import Principal
@@ -108,6 +109,7 @@ class Setup:
         self._owner = owner
         self._policy_version = policy_version
         self._circuits = Circuits(_loop_time)
+        self._writes = UnderWay()
 
     async def drive(self, row: RunRow, history: Sequence[Event]) -> Drive:
         """Everything that driving this run needs, from its row and what it wrote so far."""
@@ -115,12 +117,13 @@ class Setup:
         payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
         recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
         transitions = await journal.transitions(row.run_id, tenant=row.tenant)
-        mover = Mover(journal, row, transitions, recorder, owner=self._owner)
         budget = budget_from(row.budget)
         deadline, waited = _deadline(row, budget, history, ports.clock())
+        standing = {"deadline_at": deadline, "waited_s": waited}
+        mover = Mover(journal, row, transitions, recorder, owner=self._owner, standing=standing)
         principal = Principal.from_dict(row.principal)
-        used = Counter(await journal.tool_calls(row.tenant, row.thread_id))
-        used.subtract(e.data["tool"] for e in history if e.kind == "tool_call_started")
+        credentials, caveat = self._credentials(principal)
+        before = Before(history, conversation=await journal.tool_calls(row.tenant, row.thread_id))
         scope = RunScope(
             run_id=row.run_id,
             thread_id=row.thread_id,
@@ -134,21 +137,34 @@ class Setup:
             telemetry=ports.telemetry,
             prices=ports.prices,
             circuits=self._circuits,
+            writes=self._writes,
             deadline_at=deadline,
             waited_s=waited,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             policy_version=self._policy_version,
             fresh=len(history) < 2,
             read_only=bool(row.request.get("read_only")),
-            credentials=ports.credentials(principal),
+            credentials=credentials,
             parallel=asyncio.Semaphore(budget.max_parallel),
             activity=mover,
-            conversation_calls=used,
+            conversation_calls=before.conversation_calls,
+            identical_calls=before.identical_calls,
+            tools_used=before.tools_used,
+            caveats=before.caveats,
             passages=_passages(history, recorder),
         )
+        if caveat is not None:
+            scope.caveat(caveat)
         lead = self._root(row, scope, budget, mover)
         self._seats.take(lead)
         return Drive(row=row, scope=scope, mover=mover, lead=lead)
+
+    def _credentials(self, principal: Principal) -> tuple[Mapping[str, str], str | None]:
+        """The secrets of whoever asks; without them the run does what needs none, and says so."""
+        try:
+            return self._ports.credentials(principal), None
+        except Exception as error:  # it is somebody else's code, and may ask a service that is gone
+            return {}, f"there are no credentials: {type(error).__name__}"
 
     def _root(self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover) -> Lead:
         team = self._team
@@ -188,15 +204,43 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
+class Before:
+    """What a run had done before this life of it: agents and policies go on from there.
+
+    Calls of tasks that are not finished count as their agents make them again, in replay.
+    """
+
+    def __init__(self, history: Sequence[Event], *, conversation: Mapping[str, int]) -> None:
+        done = [f"{e.data['path']}/" for e in history if e.kind == "task_completed"]
+        started = [e.data for e in history if e.kind == "tool_call_started"]
+        finished = {
+            (call["path"], call["digest"], call["tool"])
+            for call in started
+            if any(call["path"].startswith(path) for path in done)
+        }
+        self.tools_used: list[str] = [call["tool"] for call in started]
+        self.caveats: list[str] = [e.data["text"] for e in history if e.kind == "caveat"]
+        self.identical_calls = Counter(digest for _, digest, _ in finished)
+        self.conversation_calls = Counter(conversation)
+        self.conversation_calls.subtract(self.tools_used)
+        self.conversation_calls.update(tool for _, _, tool in finished)
+
+
 def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: datetime) -> tuple[datetime, float]:
     """The instant at which the run's active time is used up, and the seconds it has waited in all.
 
     Time in which nobody drove the run (it waited for a person, or its process was dead) does not count.
     """
-    if row.deadline_at is None or len(history) < 2:
+    if len(history) < 2:
         return now + timedelta(seconds=budget.timeout), row.waited_s
-    idle = max(timedelta(0), now - history[-1].at)
-    return row.deadline_at + idle, row.waited_s + idle.total_seconds()
+    resumed = [e.data["deadline_at"] for e in history if e.kind == "run_resumed"]
+    if resumed:
+        deadline = datetime.fromisoformat(resumed[-1])
+    else:
+        deadline = row.deadline_at or history[1].at + timedelta(seconds=budget.timeout)
+    ours = [event.at for event in history if not event.actor.startswith("user:")]
+    idle = max(timedelta(0), now - ours[-1]) if ours else timedelta(0)
+    return deadline + idle, row.waited_s + idle.total_seconds()
 
 
 def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:

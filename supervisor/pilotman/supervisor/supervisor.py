@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
@@ -179,20 +179,25 @@ class Supervisor:
             await self._engine.aclose()
             self._engine = None
             if self._opened_memory:  # else it is somebody else's to close
+                self._opened_memory = False
                 await self._memory.aclose()
+            self._opening = asyncio.Lock()  # the next event loop may be another
 
     async def _open(self) -> Engine:
+        if self._engine is not None and self._memory.journal.started:
+            return self._engine
         async with self._opening:
-            if self._engine is None:
-                self._opened_memory = not self._memory.journal.started
+            if not self._memory.journal.started:  # or another supervisor, which had opened it, has closed it
+                self._opened_memory = True
                 await self._memory.start()
+            if self._engine is None:
                 self._engine = Engine(
                     self._team, self._memory, self._ports, policy_version=self._policy_version
                 )
             return self._engine
 
     def _start_workers(self) -> Workers:
-        if self._workers is None:
+        if self._workers is None or self._workers.ended:
             assert self._engine is not None
             self._workers = Workers(self._engine, self._memory.journal, self.name)
         return self._workers
@@ -278,6 +283,7 @@ class Supervisor:
             queued=True,
         )
         row = await self._reception().receive(arrival)
+        self._own(row)
         self._start_workers().wake()
         return await self.get(row.run_id, principal=principal)
 
@@ -285,11 +291,10 @@ class Supervisor:
 
     async def _settle(self, engine: Engine, row: RunRow, principal: Principal) -> Run:
         """Drive the run here, or wait for whoever drives it, until it stops."""
-        while not await engine.advance(row.run_id):
-            row = await self._memory.journal.run(row.run_id, tenant=principal.tenant)
-            if row.state in ENDED or row.state == WAITING:
-                break
+        self._own(row)
+        while row.state not in ENDED and not await engine.advance(row.run_id):
             await self._records.changed(row.run_id)
+            row = await self._memory.journal.run(row.run_id, tenant=principal.tenant)
         return await self.get(row.run_id, principal=principal)
 
     async def resume(self, run_id: str, *, principal: Principal) -> Run:
@@ -300,9 +305,6 @@ class Supervisor:
         """
         engine = await self._open()
         row = await self._memory.journal.run(run_id, tenant=principal.tenant)
-        if row.state in ENDED:
-            return await self.get(run_id, principal=principal)
-        self._own(row)
         return await self._settle(engine, row, principal)
 
     def _own(self, row: RunRow) -> None:
@@ -321,15 +323,15 @@ class Supervisor:
         engine = await self._open()
         journal = self._memory.journal
         row = await journal.run(run_id, tenant=principal.tenant)
-        if row.state in ENDED:
-            return await self.get(run_id, principal=principal)
         self._own(row)
         why = reason or f"cancelled by {principal.user}"
-        await journal.request_cancel(run_id, tenant=principal.tenant, reason=why, events=[])
-        if not engine.cancel(run_id):
-            await engine.advance(run_id)
-        while (await journal.run(run_id, tenant=principal.tenant)).state not in ENDED:
+        with suppress(Conflict):  # it has ended
+            await journal.request_cancel(run_id, tenant=principal.tenant, reason=why)
+        while row.state not in ENDED:
+            if not engine.cancel(run_id) and await engine.advance(run_id):
+                break
             await self._records.changed(run_id)
+            row = await journal.run(run_id, tenant=principal.tenant)
         return await self.get(run_id, principal=principal)
 
     # looking

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +14,7 @@ from pilotman.agents.report import AgentCard
 from pilotman.agents.specialist import Agent, Specialist
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.budget import Budget
-from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.errors import ConfigurationError, NotFound
 from pilotman.guardrails.policy import Policy, default_policy
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.intake import Intake, Request
@@ -60,6 +61,20 @@ class Team:
                 yield from member.specialists()
             else:
                 yield member
+
+    def named(self, name: str) -> Team:
+        """This team, or the first one beneath that has the name.
+
+        Raises:
+            NotFound: there is none (any more).
+        """
+        if name == self.name:
+            return self
+        for member in self.members.values():
+            if isinstance(member, Team):
+                with suppress(NotFound):
+                    return member.named(name)
+        raise NotFound(f"{self.name} has no team named {name}")
 
     def all_policies(self) -> tuple[Policy, ...]:
         """The policies of this team and of all beneath, for the version on the record."""

@@ -26,6 +26,11 @@ class Workers:
         self._runs: set[asyncio.Task[bool]] = set()
         self._loop = asyncio.create_task(self._take())
 
+    @property
+    def ended(self) -> bool:
+        """Whether nobody looks into the queue any more: its event loop is gone."""
+        return self._loop.done()
+
     def wake(self) -> None:
         """Something may be in the queue."""
         self._bell.set()
@@ -65,6 +70,5 @@ class Workers:
 
     def _ended(self, task: asyncio.Task[bool]) -> None:
         self._runs.discard(task)
-        if not task.cancelled():
-            task.exception()
-        self.wake()
+        if not task.cancelled() and task.exception() is None:
+            self.wake()  # else the next look is soon enough: what failed may fail again

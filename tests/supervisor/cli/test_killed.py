@@ -7,6 +7,7 @@ twice is two tickets.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,7 +64,9 @@ class Scene:
     def pilotman(self, when: str, *args: str) -> subprocess.CompletedProcess[str]:
         home = ["--home", str(self.folder / "home"), "--tenant", self.tenant, "--json"]
         command = [sys.executable, str(CHILD), when, *args, *home]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        # coverage would make each of some hundred processes slow, and loses what a killed one saw
+        environment = {n: v for n, v in os.environ.items() if not n.startswith("COVERAGE")}
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
     def triage(self, when: str) -> subprocess.CompletedProcess[str]:
         return self.pilotman(when, *self._triage)

@@ -48,7 +48,8 @@ def test_the_sample_says_all_that_the_tools_need() -> None:
     assert taken.severity == 40
     assert taken.task_type == "incident"
     assert taken.answer is None
-    assert "orders-api does not answer" in taken.query
+    assert "does not answer its health check" in taken.query
+    assert "orders-api" not in taken.query, "a runbook cannot know the names of this place"
     json.dumps(dict(taken.facts))
 
 

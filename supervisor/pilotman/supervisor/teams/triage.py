@@ -32,6 +32,8 @@ _SEVERITIES: Mapping[str, tuple[int, frozenset[str]]] = {
 _HOST_LABELS = ("host", "hostname", "nodename", "node", "instance", "target", "pod")
 _SERVICE_LABELS = ("service", "service_name", "unit", "systemd_unit", "app", "application", "name")
 _URL_FIELDS = ("probe_url", "url", "target", "instance")
+_SAID = frozenset({"alertname", "severity"})
+_NAMED = re.compile(r"[\W\d_]")  # a name of something, not a word of the language
 _UNIT = re.compile(r"[\w@.:\\-]+\.(service|socket|timer)")
 _NAME = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -150,10 +152,18 @@ def _text(facts: Mapping[str, Any]) -> str:
 
 
 def _query(facts: Mapping[str, Any]) -> str:
-    """What a runbook about this would say: the name in words, the summary, the description."""
+    """What a runbook about this would say: the name in words, the summary, the description.
+
+    The values of labels (this host, that namespace) are left out: a runbook cannot know them.
+    """
     name = _CAMEL.sub(" ", facts.get("name", ""))
     parts = (name, facts.get("summary", ""), facts.get("description", ""))
-    return "\n".join(dict.fromkeys(part for part in parts if part)) or facts["title"]
+    query = "\n".join(dict.fromkeys(part for part in parts if part)) or facts["title"]
+    labels: Mapping[str, str] = facts.get("labels", {})
+    values = {value for key, value in labels.items() if key not in _SAID and _NAMED.search(value)}
+    for value in sorted(values, key=len, reverse=True):
+        query = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", " ", query)
+    return query if query.strip() else facts["title"]
 
 
 def _resolved(webhook: Webhook, facts: Mapping[str, Any]) -> str:
