@@ -58,7 +58,7 @@ async def test_a_refused_plan_gets_a_second_try_with_its_errors(bad: str) -> Non
     refused = [e for e in events if e.kind in ("plan_refused", "model_call_failed")]
     assert refused, "the refusal is on record"
     if refused[0].kind == "plan_refused":
-        assert all(error in second for error in refused[0].data["errors"])
+        assert all(error.split(":")[0] in second for error in refused[0].data["errors"])
 
 
 @pytest.mark.anyio

@@ -105,7 +105,9 @@ class Wallet:
 
     def __init__(self, budget: Budget, *, parent: Wallet | None = None, settled: Spend = Spend()) -> None:
         self.budget: Budget = budget if parent is None else parent.budget.narrow(budget)
-        self.purse = Purse(limit=limits(self.budget), settled=settled)
+        limit = limits(self.budget)
+        booked = settled.capped(limit)  # a run that goes on may have overrun it before
+        self.purse = Purse(limit=limit, settled=booked, overrun=settled - booked)
         self._parent = parent
         self._serial = 0
 

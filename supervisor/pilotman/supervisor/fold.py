@@ -190,6 +190,8 @@ def _model_answered(seen: _Seen, data: Mapping[str, Any]) -> None:
 
 def _model_failed(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.steps += 1
+    seen.input_tokens += data.get("input_tokens") or 0
+    seen.cost_nusd += data.get("cost_nusd") or 0
     seen.last_error = f"model {data.get('model', '')}: {data.get('message') or data.get('failure')}"
 
 

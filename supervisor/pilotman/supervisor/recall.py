@@ -104,6 +104,8 @@ class Recall:
             meta = document.metadata
             passage = known.get((meta["source"], meta["version"], document.page_content))
             if passage is None:
+                while self._next in self._passages:  # a run that goes on has numbered some before
+                    self._next += 1
                 passage = Passage(
                     number=self._next,
                     source=meta["source"],
