@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -14,7 +16,6 @@ from pilotman.guardrails import Budget, Call, Decision
 from pilotman.guardrails.errors import Conflict
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Run, Supervisor, Task
-from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, yes
 
 BOTH = Plan(tuple(Task(task_id=n, agent=n, goal=f"do {n}") for n in ("a", "b")))
 
@@ -49,10 +50,8 @@ class Writers:
     async def run(self) -> Run:
         async with self.team as team:
             run = await team.run("what about web-1?", principal=alice, plan=BOTH)
-            check_moves(run, self.events[:0] or await history(team, run))
+            check_moves(run, await history(team, run))
             return run
-
-    events: tuple[Any, ...] = ()
 
 
 FABRICATED = {
@@ -71,7 +70,6 @@ async def test_a_fabricated_answer_is_written_again_by_the_next_tier(what: str) 
     run = await desk.run()
     assert run.answer == "/var of web-1 is 97% used; logs rotate daily."
     assert [t.to_state for t in run.transitions].count("PLANNED") == 2
-    assert "refused" in "\n".join(str(m.text) for m in desk.second.requests[0].messages).lower() or True
     desk.second.assert_exhausted()
 
 
@@ -99,8 +97,10 @@ async def test_a_report_that_claims_too_much_is_sent_back_and_never_passed_on() 
     desk = Desk(["I opened ticket OPS-9.", "I opened ticket OPS-9 again."])
     async with desk.team as team:
         run = await team.run("disk", principal=alice, plan=ONE)
-    assert "OPS-9" not in str(run.answer)
-    assert run.caveats
+    assert "OPS-9 was not returned by any tool" in str(run.answer)
+    assert "opened ticket OPS-9 again" not in str(run.answer).replace(
+        "'I opened ticket OPS-9 again.' claims", ""
+    )
 
 
 @pytest.mark.anyio
@@ -183,7 +183,7 @@ class Verdict(BaseModel):
 @pytest.mark.anyio
 async def test_a_response_format_is_checked_and_can_be_read_back() -> None:
     good = '{"host": "web-1", "used_percent": 97}'
-    for first in ("no JSON", '{"host": "web-1"}', '{"host": "web-1", "used_percent": 12}'):
+    for first in ("no JSON", '{"host": "web-1"}', '{"host": "web-1", "used_percent": 48213}'):
         run = await Writers(first, second=good, response_format=Verdict).run()
         assert run.answer_as(Verdict) == Verdict(host="web-1", used_percent=97), run.answer
     desk = Desk(["The disk is full."])
@@ -217,8 +217,6 @@ async def test_an_answer_at_the_last_moment_is_checked_like_any_other() -> None:
         @tool(effect="read")
         async def endless(host: str) -> str:
             """Look for ever."""
-            import asyncio
-
             while True:
                 try:
                     await asyncio.Event().wait()
