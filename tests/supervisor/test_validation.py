@@ -1,5 +1,6 @@
 """No answer leaves that the record does not support, or that may not leave."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import asyncio
