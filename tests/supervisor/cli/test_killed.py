@@ -21,7 +21,7 @@ import pytest
 from pilotman.supervisor.teams.samples import sample_alert
 
 STEP = int(os.environ.get("PILOTMAN_TEST_KILL_STEP", "4"))
-"""Every which commit is tried: each takes three processes, so CI takes a sample and 1 is for a long evening."""
+"""Every which commit is tried. Each takes three processes: CI takes a sample, 1 takes them all."""
 
 CHILD = Path(__file__).with_name("killed_child.py")
 
