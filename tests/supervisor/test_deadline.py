@@ -6,20 +6,23 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
+from tests.supervisor.scene import Clock, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.guardrails import Budget, Decision, Principal
 from pilotman.memory import Memory
+from pilotman.retrieval import Corpus
 from pilotman.supervisor import Plan, Supervisor, Task
 
 alice = Principal(tenant="acme", user="alice")
@@ -97,6 +100,89 @@ async def test_a_model_does_not_keep_the_run(model: BaseChatModel) -> None:
     assert run.caveats
 
 
+class Hanging:
+    """Documents that never come."""
+
+    name = "hanging"
+    max_staleness = timedelta(days=1)
+
+    async def list(self) -> AsyncIterator[tuple[str, str]]:
+        await asyncio.Event().wait()
+        yield "never", "never"
+
+    async def fetch(self, document_id: str) -> Document:
+        raise AssertionError(document_id)
+
+
+@pytest.mark.anyio
+async def test_a_corpus_does_not_keep_the_run() -> None:
+    corpus = Corpus([Hanging()], embedding=None)
+    model = ScriptedChatModel(["web-1 is there."])
+    agents = [Specialist("looker", "Looks.")]
+    started = time.monotonic()
+    async with Supervisor("t", agents, models=model, corpus=corpus, budget=Budget(timeout=DEADLINE)) as team:
+        run = await team.run("look at web-1", principal=alice, plan=PLAN)
+    assert time.monotonic() - started < DEADLINE
+    assert (run.state, run.answer) == ("COMPLETED", "web-1 is there.")
+    assert any("corpus could not be searched" in caveat for caveat in run.caveats)
+
+
+@pytest.mark.anyio
+async def test_a_slow_write_at_the_deadline_is_not_done_twice_and_not_forgotten() -> None:
+    begun: list[str] = []
+
+    @tool(effect="write")
+    async def open_ticket(title: str) -> str:
+        """Open a ticket."""
+        begun.append(title)
+        await asyncio.sleep(3600)
+        return "never"
+
+    model = ScriptedChatModel([call("open_ticket", title="disk"), "I do not know."])
+    agents = [Specialist("looker", "Opens.", tools=[open_ticket])]
+    settings: Any = {"models": model, "policy": yes, "budget": Budget(timeout=1.0)}
+    started = time.monotonic()
+    async with Supervisor("t", agents, **settings) as team:
+        run = await team.run("open a ticket", principal=alice, plan=PLAN)
+        assert time.monotonic() - started < 2
+        [asked] = await team.approvals(principal=alice)
+    assert (run.state, run.actions[0].status, asked.kind, begun) == (
+        "COMPLETED",
+        "unknown",
+        "outcome",
+        ["disk"],
+    )
+
+
+@pytest.mark.anyio
+async def test_dead_time_does_not_count_and_used_time_does(tmp_path: Path) -> None:
+    @tool(effect="read")
+    async def look(host: str) -> str:
+        """Look at a host."""
+        await asyncio.sleep(3600)
+        return host
+
+    def team(clock: Clock) -> Supervisor:
+        model = ScriptedChatModel([call("look", host="web-1"), "I could not look."])
+        memory = Memory(f"sqlite:///{tmp_path}/j.db", clock=clock)
+        agents = [Specialist("looker", "Looks.", tools=[look])]
+        return Supervisor("t", agents, models=model, memory=memory, clock=clock, budget=Budget(timeout=2.0))
+
+    clock = Clock()
+    first = team(clock)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(first.run("look at web-1", principal=alice, plan=PLAN), 1.2)
+    await first.aclose()
+    clock.ahead = timedelta(hours=5)
+    async with team(clock) as second:
+        [run] = await second.runs(principal=alice)
+        started = time.monotonic()
+        run = await second.resume(run.run_id, principal=alice)
+        assert time.monotonic() - started < 2.0, "the first life's time counts"
+    assert run.state == "COMPLETED"
+    assert run.deadline_at - run.created_at > timedelta(hours=4)
+
+
 @pytest.mark.parametrize("name", ["stubborn", "blocking"])
 def test_the_process_exits(name: str) -> None:
     script = f"""
@@ -111,16 +197,6 @@ print(run.state)
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert ended.stdout.strip() == "COMPLETED", ended.stderr
-
-
-class Clock:
-    """A time that only the test moves, beside the real one that passes."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 @pytest.mark.anyio

@@ -14,8 +14,10 @@ from langgraph.types import Command
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Principal
-from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
+from pilotman.memory import Memory
 from pilotman.supervisor import Supervisor
+from pilotman.supervisor.embed import GUEST
 
 alice = Principal(tenant="acme", user="alice")
 ASKED = {"messages": [HumanMessage("web-1 is out of disk: open a ticket")]}
@@ -103,3 +105,93 @@ async def test_the_graph_itself_runs_only_inside_a_run() -> None:
     desk = Desk()
     with pytest.raises(ConfigurationError, match=r"supervisor\.run"):
         await desk.team.graph.ainvoke({"run_id": "run_x", "path": ""})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["messages", "updates", "values", "custom", "debug", "tasks"])
+async def test_no_stream_shows_a_draft(mode: Any) -> None:
+    desk = Desk()
+    desk.model = ScriptedChatModel([PLAN, "See ticket OPS-471199.", "Nothing was opened."])
+    desk.team = Supervisor("desk", [Specialist("operator", "Opens tickets.")], models=desk.model)
+    config: Any = {"configurable": {"thread_id": "1"}}
+    host = host_of(desk)
+    seen = [str(part) async for part in host.astream(ASKED, config, stream_mode=mode, subgraphs=True)]
+    assert not any("OPS-471199" in part for part in seen)
+    assert "OPS-471199" not in str(await host.aget_state(config, subgraphs=True))
+    assert "Nothing was opened." in str((await host.aget_state(config)).values)
+    desk.model.assert_exhausted()
+    await desk.team.aclose()
+
+
+@pytest.mark.anyio
+async def test_handlers_of_our_own_model_do_hear_it() -> None:
+    heard = Listener()
+    desk = Desk(callbacks=[heard])
+    await host_of(desk).ainvoke(ASKED, {"configurable": {"thread_id": "1"}})
+    assert len(heard.models) == 2
+    await desk.team.aclose()
+
+
+def chat(*answers: str) -> tuple[Supervisor, Any]:
+    team = Supervisor(
+        "desk", [Specialist("operator", "Answers.")], models=ScriptedChatModel(answers, agent="operator")
+    )
+    builder = StateGraph(MessagesState)
+    builder.add_node("team", team.as_graph(principal=lambda config, context: alice))
+    builder.add_edge(START, "team")
+    builder.add_edge("team", END)
+    return team, builder
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_the_same_words_said_again_are_another_run(remembers: bool) -> None:
+    team, builder = chat("first", "second")
+    host = builder.compile(checkpointer=InMemorySaver() if remembers else None)
+    config: Any = {"configurable": {"thread_id": "1"}}
+    said = [
+        (await host.ainvoke({"messages": [HumanMessage("how is it?")]}, config))["messages"][-1].content
+        for _ in range(2)
+    ]
+    assert said == ["first", "second"]
+    first, second = await team.runs(principal=alice)
+    assert first.thread_id == second.thread_id
+    await team.aclose()
+
+
+@pytest.mark.anyio
+async def test_two_teams_in_one_host_do_not_mix_their_runs() -> None:
+    memory = Memory()
+    builder = StateGraph(MessagesState)
+    teams: list[Supervisor] = []
+    for name in ("one", "two"):
+        model = ScriptedChatModel([f"{name} has looked"], agent="operator")
+        team = Supervisor(name, [Specialist("operator", "Looks.")], models=[model], memory=memory)
+        builder.add_node(name, team.as_graph(principal=lambda config, context: alice))
+        builder.add_edge(START, name)
+        builder.add_edge(name, END)
+        teams.append(team)
+    host = builder.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    ended = await host.ainvoke({"messages": [HumanMessage("look")]}, config)
+    assert {message.content for message in ended["messages"][1:]} == {"one has looked", "two has looked"}
+    for team in teams:
+        await team.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_host_that_asks_nothing_is_told_so() -> None:
+    team, builder = chat()
+    with pytest.raises(InvalidRequest, match="human message"):
+        await builder.compile().ainvoke({"messages": []})
+    await team.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_read_only_run_stays_read_only_when_it_is_resumed() -> None:
+    desk = Desk()
+    ended = await desk.team.as_graph().ainvoke(ASKED)
+    [run] = await desk.team.runs(principal=GUEST)
+    assert run.run_id == ended["run_id"]
+    assert [action.status for action in run.actions] == ["denied"]
+    await desk.team.aclose()

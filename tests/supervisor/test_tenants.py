@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilotman.agents import Specialist, tool
+from pilotman.agents import Specialist, ToolContext, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Budget, Call, Decision, Principal
 from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.memory import Memory
+from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Supervisor, Task
 
 alice = Principal(tenant="acme", user="alice")
@@ -99,3 +101,55 @@ async def test_a_busy_conversation_refuses_run_and_queues_submit() -> None:
                 break
             await asyncio.sleep(0.05)
         assert (await team.get(queued.run_id, principal=alice)).state == "ESCALATED"
+
+
+@pytest.mark.anyio
+async def test_concurrent_runs_of_two_tenants_see_nothing_of_each_other(tmp_path: Path) -> None:
+    """One journal, one corpus, one conversation name, the same words: the secrets stay apart."""
+    sources: list[FolderSource] = []
+    for tenant in ("acme", "evil"):
+        folder = tmp_path / tenant
+        folder.mkdir()
+        (folder / "disk.md").write_text(f"# The disk is full\n\nThe secret of {tenant} is {tenant}-4711.\n")
+        sources.append(FolderSource(folder, readers=[f"tenant:{tenant}"]))
+    opened: list[tuple[str, str]] = []
+
+    @tool(effect="write", key_scope="tenant")
+    async def open_ticket(title: str, ctx: ToolContext) -> str:
+        """Open a ticket."""
+        opened.append((ctx.principal.tenant, ctx.idempotency_key))
+        return f"ticket of {ctx.principal.tenant} with {ctx.credentials['token']}"
+
+    memory = Memory(f"sqlite:///{tmp_path}/j.db")
+    team = Supervisor(
+        "desk",
+        [Specialist("operator", "Opens tickets.", tools=[open_ticket])],
+        memory=memory,
+        corpus=Corpus(sources, embedding=None),
+        policy=lambda _: Decision.allow(),
+        credentials=lambda principal: {"token": f"token-{principal.tenant}"},
+    )
+    async with team:
+        runs = await asyncio.gather(
+            *(
+                team.run("open a ticket: the disk is full", principal=who, thread_id="c", idempotency_key="k")
+                for who in (alice, eve)
+                for _ in range(2)
+            )
+        )
+        assert [run.state for run in runs] == ["COMPLETED"] * 4
+        assert len({run.run_id for run in runs}) == 2
+        assert sorted(tenant for tenant, _ in opened) == ["acme", "evil"]
+        for run, who, other in ((runs[0], alice, "evil"), (runs[2], eve, "acme")):
+            events = [event async for event in team.events(run.run_id, principal=who)]
+            bodies = await memory.journal.payloads(run.run_id)
+            everything = " ".join([run.to_json(), *(e.to_json() for e in events), *map(str, bodies.values())])
+            assert f"{who.tenant}-4711" in everything
+            assert f"token-{who.tenant}" in everything, "what a tool returns is on record"
+            for foreign in (f"{other}-4711", f"token-{other}", f"ticket of {other}"):
+                assert foreign not in everything
+            for digest in bodies:
+                with pytest.raises(NotFound):
+                    await memory.journal.payload(run.run_id, digest, tenant=other)
+            counted = await memory.journal.tool_calls(who.tenant, "c")
+            assert counted["open_ticket"] == 1

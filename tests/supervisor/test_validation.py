@@ -1,6 +1,5 @@
 """No answer leaves that the record does not support, or that may not leave."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +12,7 @@ from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, 
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Budget, Call, Decision
+from pilotman.guardrails import Budget, Call, Decision, Policy
 from pilotman.guardrails.errors import Conflict
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Run, Supervisor, Task
@@ -31,6 +30,17 @@ async def disk_usage(host: str) -> str:
 async def open_ticket(title: str) -> str:
     """Open a ticket."""
     return "OPS-1"
+
+
+def look_first(_: Call) -> Decision:
+    return Decision.escalate("look at it first")
+
+
+def nothing_leaves(_: Call) -> Decision:
+    return Decision.deny("nothing leaves")
+
+
+SHOWN: list[tuple[Policy | None, bool]] = [(None, True), (nothing_leaves, False)]
 
 
 class Writers:
@@ -148,7 +158,7 @@ async def test_deny_wins_over_a_doubt_that_a_person_has_cleared() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("verb", "says"), [("approve", "97%"), ("reject", "bob said no: too early")])
 async def test_a_policy_may_ask_a_person_before_an_answer_leaves(verb: str, says: str) -> None:
-    desk = Writers("97% of /var is used.", answer_policy=lambda _: Decision.escalate("look at it first"))
+    desk = Writers("97% of /var is used.", answer_policy=look_first)
     async with desk.team as team:
         run = await team.run("what about web-1?", principal=alice, plan=BOTH)
         assert (run.state, run.answer, run.pending[0].kind) == ("ESCALATED", None, "answer")
@@ -161,9 +171,7 @@ async def test_a_policy_may_ask_a_person_before_an_answer_leaves(verb: str, says
 
 @pytest.mark.anyio
 async def test_a_nested_team_asks_before_its_own_answer_leaves() -> None:
-    inner = Supervisor(
-        "inner", [Specialist("a", "Looks.")], answer_policy=lambda _: Decision.escalate("look at it first")
-    )
+    inner = Supervisor("inner", [Specialist("a", "Looks.")], answer_policy=look_first)
     model = ScriptedChatModel(["The disk is full."], agent="a")
     plan = Plan((Task(task_id="t", agent="inner", goal="look"),))
     for args, says in ((None, "The disk is full."), ({"answer": "It is well."}, "It is well.")):
@@ -196,7 +204,7 @@ async def test_a_response_format_is_checked_and_can_be_read_back() -> None:
 
 @pytest.mark.anyio
 async def test_an_interim_answer_is_checked_like_any_other(tmp_path: Path) -> None:
-    for policy, shown in ((None, True), (lambda _: Decision.deny("nothing leaves"), False)):
+    for policy, shown in SHOWN:
         models: Any = [
             ScriptedChatModel([call("disk_usage", host="web-1"), "web-1: 97% of /var used."], agent="a"),
             ScriptedChatModel([call("open_ticket", title="disk")], agent="b"),
@@ -213,7 +221,7 @@ async def test_an_interim_answer_is_checked_like_any_other(tmp_path: Path) -> No
 
 @pytest.mark.anyio
 async def test_an_answer_at_the_last_moment_is_checked_like_any_other() -> None:
-    for policy, shown in ((None, True), (lambda _: Decision.deny("nothing leaves"), False)):
+    for policy, shown in SHOWN:
 
         @tool(effect="read")
         async def endless(host: str) -> str:

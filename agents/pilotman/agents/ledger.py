@@ -171,7 +171,7 @@ class Ledger:
         if row.state == "not_applied":
             return None
         lost = _lost(tool)
-        found = await self._found(call, tool, row)
+        found = await self._found_at_rest(call, tool, row)
         if found is not None and found.error is not None:
             return await self._repeat_or_ask(call, tool, row, lost)
         if found is not None:
@@ -208,7 +208,7 @@ class Ledger:
         if row is None or row.step != call.path or row.run_id != run.run_id or row.state != "intended":
             return call
         await self._wait(row, tool)
-        found = await self._found(call, tool, row)
+        found = await self._found_at_rest(call, tool, row)
         lost = _lost(tool)
         if found is None:
             await self._settle(call, row, "not_applied", ToolResult.from_dict(call.result or lost.to_dict()))
@@ -225,6 +225,25 @@ class Ledger:
         timeout = min(tool.timeout, max(0.05, run.left()))
         context = self.runner.context(key=row.key)
         return await tool.find(dict(call.args), context, timeout=timeout, threads=run.threads)
+
+    async def _found_at_rest(
+        self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow
+    ) -> ToolResult | None:
+        """What the look-up says about a write that a process began and did not see the end of.
+
+        The target may still be at it, although the process is dead: a no is believed once the time that the
+        call may take is over.
+        """
+        run = self.task.run
+        most = min(tool.timeout, self.task.wallet.budget.tool_timeout)
+        while True:
+            rest = most - (run.clock() - row.intended_at).total_seconds()
+            found = await self._found(call, tool, row)
+            if found is not None or rest <= 0:
+                return found
+            if rest >= run.left():
+                return failure("unknown_outcome", f"{tool.name} may still be under way")
+            await asyncio.sleep(min(rest, POLL_SECONDS))
 
     async def _wait(self, row: EffectRow, tool: Tool[..., Any]) -> EffectRow | None:
         """The row once nobody works on it any more; None if the time left does not allow to wait so long."""

@@ -65,7 +65,6 @@ class RunScope:
     deadline_at: datetime
     grace: float
     policy_version: str
-    waited_s: float = 0.0
     trace: str | None = None
     fresh: bool = True
     read_only: bool = False

@@ -193,9 +193,11 @@ def claim(
     run = get(connection, run_id, lock=True)
     if run.state in ENDED or not is_free(run, owner=owner, now=now, is_dead=is_dead):
         return None
-    if not run.active and holder(connection, run.tenant, run.thread_id) is not None:
+    to_cancel = run.cancel_requested is not None  # it needs no conversation for that
+    if not (run.active or to_cancel) and holder(connection, run.tenant, run.thread_id) is not None:
         return None
-    new: dict[str, Any] = {"owner": owner, "lease_until": now + lease, "active": True, "updated_at": now}
+    active = run.active or not to_cancel
+    new: dict[str, Any] = {"owner": owner, "lease_until": now + lease, "active": active, "updated_at": now}
     stored = {name: encode(value) for name, value in new.items()}
     connection.execute(_CLAIMED, {**stored, "its_run": run_id})
     return replace(run, **new)

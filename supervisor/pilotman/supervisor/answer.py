@@ -140,6 +140,8 @@ class Writer:
         schema: type[BaseModel] | None = self._team.response_format
         if schema is not None and draft.fields is None:
             return [draft.text]
+        if not draft.text.strip():
+            return ["the answer is empty"]
         return await self._unfounded(draft.text, reports)
 
     async def _unfounded(self, text: str, reports: Sequence[Report]) -> list[str]:

@@ -53,20 +53,6 @@ class Answers:
             args = self._checked(asked, args)
         elif asked.kind == "plan" and state == "approved":
             raise InvalidRequest('say what to do: args={"tasks": […]} or args={"answer": "…"}')
-        event = NewEvent(
-            kind=f"approval_{state}",
-            actor=f"user:{principal.user}",
-            data={
-                "approval_id": approval_id,
-                "tool": asked.tool,
-                "digest": asked.digest,
-                "kind": asked.kind,
-                "by": principal.user,
-                "comment": comment,
-            },
-            key=f"approval_{state}:{approval_id}",
-            at=self._clock(),
-        )
         answered = await self._journal.answer(
             approval_id,
             tenant=principal.tenant,
@@ -75,11 +61,28 @@ class Answers:
             digest=digest,
             comment=comment,
             new_args=args,
-            events=[event],
+            events=[self._event(asked, state, principal, comment)],
         )
         if asked.kind == "outcome":
             await self._settle(asked, principal, happened=state == "approved")
         return answered
+
+    def _event(self, asked: Approval, state: str, by: Principal, comment: str) -> NewEvent:
+        data = {
+            "approval_id": asked.approval_id,
+            "tool": asked.tool,
+            "digest": asked.digest,
+            "kind": asked.kind,
+            "by": by.user,
+            "comment": comment,
+        }
+        return NewEvent(
+            kind=f"approval_{state}",
+            actor=f"user:{by.user}",
+            data=data,
+            key=f"approval_{state}:{asked.approval_id}",
+            at=self._clock(),
+        )
 
     def _checked(self, asked: Approval, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments that an approver puts in place, if the tool, the plan or the answer can take them."""

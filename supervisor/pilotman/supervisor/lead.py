@@ -231,6 +231,21 @@ class Lead:
             finally:
                 self.mover.finished(scope.path)
 
+    def _brief(self, task: Task, reports: Mapping[str, Mapping[str, Any]]) -> Brief:
+        """All that the task's agent sees of the run: the reports that it depends on, no others."""
+        outer = self.scope.brief
+        needed = [Report.from_dict(reports[name]) for name in task.depends_on if name in reports]
+        return Brief(
+            task_id=task.task_id,
+            agent=task.agent,
+            goal=task.goal,
+            request=outer.request,
+            done_when=task.done_when,
+            facts={**outer.facts, **({"targets": list(task.targets)} if task.targets else {})},
+            passages=outer.passages,
+            reports=tuple(needed),
+        )
+
     def _scope(
         self,
         task: Task,
@@ -240,18 +255,7 @@ class Lead:
         base: int,
     ) -> TaskScope:
         """What the task's agent is given: narrowed purse, lease and policies, no more than it needs."""
-        run = self.scope.run
-        needed = [Report.from_dict(reports[name]) for name in task.depends_on if name in reports]
-        brief = Brief(
-            task_id=task.task_id,
-            agent=task.agent,
-            goal=task.goal,
-            request=self.scope.brief.request,
-            done_when=task.done_when,
-            facts={**self.scope.brief.facts, **({"targets": list(task.targets)} if task.targets else {})},
-            passages=self.scope.brief.passages,
-            reports=tuple(needed),
-        )
+        run, brief = self.scope.run, self._brief(task, reports)
         wallet = Wallet(
             member.budget or self.scope.wallet.budget,
             parent=self.scope.wallet,

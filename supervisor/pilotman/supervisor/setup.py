@@ -121,14 +121,29 @@ class Setup:
         deadline, waited = _deadline(row, budget, history, ports.clock())
         standing = {"deadline_at": deadline, "waited_s": waited}
         mover = Mover(journal, row, transitions, recorder, owner=self._owner, standing=standing)
-        principal = Principal.from_dict(row.principal)
-        credentials, caveat = self._credentials(principal)
         before = Before(history, conversation=await journal.tool_calls(row.tenant, row.thread_id))
+        scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
+        lead = self._root(row, scope, budget, mover)
+        self._seats.take(lead)
+        return Drive(row=row, scope=scope, mover=mover, lead=lead)
+
+    def _scope(
+        self,
+        row: RunRow,
+        recorder: Recorder,
+        budget: Budget,
+        mover: Mover,
+        before: Before,
+        *,
+        deadline: datetime,
+    ) -> RunScope:
+        ports, principal = self._ports, Principal.from_dict(row.principal)
+        credentials, caveat = self._credentials(principal)
         scope = RunScope(
             run_id=row.run_id,
             thread_id=row.thread_id,
             principal=principal,
-            journal=journal,
+            journal=self._journal,
             owner=self._owner,
             recorder=recorder,
             clock=ports.clock,
@@ -139,10 +154,9 @@ class Setup:
             circuits=self._circuits,
             writes=self._writes,
             deadline_at=deadline,
-            waited_s=waited,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             policy_version=self._policy_version,
-            fresh=len(history) < 2,
+            fresh=before.nothing,
             read_only=bool(row.request.get("read_only")),
             credentials=credentials,
             parallel=asyncio.Semaphore(budget.max_parallel),
@@ -151,13 +165,11 @@ class Setup:
             identical_calls=before.identical_calls,
             tools_used=before.tools_used,
             caveats=before.caveats,
-            passages=_passages(history, recorder),
+            passages=_passages(before.history, recorder),
         )
         if caveat is not None:
             scope.caveat(caveat)
-        lead = self._root(row, scope, budget, mover)
-        self._seats.take(lead)
-        return Drive(row=row, scope=scope, mover=mover, lead=lead)
+        return scope
 
     def _credentials(self, principal: Principal) -> tuple[Mapping[str, str], str | None]:
         """The secrets of whoever asks; without them the run does what needs none, and says so."""
@@ -218,6 +230,8 @@ class Before:
             for call in started
             if any(call["path"].startswith(path) for path in done)
         }
+        self.history = history
+        self.nothing = len(history) < 2  # it was received, no more
         self.tools_used: list[str] = [call["tool"] for call in started]
         self.caveats: list[str] = [e.data["text"] for e in history if e.kind == "caveat"]
         self.identical_calls = Counter(digest for _, digest, _ in finished)

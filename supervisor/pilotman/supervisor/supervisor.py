@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Self
 
-from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from opentelemetry.trace import TracerProvider
@@ -33,6 +32,7 @@ from pilotman.supervisor.engine import Engine
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.plan import Plan
+from pilotman.supervisor.portal import Portal, opened
 from pilotman.supervisor.reception import Arrival, Reception
 from pilotman.supervisor.records import Records
 from pilotman.supervisor.run import Run
@@ -40,15 +40,6 @@ from pilotman.supervisor.setup import Ports
 from pilotman.supervisor.state import RunState
 from pilotman.supervisor.team import Team, members
 from pilotman.supervisor.workers import Workers
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Portal(Protocol):
-    """Calls a coroutine function on the portal's event loop and waits for its result."""
-
-    def __call__(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
 class Supervisor:
@@ -202,21 +193,9 @@ class Supervisor:
             self._workers = Workers(self._engine, self._memory.journal, self.name)
         return self._workers
 
-    @contextmanager
-    def portal(self) -> Generator[Portal]:
+    def portal(self) -> AbstractContextManager[Portal]:
         """A synchronous way in: ``with team.portal() as call: run = call(team.run, …)``."""
-        with start_blocking_portal() as portal:
-
-            def call(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-                async def work() -> T:
-                    return await fn(*args, **kwargs)
-
-                return portal.call(work)
-
-            try:
-                yield call
-            finally:
-                portal.call(self.aclose)
+        return opened(self.aclose)
 
     # starting runs
 

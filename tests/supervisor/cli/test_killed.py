@@ -20,9 +20,6 @@ import pytest
 
 from pilotman.supervisor.teams.samples import sample_alert
 
-STEP = int(os.environ.get("PILOTMAN_TEST_KILL_STEP", "4"))
-"""Every which commit is tried. Each takes three processes: CI takes a sample, 1 takes them all."""
-
 CHILD = Path(__file__).with_name("killed_child.py")
 
 
@@ -117,7 +114,7 @@ def test_killed_at_each_commit_of_the_journal(tmp_path: Path, service: Service) 
     whole = Scene(tmp_path / "whole", service)
     ended = whole.triage("never")
     whole.check(json.loads(ended.stdout))
-    for number in range(1, commits(ended) + 1, STEP):
+    for number in range(1, commits(ended) + 1):
         scene = Scene(tmp_path / f"commit-{number}", service)
         killed = scene.triage(f"commit:{number}")
         if killed.returncode == -9:
@@ -128,9 +125,9 @@ def test_killed_at_each_commit_of_the_journal(tmp_path: Path, service: Service) 
 
 @pytest.mark.slow
 def test_an_approved_run_killed_at_each_commit_restarts_once(tmp_path: Path, service: Service) -> None:
-    number, killed = 1 - STEP, True
+    number, killed = 0, True
     while killed:
-        number += STEP
+        number += 1
         scene = Scene(tmp_path / f"approved-{number}", service)
         run = json.loads(scene.triage("never").stdout)
         [asked] = [a["approval_id"] for a in run["actions"] if "approval_id" in a]

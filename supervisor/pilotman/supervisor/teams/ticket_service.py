@@ -95,7 +95,7 @@ class Desk:
 
     def tickets(self, tenant: str, key: str | None, limit: int) -> list[Ticket]:
         found = self.book.tickets(tenant=tenant, limit=limit if key is None else 1_000_000)
-        named = [replace(ticket, key=ticket.key.split(_COPY, 1)[0]) for ticket in found]
+        named = found if self.dedupe else [replace(t, key=t.key.rsplit(_COPY, 1)[0]) for t in found]
         return [ticket for ticket in named if key is None or ticket.key == key][:limit]
 
 
