@@ -143,7 +143,7 @@ async def test_killed_at_each_commit(tmp_path: Path, service: str, children: Any
     number, commits = 0, None
     while commits is None:
         number += 1
-        scene = Scene(tmp_path / f"{place}-{number}", service, children)
+        scene = Scene(tmp_path / f"each-{place}-{number}", service, children)
         commits = scene.live(f"{place}:{number}", approve=True)
         await scene.end()
     assert number > 8

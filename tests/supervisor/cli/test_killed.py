@@ -115,7 +115,7 @@ def test_killed_at_each_commit_of_the_journal(tmp_path: Path, service: Service) 
     ended = whole.triage("never")
     whole.check(json.loads(ended.stdout))
     for number in range(1, commits(ended) + 1):
-        scene = Scene(tmp_path / f"commit-{number}", service)
+        scene = Scene(tmp_path / f"each-{number}", service)
         killed = scene.triage(f"commit:{number}")
         if killed.returncode == -9:
             scene.check(scene.go_on())
