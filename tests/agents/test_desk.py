@@ -427,12 +427,12 @@ async def _with_crash(at: int | None, policy: Any) -> tuple[list[Any], int]:
             recorder: Any = desk.task.run.recorder
             learn = recorder._learn
 
-            def dies(kind: str, data: Any, learn: Any = learn) -> None:
+            def dies(kind: str, data: Any, key: str, learn: Any = learn) -> None:
                 nonlocal stored
                 stored += 1
                 if stored == at:
                     raise Crash(kind)
-                learn(kind, data)
+                learn(kind, data, key)
 
             recorder._learn = dies
             try:

@@ -17,9 +17,12 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 from tests.agents.office import Office, allow_all, ask_about_writes, office, proposed
+from tests.agents.test_blocking import run_script
 
 from pilotman.agents.desk import Desk
+from pilotman.agents.models import ModelTable
 from pilotman.agents.report import Report
+from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.specialist import Kit
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.agents.tool import tool
@@ -47,7 +50,7 @@ class World:
             self.tickets.append(title)
             return f"OPS-{len(self.tickets)}"
 
-        self.tools = (look, open_ticket)
+        self.tools: tuple[Any, ...] = (look, open_ticket)
 
 
 async def seat(
@@ -377,6 +380,40 @@ async def test_its_model_calls_are_retried_and_recorded_like_ours() -> None:
         assert "retry_scheduled" in kinds
 
 
+def paraphrasing(kit: Kit) -> Runnable[Any, Any]:
+    """Tells its model what it wants in words of its own."""
+
+    async def work(_: Any) -> str:
+        asked = {"messages": [{"content": "Check out the host web-1"}]}
+        return str(await _loop(kit, asked))
+
+    return RunnableLambda(work)
+
+
+@pytest.mark.parametrize("build", [prebuilt, paraphrasing])
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_rules_that_stand_in_for_its_model_propose_no_writes(chosen: bool, build: Build) -> None:
+    async with office() as place:
+        world = World()
+        gone: list[str] = []
+
+        @tool(effect="write")  # its name sounds like a read
+        def check_out(host: str) -> str:
+            """Check a host out of the pool."""
+            gone.append(host)
+            return f"{host} is out"
+
+        world.tools = (world.tools[0], check_out)
+        ill = FaultyChatModel(ScriptedChatModel([]), faults=["timeout", "timeout", "timeout"])
+        model = ChatRules() if chosen else ill
+        request = "Check out the host web-1"
+        desk, _ = await seat(place, world, build, [], model=model, request=request)
+        desk.task.models = ModelTable.resolve(model)
+        state = await place.drive(desk)
+        assert bool(gone) is chosen
+        assert "web-1 is 97% full" in report_of(state).text
+
+
 async def test_the_kit_is_ordinary_langchain() -> None:
     async with office() as place:
         desk, model = await seat(place, World(), prebuilt, ["fine"])
@@ -429,6 +466,43 @@ async def test_an_agent_that_hangs_is_left_and_its_reads_are_kept() -> None:
         report = report_of(await place.drive(desk))
         assert report.status == "partial"
         assert "97% full" in report.text
+
+
+PROCESS = """
+import asyncio, time
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableLambda
+from pilotman.agents import Specialist
+from pilotman.guardrails import Budget, Principal
+from pilotman.supervisor import Plan, Supervisor, Task
+def sleeps(_):
+    time.sleep(3600)
+class Executes(BaseChatModel):
+    _llm_type = "executes"
+    def _generate(self, messages, *args, **kwargs):
+        sleeps(messages)
+    async def _agenerate(self, messages, *args, **kwargs):
+        await asyncio.to_thread(sleeps, messages)
+agents = [
+    Specialist("agent", "Works.", agent=lambda kit: RunnableLambda(sleeps)),
+    Specialist("model", "Works.", models=Executes()),
+]
+async def main():
+    for agent in agents:
+        async with Supervisor("team", [agent], budget=Budget(timeout=0.5)) as team:
+            plan = Plan((Task(task_id="t", agent=agent.name, goal="go"),))
+            run = await team.run("go", principal=Principal(tenant="a", user="u"), plan=plan)
+            print(run.state)
+asyncio.run(main())
+print("left")
+"""
+
+
+def test_the_process_exits_although_agent_and_model_never_end() -> None:
+    """Neither has a tool: nothing but them uses threads."""
+    done, seconds = run_script(PROCESS)
+    assert done.stdout.splitlines() == ["COMPLETED", "COMPLETED", "left"], done.stderr
+    assert seconds < 15
 
 
 async def test_cancelled_from_outside_it_ends() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.agents.office import Office, allow_all, ask_about_writes, deny_writes, office, proposed, result_of
 
 from pilotman.agents.desk import Desk
+from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.tool import tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.policy import Call, Decision, default_policy
@@ -65,6 +66,34 @@ async def test_only_leased_tools_and_valid_arguments_come_through() -> None:
         assert kinds == ["authorization", *["validation"] * 5, "authorization"]
         assert len(await place.events("run_1", "tool_call_failed")) == 7
         assert "leased: look, open_ticket, undeclared" in str(calls[1].result)
+
+
+async def test_a_model_that_repeats_what_cannot_be_called_is_stopped() -> None:
+    async with office() as place:
+        wrong = [call("look", depth=1), call("format_disk", disk="sda")]
+        model = ScriptedChatModel([wrong[0], wrong[1], wrong[0], call("look", host="web-1"), *wrong * 10])
+        desk = await seat(place, models=model)
+        state = await place.drive(desk)
+        assert "repeats a call" in str(state["report"]["caveats"])
+        assert len(model.requests) == 5, "a mistake may be mended twice"
+
+
+async def test_many_mistakes_in_one_turn_are_one() -> None:
+    async with office() as place:
+        desk = await seat(place)
+        for _ in range(3):  # after a pause the same turn is read again
+            desk.guard.propose([want("look")] * 9, path="task:t1/turn:0")
+        assert not desk.guard.is_hopeless
+
+
+async def test_a_turn_with_very_many_calls_is_one_question() -> None:
+    async with office() as place:
+        desk = await seat(place, budget=Budget(max_calls_per_tool=3))
+        calls = desk.guard.propose([want("look", host=f"web-{n}") for n in range(50)], path="task:t1/turn:0")
+        assert [call.stage for call in calls] == ["proposed"] * 4 + ["done"] * 46
+        judged = await desk.guard.guard(calls)
+        assert len(await place.open()) == 1
+        assert "first a person" in str(result_of(judged[-1]).error)
 
 
 async def test_an_undeclared_tool_is_a_write_and_denied_by_default() -> None:

@@ -40,10 +40,13 @@ def test_rules_behind_a_model_may_not_write(named: bool) -> None:
     assert rules_of(table, "worker") == [True]
 
 
-def test_an_instance_of_rules_keeps_its_own_mind() -> None:
-    table = ModelTable.resolve([scripted(), ChatRules()])
-    assert rules_of(table, "worker") == [False]
+def test_an_instance_of_rules_may_write_where_it_was_chosen() -> None:
+    chosen = ChatRules()
+    assert ModelTable.resolve(chosen).chain("worker")[0].model is chosen
+    table = ModelTable.resolve([scripted(), chosen])
+    assert rules_of(table, "worker") == [True]
     assert len(table.chain("worker")) == 2
+    assert not chosen.fallback
 
 
 def test_roles_stand_in_for_each_other() -> None:

@@ -35,12 +35,13 @@ def test_a_provider_model_by_name_does_not_retry(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.anyio
-async def test_an_instance_is_asked_once_and_not_changed() -> None:
+@pytest.mark.parametrize("own", [4, None], ids=["own count", "the SDK's count"])
+async def test_an_instance_is_asked_once_and_not_changed(own: int | None) -> None:
     calls: list[httpx.Request] = []
     given = openai.ChatOpenAI(
         model="gpt-5-mini",
         api_key="sk-test",
-        max_retries=4,
+        max_retries=own,
         http_client=httpx.Client(transport=failing(calls)),
         http_async_client=httpx.AsyncClient(transport=failing(calls)),
     )
@@ -51,7 +52,7 @@ async def test_an_instance_is_asked_once_and_not_changed() -> None:
     with pytest.raises(Exception, match="down"):
         tier.model.invoke("x")
     assert len(calls) == 2
-    assert (tier.name, given.max_retries, tier.model is given) == ("openai:gpt-5-mini", 4, False)
+    assert (tier.name, given.max_retries, tier.model is given) == ("openai:gpt-5-mini", own, False)
 
 
 def test_a_model_without_retries_stays_itself() -> None:

@@ -14,6 +14,7 @@ ACCOUNT = deed("update_account", "Update a customer's account: e-mail, phone or 
 ORDER = deed("update_order", "Change the items of an order.", ("items",))
 MAIL = deed("send_email", "Send an e-mail.", ("to", "body"))
 CANCEL_ORDER = deed("cancel_order", "Cancel an order.", ("order_id",))
+LEND = deed("lend_book", "Lend a book to the reader who asks.", ("book",))
 CANCEL_PLAN = deed("cancel_subscription", "Cancel a subscription.", ("plan",))
 
 
@@ -34,6 +35,7 @@ CANCEL_PLAN = deed("cancel_subscription", "Cancel a subscription.", ("plan",))
         (RESTART, "I want you to restart nginx"),
         (RESTART, "Could you reboot the nginx service?"),
         (REFUND, "I want a refund for order 12"),
+        (LEND, 'Please lend the book "Momo" to me'),
         (REFUND, "refund order 12 please"),
         (ONE_WORD, "Please refund order 12."),
         (ONE_WORD, "Where is my parcel? If it is lost, refund it"),

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import struct
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ async def whole(path: Path, make: Any) -> bytes:
     journal = Journal(f"sqlite:///{path}")
     await journal.start()
     await journal.create_run(make.run(), events=[make.event(text="x" * 20_000)])
+    journal.put_payload("run_1", b"a payload")
     await journal.aclose()
     return path.read_bytes()
 
@@ -151,6 +152,36 @@ async def test_damage_behind_a_good_header_is_told_when_it_is_met(tmp_path: Path
     with pytest.raises(CorruptJournal, match="damaged"):
         await journal.events("run_1", tenant="acme")
     await journal.aclose()
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        (b"RECEIVED", b"R\xffCEIVED"),
+        (b'{"max_steps"', b'{"max_steps\x01'),
+        (b"trace_parent", b"trace\xe3parent"),
+        (b"trace_parent", b"trace_parfnt"),
+        (b"cost_nusd", b"cost_nust"),
+        (b"a payload", b"a paylaod"),
+    ],
+)
+async def test_a_changed_byte_is_damage_and_no_other_error(
+    tmp_path: Path, make: Any, stored: bytes, found: bytes
+) -> None:
+    path = tmp_path / "j.db"
+    await whole(path, make)
+    path.write_bytes(path.read_bytes().replace(stored, found))
+    journal = Journal(f"sqlite:///{path}")
+    with pytest.raises(CorruptJournal, match=r"damaged|not a journal"):
+        try:
+            await journal.start()
+            await journal.run("run_1", tenant="acme")
+            await journal.payloads("run_1")
+            journal.append("run_1", [make.event("new")])
+            await journal.flush()
+        finally:
+            with suppress(CorruptJournal):
+                await journal.aclose()
 
 
 @pytest.mark.parametrize("where", ["a folder", "under a file"])

@@ -80,7 +80,8 @@ async def test_calls_of_a_conversation_are_counted_over_its_runs(journal: Journa
                     make.event(f"c{i}", kind="tool_call_completed", tool="look_up"),
                 ],
             )
-    journal.append("run_2", [make.event("w", kind="tool_call_started", tool="open")])
+    attempts = [make.event(f"w{n}", kind="tool_call_started", tool="open", path="p") for n in range(3)]
+    journal.append("run_2", attempts)
     assert await journal.tool_calls("acme", "t") == {"look_up": 4, "open": 1}
     assert await journal.tool_calls("other", "t") == {}
 

@@ -177,6 +177,35 @@ async def test_a_move_by_another_or_from_elsewhere_is_fenced(
     assert await owned.transitions("run_1", tenant="acme") == []
 
 
+async def test_moves_that_nobody_waits_for_keep_their_place_among_events(owned: Journal, make: Any) -> None:
+    owned.append("run_1", [make.event("before")])
+    step = make.move(1, "RECEIVED", "PLANNED")
+    owned.ride_move("run_1", owner="me", transition=step, events=[make.event("moved")], changes={})
+    owned.append("run_1", [make.event("behind")])
+    await owned.move("run_1", owner="me", transition=make.move(2, "PLANNED", "EXECUTING"), events=[])
+    story = await owned.story("run_1", tenant="acme")
+    assert (story.run.state, [t.number for t in story.transitions]) == ("EXECUTING", [1, 2])
+    assert [e.seq for e in story.events] == [1, 2, 3, 4]
+
+
+async def test_a_move_that_nobody_waits_for_and_that_fails_stops_what_comes_behind(
+    owned: Journal, make: Any
+) -> None:
+    step = make.move(1, "EXECUTING", "VALIDATING")
+    owned.ride_move("run_1", owner="me", transition=step, events=[make.event("moved")], changes={})
+    owned.append("run_1", [make.event("behind")])
+    with pytest.raises(Fenced):
+        await owned.move("run_1", owner="me", transition=make.move(1, "RECEIVED", "PLANNED"), events=[])
+    story = await owned.story("run_1", tenant="acme")
+    assert (story.run.state, len(story.events), story.transitions) == ("RECEIVED", 1, [])
+
+
+async def test_a_run_that_has_ended_is_nobodys(owned: Journal, make: Any) -> None:
+    await owned.move("run_1", owner="me", transition=make.move(1, "RECEIVED", "FAILED"), events=[])
+    run = await owned.run("run_1", tenant="acme")
+    assert (run.owner, run.lease_until, run.active) == (None, None, False)
+
+
 async def test_the_same_move_twice_is_done_once(owned: Journal, make: Any) -> None:
     step = make.move(1, "RECEIVED", "PLANNED")
     moves = [owned.move("run_1", owner="me", transition=step, events=[]) for _ in range(5)]

@@ -18,12 +18,14 @@ Try: TypeAlias = Callable[[Journal, dict[str, str]], Awaitable[Any]]
 
 BY_ID: dict[str, Try] = {
     "run": lambda j, i: j.run(i["run"], tenant=i["tenant"]),
+    "story": lambda j, i: j.story(i["run"], tenant=i["tenant"]),
     "transitions": lambda j, i: j.transitions(i["run"], tenant=i["tenant"]),
     "request_cancel": lambda j, i: j.request_cancel(i["run"], tenant=i["tenant"], reason="x"),
     "events": lambda j, i: j.events(i["run"], tenant=i["tenant"]),
     "payload": lambda j, i: j.payload(i["run"], i["payload"], tenant=i["tenant"]),
     "redact_payload": lambda j, i: j.redact_payload(i["run"], i["payload"], tenant=i["tenant"], reason="x"),
     "effects": lambda j, i: j.effects(i["run"], tenant=i["tenant"]),
+    "actions": lambda j, i: j.actions(i["run"], tenant=i["tenant"]),
     "effect": lambda j, i: j.effect(i["effect"], tenant=i["tenant"]),
     "approval": lambda j, i: j.approval(i["approval"], tenant=i["tenant"]),
     "answer": lambda j, i: j.answer(i["approval"], tenant=i["tenant"], state="approved", by=EVE),

@@ -176,6 +176,22 @@ async def test_alerts_find_their_runbooks_and_strangers_find_none(
     assert refused >= 0.9
 
 
+@needs_data
+async def test_alerts_in_other_words_than_their_rules_find_their_runbooks(
+    embedding: Embeddings | None,
+) -> None:
+    told = json.loads((HERE / "rephrased_alerts.json").read_text())
+    corpus = Corpus([FolderSource(DATA / "runbooks")], embedding=embedding)
+    found = await searched(corpus, (f"{alert['summary']}\n{alert['description']}" for alert in told))
+    first = share(sources(s)[:1] == [alert["expected"]] for s, alert in zip(found, told, strict=True))
+    three = share(alert["expected"] in sources(s)[:3] for s, alert in zip(found, told, strict=True))
+    covered = share(snapshot.covered for snapshot in found)
+    print(f"\n{corpus.mode:8} rephrased first {first:.0%}, among three {three:.0%}, covered {covered:.0%}")
+    assert three >= 0.95
+    assert first >= 0.75
+    assert covered >= 0.85
+
+
 def coverages(snapshots: Iterable[Snapshot]) -> list[float]:
     return [snapshot.coverage for snapshot in snapshots]
 

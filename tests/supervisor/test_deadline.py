@@ -100,6 +100,22 @@ async def test_a_model_does_not_keep_the_run(model: BaseChatModel) -> None:
     assert run.caveats
 
 
+@pytest.mark.anyio
+async def test_credentials_that_never_come_do_not_keep_the_run() -> None:
+    def vault(_: Principal) -> dict[str, str]:
+        time.sleep(3600)
+        return {}
+
+    model = ScriptedChatModel(["web-1 is there."])
+    settings: Any = {"models": model, "credentials": vault, "budget": Budget(timeout=DEADLINE)}
+    started = time.monotonic()
+    async with Supervisor("t", [Specialist("looker", "Looks.")], **settings) as team:
+        run = await team.run("look at web-1", principal=alice, plan=PLAN)
+    assert time.monotonic() - started < DEADLINE
+    assert (run.state, run.answer) == ("COMPLETED", "web-1 is there.")
+    assert "there are no credentials: TimeoutError" in run.caveats
+
+
 class Hanging:
     """Documents that never come."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import HumanMessage
+from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
 
@@ -21,13 +25,14 @@ from pilotman.supervisor.embed import GUEST
 
 alice = Principal(tenant="acme", user="alice")
 ASKED = {"messages": [HumanMessage("web-1 is out of disk: open a ticket")]}
+DRAFT = "See ticket OPS-471199."
 PLAN = '{"tasks": [{"task_id": "t", "agent": "operator", "goal": "open a ticket"}]}'
 
 
 class Desk:
     """A team whose model is scripted, and what it wrote."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, turns: Sequence[Any] = (), *, memory: Memory | None = None, **kwargs: Any) -> None:
         self.opened: list[str] = []
 
         @tool(effect="write")
@@ -36,9 +41,10 @@ class Desk:
             self.opened.append(title)
             return "OPS-1"
 
-        self.model = ScriptedChatModel([PLAN, call("open_ticket", title="disk"), "Opened OPS-1."], **kwargs)
+        script = turns or [PLAN, call("open_ticket", title="disk"), "Opened OPS-1."]
+        self.model = ScriptedChatModel(script, **kwargs)
         agents = [Specialist("operator", "Opens tickets.", tools=[open_ticket])]
-        self.team = Supervisor("desk", agents, models=self.model)
+        self.team = Supervisor("desk", agents, models=self.model, memory=memory)
 
 
 class Listener(AsyncCallbackHandler):
@@ -111,13 +117,13 @@ async def test_the_graph_itself_runs_only_inside_a_run() -> None:
 @pytest.mark.parametrize("mode", ["messages", "updates", "values", "custom", "debug", "tasks"])
 async def test_no_stream_shows_a_draft(mode: Any) -> None:
     desk = Desk()
-    desk.model = ScriptedChatModel([PLAN, "See ticket OPS-471199.", "Nothing was opened."])
+    desk.model = ScriptedChatModel([PLAN, DRAFT, "Nothing was opened."])
     desk.team = Supervisor("desk", [Specialist("operator", "Opens tickets.")], models=desk.model)
     config: Any = {"configurable": {"thread_id": "1"}}
     host = host_of(desk)
     seen = [str(part) async for part in host.astream(ASKED, config, stream_mode=mode, subgraphs=True)]
-    assert not any("OPS-471199" in part for part in seen)
-    assert "OPS-471199" not in str(await host.aget_state(config, subgraphs=True))
+    assert not any(DRAFT in part for part in seen)
+    assert DRAFT not in str(await host.aget_state(config, subgraphs=True))
     assert "Nothing was opened." in str((await host.aget_state(config)).values)
     desk.model.assert_exhausted()
     await desk.team.aclose()
@@ -177,6 +183,49 @@ async def test_two_teams_in_one_host_do_not_mix_their_runs() -> None:
     assert {message.content for message in ended["messages"][1:]} == {"one has looked", "two has looked"}
     for team in teams:
         await team.aclose()
+
+
+class Context(TypedDict):
+    user: Principal
+
+
+@pytest.mark.anyio
+async def test_a_host_s_checkpointer_carries_a_waiting_run_into_another_process(tmp_path: Path) -> None:
+    """Its context says who asks; a day lies between, and nothing but files."""
+    config: Any = {"configurable": {"thread_id": "1"}}
+    asked: Any = ASKED
+    opened: list[list[str]] = []
+    for turns in ([PLAN, call("open_ticket", title="disk")], ["Opened OPS-1."]):
+        desk = Desk(turns, memory=Memory(f"sqlite:///{tmp_path}/ours.db"))
+        builder = StateGraph(MessagesState, context_schema=Context)
+        builder.add_node("team", desk.team.as_graph(principal=lambda config, context: context["user"]))
+        builder.add_edge(START, "team")
+        async with AsyncSqliteSaver.from_conn_string(f"{tmp_path}/host.db") as saver:
+            host = builder.compile(checkpointer=saver)
+            if asked is not ASKED:
+                [question] = await desk.team.approvals(principal=alice)
+                await desk.team.approve(question.approval_id, digest=question.digest, principal=alice)
+            ended = await host.ainvoke(asked, config, context={"user": alice})
+            await desk.team.aclose()
+        opened.append(desk.opened)
+        asked = Command(resume=True)
+    assert opened == [[], ["disk"]]
+    assert ended["messages"][-1].content == "Opened OPS-1."
+
+
+@pytest.mark.anyio
+async def test_it_is_a_runnable_and_shows_no_draft_in_a_chain_s_events() -> None:
+    team = Supervisor(
+        "desk",
+        [Specialist("operator", "Opens tickets.")],
+        models=ScriptedChatModel([PLAN, DRAFT, "Nothing."]),
+    )
+    question: Runnable[str, Any] = RunnableLambda(lambda text: {"messages": [HumanMessage(text)]})
+    chain = question | team.as_graph()
+    events: list[Any] = [event async for event in chain.astream_events("what was opened?", version="v2")]
+    assert "Nothing." in str(events[-1]["data"]["output"])
+    assert not any(DRAFT in str(event) or "chat_model" in event["event"] for event in events)
+    await team.aclose()
 
 
 @pytest.mark.anyio

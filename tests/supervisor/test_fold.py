@@ -196,6 +196,17 @@ def test_a_write_that_an_earlier_run_made_is_said_to_be_applied() -> None:
     assert run.actions[0].effect == "irreversible"
 
 
+@pytest.mark.parametrize("status", ["applied", "not_applied", "unknown"])
+def test_a_write_that_an_earlier_run_began_is_settled_here(status: str) -> None:
+    journal = decided(Journal(), "allow").add(
+        f"effect_{status}", path=STEP, tool="open_ticket", effect_id="eff_0", message=""
+    )
+    asked = [approval("approved", step=STEP)]
+    assert status_of(fold(row(), journal.events, asked)) == [("open_ticket", status, asked[0].approval_id)]
+    own = effect("applied", effect_id="eff_0")
+    assert status_of(fold(row(), journal.events, effects=[own])) == [("open_ticket", "applied", None)]
+
+
 @pytest.mark.parametrize(
     "rows", [[effect("applied"), effect("unknown", effect_id="eff_2", step="task:t2/turn:0/call:0")]]
 )

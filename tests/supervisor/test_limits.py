@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.prices import Price, PriceTable
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Budget, Call, Decision, Principal
+from pilotman.guardrails import Budget, Call, Decision, Policy, Principal
 from pilotman.memory import Memory
 from pilotman.supervisor import Plan, Run, Supervisor, Task
 
@@ -146,6 +147,90 @@ async def test_what_was_counted_and_used_before_a_pause_still_counts(tmp_path: P
         assert seen[0] == ("look", "look")
         assert (run.state, [a.kind for a in run.pending]) == ("ESCALATED", ["repeat"])
         assert run.usage.tool_calls == 4, "two looks, one ticket, one more look"
+
+
+LOOK = LOOKS[0]
+OPEN: Any = call("open_ticket", title="disk")
+
+
+def ask_about_writes(proposed: Call) -> Decision:
+    return Decision.allow() if proposed.effect == "read" else Decision.escalate("ask")
+
+
+def desk_at(url: str, turns: list[Any], policy: Policy, limit: int) -> Supervisor:
+    operator = Specialist("operator", "Does it.", tools=[look, Desk([]).tool()])
+    settings: Any = {"models": ScriptedChatModel(turns), "memory": Memory(url), "policy": policy}
+    budget = Budget(max_calls_per_tool=limit, max_parallel=1)
+    return Supervisor("desk", [operator], budget=budget, **settings)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("before", "after", "limit"),
+    [
+        ([LOOK, LOOK, "web-0 is fine", OPEN], [LOOK, "Done."], 5),
+        ([LOOK, LOOK, "web-0 is fine", OPEN], [*LOOKS[1:3], "Done."], 3),
+        ([*LOOKS[:2], "They are fine.", OPEN], [*LOOKS[2:4], "Done."], 3),
+        ([LOOK, "web-0 is fine", LOOKS[1], OPEN], [*LOOKS[2:4], "Done."], 3),
+        ([*LOOKS[:2], "They are fine.", OPEN], [LOOKS[2], "Done."], 3),
+    ],
+    ids=["identical", "answered from the record", "another task", "the same task", "not too many"],
+)
+async def test_the_counts_are_the_same_with_and_without_a_pause(
+    tmp_path: Path, before: list[Any], after: list[Any], limit: int
+) -> None:
+    async with desk_at("sqlite://", [*before, *after], yes, limit) as team:
+        at_once = await team.run("look and open", principal=alice, plan=TWO)
+    url = f"sqlite:///{tmp_path}/j.db"
+    async with desk_at(url, before, ask_about_writes, limit) as team:
+        run = await team.run("look and open", principal=alice, plan=TWO)
+        await team.approve(run.pending[0].approval_id, principal=bob)
+    async with desk_at(url, after, ask_about_writes, limit) as team:
+        paused = await team.resume(run.run_id, principal=alice)
+    seen = [(run.state, [a.kind for a in run.pending], run.usage.tool_calls) for run in (at_once, paused)]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.anyio
+async def test_calls_of_a_task_that_still_waits_count(tmp_path: Path) -> None:
+    url, plan = f"sqlite:///{tmp_path}/j.db", Plan((TWO.tasks[0], replace(TWO.tasks[1], depends_on=())))
+    first = [*LOOKS[:2], OPEN, LOOKS[2], call("open_ticket", title="logs")]
+    async with desk_at(url, first, ask_about_writes, 3) as team:
+        run = await team.run("look and open", principal=alice, plan=plan)
+        [asked] = [a for a in run.pending if a.step.startswith("task:b")]
+        await team.approve(asked.approval_id, principal=bob)
+    async with desk_at(url, [LOOKS[3], "Done."], ask_about_writes, 3) as team:
+        run = await team.resume(run.run_id, principal=alice)
+    assert [a.kind for a in run.pending] == ["call", "repeat"], "three looks were made, this is the fourth"
+
+
+@pytest.mark.anyio
+async def test_a_person_s_yes_starts_the_counts_again_also_after_a_pause(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/j.db"
+    async with desk_at(url, [*LOOKS[:3], "They are fine.", OPEN], ask_about_writes, 2) as team:
+        run = await team.run("look and open", principal=alice, plan=TWO)
+        for kind in ("repeat", "call"):
+            assert [a.kind for a in run.pending] == [kind]
+            await team.approve(run.pending[0].approval_id, principal=bob)
+            run = await team.resume(run.run_id, principal=alice) if kind == "repeat" else run
+    async with desk_at(url, [*LOOKS[3:5], "Done."], ask_about_writes, 2) as team:
+        assert (await team.resume(run.run_id, principal=alice)).state == "COMPLETED"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("verb", "looks"), [("approve", 3), ("reject", 2)])
+async def test_a_question_about_repetition_is_asked_once_if_the_parked_graphs_are_lost(
+    tmp_path: Path, verb: str, looks: int
+) -> None:
+    url = f"sqlite:///{tmp_path}/j.db"
+    async with desk_at(url, LOOKS[:3], yes, 2) as team:
+        run = await team.run("look", principal=alice, plan=ONE)
+        await getattr(team, verb)(run.pending[0].approval_id, principal=bob)
+    for parked in tmp_path.glob("j.checkpoints*"):
+        parked.unlink()
+    async with desk_at(url, ["web-0 is fine"], yes, 2) as team:
+        run = await team.resume(run.run_id, principal=alice)
+    assert (run.state, run.usage.tool_calls, len(run.approvals)) == ("COMPLETED", looks, 1)
 
 
 @pytest.mark.anyio

@@ -194,6 +194,27 @@ async def test_optional_tasks_are_not_started_when_all_others_went_well() -> Non
         events = await history(team, run)
     assert (run.state, works.log) == ("COMPLETED", ["+a", "-a"])
     assert [e.data["task_id"] for e in events if e.kind == "task_skipped"] == ["b"]
+    assert run.answer == "a is done", "what was not needed is not talked about, nor does it cost a model call"
+
+
+@pytest.mark.anyio
+async def test_while_a_person_is_asked_optional_tasks_wait() -> None:
+    @tool(effect="write")
+    async def note(text: str) -> str:
+        """Write a note."""
+        return "noted"
+
+    works = Works("b")
+    works.gates["b"].set()
+    models = [ScriptedChatModel([call("note", text="x"), "Noted."], agent="a"), *works.models()]
+    agents = [Specialist("a", "Notes.", tools=[note]), works.agent("b")]
+    plan = Plan((task("b", optional=True), task("a")))
+    async with Supervisor("t", agents, models=models) as team:
+        run = await team.run("note x", principal=alice, plan=plan)
+        assert (run.state, works.log) == ("ESCALATED", [])
+        await team.approve(run.pending[0].approval_id, principal=bob)
+        run = await team.resume(run.run_id, principal=alice)
+    assert (run.state, run.answer, works.log) == ("COMPLETED", "Noted.", [])
 
 
 @pytest.mark.anyio
@@ -368,3 +389,17 @@ async def test_a_nested_team_with_a_memory_of_its_own_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="memory of its own"):
         Supervisor("outer", [Supervisor("inner", [LOOKER], memory=Memory())])
+
+
+@pytest.mark.anyio
+async def test_a_tool_s_name_stands_for_one_tool_in_a_team() -> None:
+    @tool(effect="read", name="look")
+    async def another(network: str) -> str:
+        """Look at a network."""
+        return f"{network} is slow"
+
+    clash = Specialist("netter", "Looks at networks.", tools=[another])
+    for others in ([clash], [Supervisor("inner", [clash])]):
+        with pytest.raises(ConfigurationError, match="two different tools named look"):
+            Supervisor("t", [LOOKER, *others])
+    Supervisor("t", [LOOKER, Specialist("netter", "Looks too.", tools=[look])])

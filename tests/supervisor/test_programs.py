@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from langchain_core.tools import tool as lc_tool
 
 from pilotman.agents import Kit, Specialist, Tool, ToolContext, tool
 from pilotman.agents.testing import ScriptedChatModel, call, faulty
-from pilotman.guardrails import Breaker, Budget, Decision, Principal, Retry
+from pilotman.guardrails import Breaker, Budget, Call, Decision, Principal, Retry
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Supervisor, Task
@@ -79,7 +80,13 @@ async def test_supervisors_are_nested_and_a_known_workflow_needs_no_planner() ->
         [Specialist("logs", "Reads logs.", tools=[search_logs])],
         description="Finds storage faults.",
     )
-    triage = Supervisor("triage", [network, storage], budget=Budget(max_steps=60, timeout=60.0, max_depth=2))
+    small = ScriptedChatModel(["Nothing is known."] * 20)
+    triage = Supervisor(
+        "triage",
+        [network, storage],
+        models={"planner": ["pilotman:rules"], "worker": [small, "pilotman:rules"]},
+        budget=Budget(max_steps=60, max_cost_usd=0.50, timeout=60.0, max_depth=2),
+    )
     known = Plan(
         (
             Task(task_id="net", agent="network", goal="is it the network?"),
@@ -140,6 +147,20 @@ async def test_foreign_agents_are_governed_from_inside_and_closed_graphs_are_one
     model.assert_exhausted()
 
 
+@pytest.mark.anyio
+async def test_a_notebook_draws_the_team_shows_the_run_and_reads_its_events(tmp_path: Path) -> None:
+    team: Any = Supervisor(
+        "lab", [Specialist("reader", "Reads papers.")], memory=Memory(f"sqlite:///{tmp_path}/lab.db")
+    )
+    assert "image/svg+xml" in team.graph._repr_mimebundle_()
+    run: Any = await team.run("Which paper says so?", principal=alice)
+    assert "COMPLETED" in run._repr_html_()
+    seen = [(event.seq, event.kind, event.actor) async for event in team.events(run.run_id, principal=alice)]
+    assert seen[0] == (1, "run_started", "user:alice")
+    assert [seq for seq, _, _ in seen] == list(range(1, len(seen) + 1))
+    await team.aclose()
+
+
 def test_a_script_needs_no_async() -> None:
     team = Supervisor("lab", [Specialist("reader", "Reads papers.")])
     with team.portal() as call_in:
@@ -194,6 +215,56 @@ class TestATeam:
 
     def test_the_function_itself(self) -> None:
         assert self._tool().fn("x") == "T-1"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("hour", "state"), [(9, "COMPLETED"), (20, "ESCALATED")])
+async def test_several_policies_must_agree_and_silence_denies_a_write(hour: int, state: str) -> None:
+    def no_mail(proposed: Call) -> Decision | None:
+        """Mail may not leave once the vault was read."""
+        return Decision.deny("the vault was read") if proposed.tool == "send_mail" else None
+
+    def in_working_hours(proposed: Call) -> Decision | None:
+        late = proposed.effect != "read" and proposed.now.hour >= 18
+        return Decision.escalate("outside working hours") if late else None
+
+    def sres_restart(proposed: Call) -> Decision | None:
+        known = proposed.tool == "restart" and "sre" in proposed.principal.roles
+        return Decision.allow("SREs restart services") if known else None
+
+    @tool(effect="irreversible")
+    async def restart(service: str) -> str:
+        """Restart a service."""
+        return f"{service} is up"
+
+    @tool(effect="egress")
+    async def send_mail(body: str) -> str:
+        """Send mail."""
+        return "sent"
+
+    @tool(effect="write")
+    async def note(text: str) -> str:
+        """Write a note."""
+        return "noted"
+
+    turn = [call("send_mail", body="x"), call("note", text="x"), call("restart", service="nginx")]
+    model = ScriptedChatModel([*turn, "Restarted."])
+    operator = Specialist("operator", "Restarts things.", tools=[restart, send_mail, note])
+    team = Supervisor(
+        "ops",
+        [operator],
+        models=model,
+        policy=[no_mail, in_working_hours, sres_restart],
+        clock=lambda: datetime.now(UTC).replace(hour=hour),
+    )
+    sre = Principal(tenant="acme", user="alice", roles=frozenset({"sre"}))
+    plan = Plan((Task(task_id="t", agent="operator", goal="restart nginx"),))
+    async with team:
+        run = await team.run("restart nginx", principal=sre, plan=plan)
+    by_day = {"send_mail": "denied", "note": "denied", "restart": "applied"}
+    by_night = {"send_mail": "denied", "note": "waiting"}  # and there the agent waits too
+    assert run.state == state
+    assert {a.tool: a.status for a in run.actions} == (by_day if state == "COMPLETED" else by_night)
 
 
 @pytest.mark.anyio

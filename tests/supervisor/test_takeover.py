@@ -216,6 +216,7 @@ async def test_a_dead_process_s_run_is_taken_over_at_once(tmp_path: Path) -> Non
     with child(url, "hang") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "began 1\n"
+        await asyncio.sleep(0.2)  # what it wrote down without waiting is stored after a moment
         os.kill(process.pid, signal.SIGKILL)
     slow = Slow(url)
     slow.gate.set()

@@ -256,3 +256,67 @@ async def test_citations_are_those_of_the_run_s_own_snapshot(tmp_path: Path) -> 
         assert len(run.citations) == cites, (said, run.answer, run.caveats)
         if cites:
             assert run.citations[0].quote == "Delete rotated journals"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("All is in hand.", False),
+        ("The payment provider rejected the card.", False),
+        ("bob said no: too risky.", True),
+        ("The ticket was not approved.", True),
+    ],
+)
+async def test_a_rejection_stands_in_the_answer_whatever_the_writer_makes_of_it(
+    words: str, told: bool
+) -> None:
+    desk = Desk([call("open_ticket", title="disk"), "I have looked: the provider rejected the card.", words])
+    async with desk.team as team:
+        run = await team.run(
+            "open a ticket: the payment provider rejected the card", principal=alice, plan=ONE
+        )
+        await team.reject(run.pending[0].approval_id, principal=bob, comment="too risky")
+        run = await team.resume(run.run_id, principal=alice)
+    told_by_us = "" if told else "\n\nNot done: open_ticket, rejected (by bob: too risky)"
+    assert (run.state, run.answer) == ("COMPLETED", words + told_by_us)
+
+
+@pytest.mark.anyio
+async def test_a_rejection_is_a_caveat_beside_a_structured_answer() -> None:
+    class Verdict(BaseModel):
+        verdict: str
+
+    turns: list[Any] = [call("open_ticket", title="disk"), "I have looked."]
+    turns.append(Verdict(verdict="fine").model_dump_json())
+    async with Desk(turns, response_format=Verdict).team as team:
+        run = await team.run("open a ticket", principal=alice, plan=ONE)
+        await team.reject(run.pending[0].approval_id, principal=bob)
+        run = await team.resume(run.run_id, principal=alice)
+    assert run.answer_as(Verdict).verdict == "fine"
+    assert "Not done: open_ticket, rejected (by bob)" in run.caveats
+
+
+@pytest.mark.anyio
+async def test_what_another_run_has_done_may_be_claimed() -> None:
+    """The same write, asked for again: it is there, this run did not make it, and its answer may say so."""
+
+    @tool(effect="write", key_scope="tenant", idempotency_key="{title}")
+    async def open_ticket(title: str) -> str:
+        """Open a ticket."""
+        return "OPS-1"
+
+    agents = [Specialist("a", "Opens tickets.", tools=[open_ticket]), Specialist("b", "Knows about logs.")]
+    opens = ScriptedChatModel([call("open_ticket", title="disk"), "It is OPS-1."] * 2, agent="a")
+    knows = ScriptedChatModel(["The logs rotate daily."] * 2, agent="b")
+    writer = ScriptedChatModel(["I opened a ticket, OPS-1."] * 2)
+    async with Supervisor(
+        "t", agents, models={"worker": [opens, knows], "writer": writer}, policy=yes
+    ) as team:
+        runs = [await team.run("open a ticket", principal=alice, plan=BOTH) for _ in range(2)]
+    assert [run.answer for run in runs] == ["I opened a ticket, OPS-1."] * 2
+    assert [[(a.status, a.message) for a in run.actions] for run in runs] == [
+        [("applied", "")],
+        [("applied", "already applied by an earlier run")],
+    ]
+    writer.assert_exhausted()

@@ -48,7 +48,8 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
     async def start(
         body: dict[str, str], who: Who, idempotency_key: Annotated[str | None, Header()] = None
     ) -> Run:
-        return await desk.submit(body, principal=who, idempotency_key=idempotency_key)
+        thread_id = body.get("thread_id")
+        return await desk.submit(body, principal=who, idempotency_key=idempotency_key, thread_id=thread_id)
 
     async def events(run_id: str, who: Who, last_event_id: Annotated[int, Header()] = 0) -> StreamingResponse:
         async def sse() -> AsyncIterator[str]:
@@ -70,7 +71,7 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
     transport = httpx.ASGITransport(app=app)
     headers = {"x-user": "alice"}
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://app") as web:
-        body = {"text": "write a note that says hello"}
+        body = {"text": "write a note that says hello", "thread_id": "c"}
         first = await web.post("/runs", json=body, headers={**headers, "idempotency-key": "k"})
         again = await web.post("/runs", json=body, headers={**headers, "idempotency-key": "k"})
         assert first.status_code == 202, first.text
@@ -87,4 +88,11 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
             if "run_completed" in rest:
                 break
         assert "run_completed" in rest
-        assert (await desk.get(run_id, principal=alice)).state == "COMPLETED"
+        done = await desk.get(run_id, principal=alice)
+        assert (done.state, done.thread_id) == ("COMPLETED", "c")
+        second = (await web.post("/runs", json=body, headers=headers)).json()["run_id"]
+        assert "approval_requested" in (await web.get(f"/runs/{second}/events", headers=headers)).text
+        [asked] = (await web.get("/approvals", headers=headers)).json()
+        decided = await web.post(f"/approvals/{asked['approval_id']}", params={"ok": False}, headers=headers)
+        assert decided.json()["state"] == "rejected"
+        assert "rejected" in str((await desk.resume(second, principal=alice)).answer)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.body import Body
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import classify
 from pilotman.agents.isolation import isolated
+from pilotman.agents.output import WrongOutput, runs_no_code, wrong_output
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.guardrails.policy import Effect
 
-
-@dataclass(frozen=True)
-class Returned:
-    """What a body returned. It may itself be a ``ToolResult``."""
-
-    value: Any
+T = TypeVar("T")
 
 
 async def attempt(
@@ -28,16 +23,30 @@ async def attempt(
     values: Mapping[str, Any],
     ctx: ToolContext,
     *leading: Any,
+    convert: Callable[[Any], T],
     timeout: float,
     threads: Threads,
     effect: Effect,
-) -> Returned | ToolResult:
-    """Run ``body`` once, at most ``timeout`` seconds. Failures are values; only cancellation raises."""
+) -> T | ToolResult:
+    """Run ``body`` once, at most ``timeout`` seconds, and give what ``convert`` makes of its value.
+
+    Failures are values; only cancellation raises.
+    """
     if timeout <= 0:
         return ToolResult.failed(ToolError.of("timeout", "no time was left; it was not started"))
     threads.adopt(asyncio.get_running_loop())
+    reads = effect == "read"
     try:
-        work = body(values, ctx, threads, *leading)
-        return Returned(await bounded(work, timeout, context=isolated()))
+        work = _converted(body(values, ctx, threads, *leading), convert, threads)
+        return await bounded(work, timeout, context=isolated(), interrupts=reads)
+    except WrongOutput as error:
+        return wrong_output(error, may_have_acted=not reads)
     except Exception as error:
         return ToolResult.failed(classify(error, effect=effect))
+
+
+async def _converted(work: Awaitable[Any], convert: Callable[[Any], T], threads: Threads) -> T:
+    value = await work
+    if runs_no_code(value):
+        return convert(value)
+    return await threads.run(convert, value)  # reading an object may take for ever

@@ -9,11 +9,12 @@ LangChain or LangGraph call put into context variables is taken off for the time
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from langchain_core.globals import get_debug
@@ -28,11 +29,15 @@ from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.messages import from_langchain, text_of, to_langchain
 from pilotman.agents.structured import ModelGarbage, schema_tool, structured
 from pilotman.agents.tokens import estimate_tokens
+from pilotman.guardrails.digest import canonical
 
-__all__ = ["ChatReply", "ModelGarbage", "chat", "structured"]
+__all__ = ["ChatReply", "chat", "structured"]
 
 T = TypeVar("T")
 _CAPS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "max_new_tokens", "num_predict")
+MAX_REPLY = 1 << 18
+"""Bytes of a reply as JSON: far more than the tokens that a call may use make."""
+_LONGEST_PROBLEM = 1_000
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -40,13 +45,15 @@ _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 class ChatReply:
     """What the model said, as a plain message (see ``messages.py``), and what it used.
 
-    ``estimated``: the provider gave no token counts, ours (an upper bound) stand in.
+    ``estimated``: the provider gave no token counts, ours (an upper bound) stand in. ``problem``: why nobody
+    can use it, in words that the model can act on; it is paid for all the same.
     """
 
     message: dict[str, Any]
     input_tokens: int
     output_tokens: int
     estimated: bool
+    problem: str = ""
 
 
 async def chat(
@@ -67,16 +74,15 @@ async def chat(
 
     Raises:
         TimeoutError: no reply within ``timeout`` seconds; the call was abandoned.
-        ModelGarbage: a reply that cannot be used, and why.
         Exception: whatever the provider raised.
     """
     bound = _bind(_capped(model, max_output_tokens), tools, schema)
     sent = [to_langchain(message) for message in messages]
+    threads.adopt(asyncio.get_running_loop())
     with _unheard():
-        message = await bounded(_ask(bound, sent, threads), timeout)
+        message = await bounded(_ask(bound, sent, threads), timeout, interrupts=True)
     reply = _reply(message, [*messages, *tools])
-    _check(reply.message, schema)
-    return reply
+    return replace(reply, problem=_problem(reply.message, schema)[:_LONGEST_PROBLEM])
 
 
 def _ask(bound: Runnable[Any, Any], sent: list[BaseMessage], threads: Threads) -> Awaitable[BaseMessage]:
@@ -164,23 +170,32 @@ def _capped(model: BaseChatModel, cap: int | None) -> BaseChatModel:
 def _reply(message: BaseMessage, sent: list[Any]) -> ChatReply:
     plain = from_langchain(message)
     usage = message.usage_metadata if isinstance(message, AIMessage) else None
-    if usage:
-        used = {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"]}
-        return ChatReply(message=plain, estimated=False, **used)
+    if usage and usage["input_tokens"] > 0:  # no prompt is empty
+        read, written = usage["input_tokens"], usage["output_tokens"]
+        return ChatReply(message=plain, input_tokens=read, output_tokens=written, estimated=False)
     said = [plain["content"], plain.get("tool_calls", [])]
     return ChatReply(
         message=plain, input_tokens=estimate_tokens(sent), output_tokens=estimate_tokens(said), estimated=True
     )
 
 
-def _check(message: Mapping[str, Any], schema: type[BaseModel] | None) -> None:
-    """Refuse a reply that nobody can use."""
-    if schema is not None:
-        structured(message, schema)
-        return
+def _problem(message: Mapping[str, Any], schema: type[BaseModel] | None) -> str:
+    """Why nobody can use this reply; empty if it is good."""
+    try:
+        size = len(canonical(message))
+        if size > MAX_REPLY:
+            return f"the reply is too long: {size} bytes, at most {MAX_REPLY}"
+        if schema is not None:
+            structured(message, schema)
+            return ""
+    except TypeError as error:  # a lone surrogate, for one
+        return f"the reply is not JSON: {error}"
+    except ModelGarbage as error:
+        return str(error)
     text = text_of(message["content"])
     if _NOT_TEXT.search(text):
-        raise ModelGarbage("the reply holds control characters: it is not text")
-    if not text.strip() and not message.get("tool_calls"):
-        broken = message.get("invalid_tool_calls")
-        raise ModelGarbage(f"a tool call could not be read: {broken}" if broken else "the reply is empty")
+        return "the reply holds control characters: it is not text"
+    if text.strip() or message.get("tool_calls"):
+        return ""
+    broken = message.get("invalid_tool_calls")
+    return f"a tool call could not be read: {broken}" if broken else "the reply is empty"

@@ -81,6 +81,8 @@ class Desk:
             if any(call.stage != "done" for call in calls):
                 return calls, None
             messages += [call.message() for call in calls]
+            if self.guard.is_hopeless:
+                raise Unavailable("the model repeats a call that cannot be made")
             return [], None
         wrong = grounding.problems(reply.text, self.evidence(messages))
         if not wrong:

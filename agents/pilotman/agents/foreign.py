@@ -212,6 +212,7 @@ class Seat:
             Exception: whatever it raised itself.
         """
         request = {"messages": [{"role": "user", "content": text}]}
+        self._desk.task.run.threads.adopt(self._loop)
         try:
             output = await bounded(_invoke(agent, request), timeout, context=isolated())
         except (asyncio.CancelledError, KeyboardInterrupt):

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 
-from pilotman.agents.chat import ChatReply, ModelGarbage, chat
+from pilotman.agents.chat import ChatReply, chat
 from pilotman.agents.failure import ToolError, classify
 from pilotman.agents.messages import text_of
 from pilotman.agents.models import NamedModel, Role
@@ -18,15 +19,18 @@ from pilotman.agents.recorder import Recorder, model_spend
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.structured import json_schema
-from pilotman.agents.telemetry import model_attributes
+from pilotman.agents.telemetry import failed, model_attributes
 from pilotman.agents.tokens import BYTES_PER_TOKEN
 from pilotman.guardrails.breaker import Breaker
-from pilotman.guardrails.digest import canonical, digest
+from pilotman.guardrails.digest import canonical, digest_of
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.purse import Spend
 
 MAX_OUTPUT_TOKENS = 4_096
 MIN_OUTPUT_TOKENS = 64
+FIRST_SHARE, RETRY_SHARE = 0.8, 0.5
+_STOPPED = ToolError.of("transient", "it was abandoned: the run was stopped")
+_CUT = frozenset({"length", "max_tokens", "max_output_tokens"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,11 @@ class ModelRequest:
         """What is recorded, and what the request's digest covers: messages, tools and schema."""
         schema = None if self.schema is None else json_schema(self.schema)
         return {"messages": list(self.messages), "tools": list(self.tools), "schema": schema}
+
+    @cached_property
+    def raw(self) -> bytes:
+        """``body`` in canonical form: a long prompt is written once a call."""
+        return canonical(self.body)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +87,7 @@ class ModelGateway:
             BudgetExceeded: the call does not fit into the purse or the time left; it was not made.
             Unavailable: every tier failed.
         """
-        name = digest(request.body)
+        name = digest_of(request.raw)
         recorded = self._recorded(request, name)
         if recorded is not None:
             return recorded
@@ -114,31 +123,38 @@ class ModelGateway:
         if allowed is not None and tier.name not in allowed and not tier.rules:
             return "not among the allowed models"
         retry = self.task.wallet.budget.retry
-        asked = request
+        first = asked = request if tier.may_write else self._harmless(request)
         attempt = 0
         while True:
             attempt += 1
-            answer = await self._attempt(tier, asked, name)
+            answer = await self._attempt(tier, asked, name, share=_share(tier, attempt))
             if isinstance(answer, ModelReply):
                 return answer
             delay = max(retry.delay(attempt, jitter=self.task.run.random()), answer.retry_after or 0.0)
-            if (
-                _is_garbage(answer) and asked is request
-            ):  # never the same question twice: its error goes along
+            if _is_garbage(answer) and asked is first:  # never the same question twice: its error goes along
                 correction = {"role": "user", "content": f"Not usable: {answer.message}"}
-                asked = replace(request, messages=[*request.messages, correction])
+                asked = replace(first, messages=[*first.messages, correction])
                 delay = 0.0
             elif _is_garbage(answer) or not retry.allows(answer.kind, attempt=attempt):
                 return answer.message
             if not await self._pause(tier, request, name, answer, delay):
                 return answer.message
 
+    def _harmless(self, request: ModelRequest) -> ModelRequest:
+        """The request without the tools that write. Our own prompts say which they are, a foreign agent's
+        do not."""
+        if self.task.foreign is None:
+            return request
+        writes = {t.name for t in self.task.tools.values() if t.effective in ("write", "irreversible")}
+        kept = [one for one in request.tools if dict(one.get("function", one)).get("name") not in writes]
+        return replace(request, tools=kept)
+
     async def _pause(
         self, tier: NamedModel, request: ModelRequest, name: str, error: ToolError, delay: float
     ) -> bool:
         """Wait before the next attempt; False if the time left does not allow one."""
         run = self.task.run
-        if delay >= run.left():
+        if delay >= run.left() * RETRY_SHARE:
             return False
         self._emit(
             "retry_scheduled",
@@ -153,11 +169,14 @@ class ModelGateway:
         await asyncio.sleep(delay)
         return True
 
-    async def _attempt(self, tier: NamedModel, request: ModelRequest, name: str) -> ModelReply | ToolError:
+    async def _attempt(
+        self, tier: NamedModel, request: ModelRequest, name: str, *, share: float
+    ) -> ModelReply | ToolError:
         """One call under its reservation, if the model's circuit lets it pass."""
         run = self.task.run
         timeout = run.time_for(self.task.wallet.budget.model_timeout, path=request.path)
-        estimate = self._estimate(tier, request.body)
+        timeout = min(timeout, run.left() * share)
+        estimate = self._estimate(tier, len(request.raw))
         try:
             reservation = self.task.wallet.reserve(estimate)
         except BudgetExceeded as error:
@@ -183,24 +202,32 @@ class ModelGateway:
         recorder = self.task.run.recorder
         attempt = recorder.attempts("model_call", request.path, name) + 1
         facts = {"digest": name, "role": request.role, "model": tier.name, "attempt": attempt}
-        self._emit("model_call_started", request, **facts, request={"payload": recorder.keep(request.body)})
+        asked = {"request": {"payload": recorder.keep_request(request.raw)}}
+        self._emit("model_call_started", request, **facts, **asked, max_output_tokens=estimate.output_tokens)
         started = time.perf_counter()
         try:
             reply = await self._call(tier, request, estimate.output_tokens, timeout)
-            kept = _kept(recorder, reply)
-        except Exception as error:
-            problem = _problem(error)
-            used = self._unanswered(tier, estimate) if _was_read(problem) else Spend(steps=1)
-            failed = {
-                "failure": problem.kind,
-                "message": problem.message,
-                "latency_ms": _milliseconds(started),
-            }
-            self._emit("model_call_failed", request, **facts, **failed, **_tokens(used))
+        except (Exception, asyncio.CancelledError) as error:
+            stopped = not isinstance(error, Exception)
+            problem = _STOPPED if stopped else classify(error, effect="read")
+            was_read = stopped or problem.kind == "timeout"
+            used = self._unanswered(tier, estimate) if was_read else Spend(steps=1)
+            said = {"failure": problem.kind, "message": problem.message, **_tokens(used)}
+            self._emit("model_call_failed", request, **facts, **said, latency_ms=_milliseconds(started))
+            if stopped:
+                raise
             return problem, used
         usage = self._used(tier, request, reply)
-        event = {**facts, "response": {"payload": kept}, **usage, "latency_ms": _milliseconds(started)}
-        self._emit("model_call_completed", request, **event)
+        event = {**facts, **usage, "response": {"payload": _kept(recorder, reply)}}
+        event["latency_ms"] = _milliseconds(started)
+        if reply.problem:  # it was paid for all the same
+            said = {"failure": "validation", "message": reply.problem}
+            self._emit("model_call_failed", request, **event, **said)
+            garbage = ToolError(kind="validation", retryable=True, message=reply.problem)
+            return garbage, model_spend(event)
+        if _was_cut(reply.message):
+            self.task.run.caveat(f"a reply of model {tier.name} was cut at its limit of tokens")
+        self._emit("model_call_completed", request, **event, result="ok")
         return ModelReply(message=reply.message, model=tier.name, rules=tier.rules), model_spend(event)
 
     async def _call(
@@ -222,24 +249,26 @@ class ModelGateway:
             span.set_attribute("gen_ai.usage.input_tokens", reply.input_tokens)
             span.set_attribute("gen_ai.usage.output_tokens", reply.output_tokens)
             run.telemetry.say(span, "gen_ai.output.messages", [reply.message])
+            if reply.problem:
+                failed(span, "garbage")
         return reply
 
     def _used(self, tier: NamedModel, request: ModelRequest, reply: ChatReply) -> dict[str, Any]:
         """What the reply cost, for the event; and what is learned about this provider's count of tokens."""
         run = self.task.run
         read, said = max(0, reply.input_tokens), max(0, reply.output_tokens)  # some count down
-        seen = read / (len(canonical(request.body)) / BYTES_PER_TOKEN + 1)
+        seen = read / (len(request.raw) / BYTES_PER_TOKEN + 1)
         self.ratio[tier.name] = max(self.ratio.get(tier.name, 1.0), seen)
         cost = run.prices.cost_nusd(tier.name, read, said)
         if cost is None:
             run.caveat(f"the cost is not known: no price for model {tier.name}")
         used = {"input_tokens": read, "output_tokens": said, "cost_nusd": cost}
-        return {**used, "estimated": reply.estimated, "result": "ok"}
+        return {**used, "estimated": reply.estimated}
 
-    def _estimate(self, tier: NamedModel, body: Mapping[str, Any]) -> Spend:
-        """What is set aside: an upper bound of the input, and as much output as is left and sensible."""
+    def _estimate(self, tier: NamedModel, length: int) -> Spend:
+        """What is set aside: an upper bound of the input, ``length`` bytes of it, and sensible output."""
         left = self.task.wallet.left()
-        size = round(len(canonical(body)) / BYTES_PER_TOKEN * self.ratio.get(tier.name, 1.0)) + 1
+        size = round(length / BYTES_PER_TOKEN * self.ratio.get(tier.name, 1.0)) + 1
         # a third of what is left: parallel tasks must not starve each other while a call is in flight
         output = max(MIN_OUTPUT_TOKENS, min(MAX_OUTPUT_TOKENS, left.output_tokens // 3))
         prices = self.task.run.prices
@@ -250,7 +279,7 @@ class ModelGateway:
         return Spend(steps=1, input_tokens=size, output_tokens=output, cost_nusd=cost)
 
     def _unanswered(self, tier: NamedModel, estimate: Spend) -> Spend:
-        """What a call counts whose prompt was read and whose answer is lost or useless: its input."""
+        """What a call counts whose prompt was read and whose answer is lost: its input."""
         cost = self.task.run.prices.cost_nusd(tier.name, estimate.input_tokens, 0) or 0
         return Spend(steps=1, input_tokens=estimate.input_tokens, cost_nusd=cost)
 
@@ -258,26 +287,29 @@ class ModelGateway:
         self.task.run.recorder.emit(kind, actor=self.task.agent, path=request.path, **data)
 
 
+def _share(tier: NamedModel, attempt: int) -> float:
+    """How much of the time left an attempt may take: the rules behind a model that hangs need some too."""
+    if tier.rules:
+        return 1.0
+    return FIRST_SHARE if attempt == 1 else RETRY_SHARE
+
+
 def _kept(recorder: Recorder, reply: ChatReply) -> str:
     try:
         return recorder.keep(reply.message)
-    except TypeError as error:  # a lone surrogate, for one
-        raise ModelGarbage(f"the reply is not text: {error}") from error
+    except TypeError:  # it has no JSON form: as Python writes it down
+        return recorder.keep(repr(reply.message))
 
 
-def _problem(error: Exception) -> ToolError:
-    if isinstance(error, ModelGarbage):
-        return ToolError(kind="validation", retryable=True, message=str(error))
-    return classify(error, effect="read")
+def _was_cut(message: Mapping[str, Any]) -> bool:
+    """Whether the provider says that the reply has no end, in its own words."""
+    told = message.get("response_metadata", {})
+    return str(told.get("finish_reason") or told.get("stop_reason")).lower() in _CUT
 
 
 def _is_garbage(problem: ToolError) -> bool:
     """A reply that cannot be used. A request that the provider refuses as invalid is not retryable."""
     return problem.kind == "validation" and problem.retryable
-
-
-def _was_read(problem: ToolError) -> bool:
-    return problem.kind == "timeout" or _is_garbage(problem)
 
 
 def _tokens(used: Spend) -> dict[str, int]:

@@ -28,11 +28,22 @@ class Guard:
 
     task: TaskScope
     runner: ToolRunner
-    _counted: set[str] = field(default_factory=set[str])
+    _refusals: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
 
     def propose(self, wanted: Sequence[Mapping[str, Any]], *, path: str) -> list[ProposedCall]:
-        """The calls of one model turn, validated and counted. What cannot be called comes back done."""
-        return [self.propose_one(call, path=f"{path}/call:{index}") for index, call in enumerate(wanted)]
+        """The calls of one model turn, validated and counted. What cannot be called comes back done.
+
+        A person is asked once a turn whether to go on with a tool, however often it is called.
+        """
+        calls: list[ProposedCall] = []
+        for index, one in enumerate(wanted):
+            call = self.propose_one(one, path=f"{path}/call:{index}")
+            if call.repeat and any(earlier.repeat and earlier.tool == call.tool for earlier in calls):
+                call = call.finished(
+                    failure("conflict", f"first a person must let you go on with {call.tool}")
+                )
+            calls.append(call)
+        return calls
 
     def propose_one(self, wanted: Mapping[str, Any], *, path: str) -> ProposedCall:
         """One call, as above."""
@@ -53,16 +64,23 @@ class Guard:
         message = f"{call.tool!r} is not leased to this task; leased: {known}"
         return self._refused(call, "authorization", message)
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether turn after turn made the same call that cannot be made at all."""
+        return any(len(turns) > IDENTICAL_CALLS for turns in self._refusals.values())
+
     def _refused(self, call: ProposedCall, kind: FailureKind, message: str) -> ProposedCall:
+        turns = self._refusals.setdefault(f"{call.tool}: {message}", set())
+        turns.add(call.path.rpartition("/")[0])
         self._emit("tool_call_failed", call, failure=kind, retryable=False, message=message, effect=None)
         return call.finished(failure(kind, message))
 
     def _repetition(self, call: ProposedCall) -> str | None:
         """Count the call, and say why a person must decide if it is one too many."""
         run, limit = self.task.run, self.task.wallet.budget.max_calls_per_tool
-        if call.path in self._counted:  # a foreign agent that runs again makes the same calls again
-            return None
-        self._counted.add(call.path)
+        if call.path in run.counted_calls:  # made again: by a foreign agent, or after a crash or a pause
+            return self._asked_before(call)
+        run.counted_calls.add(call.path)
         run.identical_calls[call.digest] += 1
         run.conversation_calls[call.tool] += 1
         identical, all_calls = run.identical_calls[call.digest], run.conversation_calls[call.tool]
@@ -74,6 +92,12 @@ class Guard:
         if identical > IDENTICAL_CALLS:
             return f"the same call was made {identical - 1} times already"
         return f"{call.tool} was called {all_calls - 1} times in this conversation"
+
+    def _asked_before(self, call: ProposedCall) -> str | None:
+        """Why a person decides about a call that was counted before: they were asked, and said no yes."""
+        asked, known = self._approval_id(call, "repeat"), self.task.run.recorder.knows
+        open_still = known("approval_requested", path=call.path, approval_id=asked, digest=call.digest)
+        return "a person was asked about it before" if open_still and not self._was_allowed(call) else None
 
     def _was_allowed(self, call: ProposedCall) -> bool:
         """Whether a person let this very call go on in an earlier life of the run."""
@@ -134,7 +158,7 @@ class Guard:
         else:
             decision = self.task.decide(proposal)
         if stage != "read" or decision.verdict != "allow":
-            self._decided(call, decision, stage=stage)
+            self._decided(call, decision, stage=stage, facts=facts)
         return decision
 
     def blocked(self, call: ProposedCall, facts: ToolResult, *, stage: str) -> ProposedCall:
@@ -143,7 +167,14 @@ class Guard:
         self._decided(call, Decision.deny(f"its precondition failed: {why}"), stage=stage)
         return call.finished(facts)
 
-    def _decided(self, call: ProposedCall, decision: Decision, *, stage: str) -> None:
+    def _decided(
+        self,
+        call: ProposedCall,
+        decision: Decision,
+        *,
+        stage: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self._emit(
             "decision",
             call,
@@ -152,6 +183,7 @@ class Guard:
             policy_version=self.task.run.policy_version,
             effect=self.task.tools[call.tool].effective,
             stage=stage,
+            facts={"payload": self.task.run.recorder.keep(dict(facts))} if facts else None,
         )
 
     async def guard(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:

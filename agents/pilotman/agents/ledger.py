@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -202,6 +203,8 @@ class Ledger:
         run, tool = self.task.run, self.task.tools.get(call.tool)
         if tool is None or not run.recorder.attempts("effect", call.path, call.digest):
             return call
+        if self.runner.outcome(call) is not None:
+            return call
         tenant = run.principal.tenant
         key = tool.key(dict(call.args), run_id=run.run_id, thread_id=run.thread_id, tenant=tenant)
         row = await run.journal.effect_by_key(tenant, key)
@@ -224,7 +227,17 @@ class Ledger:
         run = self.task.run
         timeout = min(tool.timeout, max(0.05, run.left()))
         context = self.runner.context(key=row.key)
-        return await tool.find(dict(call.args), context, timeout=timeout, threads=run.threads)
+        began = time.perf_counter()
+        found = await tool.find(dict(call.args), context, timeout=timeout, threads=run.threads)
+        facts = {
+            "attempt": row.attempts,
+            "status": "not_applied" if found is None else found.status,
+            "result": None if found is None else {"payload": run.recorder.keep(found.to_dict())},
+            "latency_ms": round((time.perf_counter() - began) * 1000, 3),
+        }
+        event = self._event("effect_looked_up", call, row, **facts)
+        run.journal.append(run.run_id, run.recorder.events(event))
+        return found
 
     async def _found_at_rest(
         self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow

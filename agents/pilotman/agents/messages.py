@@ -49,7 +49,7 @@ def text_of(content: Any) -> str:
 
 def _block_text(block: Any) -> str:
     if is_mapping(block):
-        return str(block.get("text", "")) if block.get("type", "text") == "text" else ""
+        return str(block.get("text") or "") if block.get("type", "text") == "text" else ""
     return str(block)
 
 

@@ -38,6 +38,11 @@ class NamedModel:
     model: BaseChatModel
     rules: bool = False
 
+    @property
+    def may_write(self) -> bool:
+        """The rule-based model proposes writes if it was chosen, not if it stands in for another."""
+        return not (isinstance(self.model, ChatRules) and self.model.fallback)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTable:
@@ -114,20 +119,20 @@ def _tiers(models: ModelLike | Sequence[ModelLike]) -> list[ModelLike]:
 def _chain(tiers: Sequence[ModelLike], built: dict[str, NamedModel]) -> tuple[NamedModel, ...]:
     chain: list[NamedModel] = []
     for position, tier in enumerate(tiers):
-        named = _rules_tier(fallback=position > 0) if tier == RULES else _named(tier, built)
+        rules = ChatRules() if tier == RULES else tier
+        named = _rules_tier(rules, position) if isinstance(rules, ChatRules) else _named(tier, built)
         chain.append(named)
     if not any(tier.rules for tier in chain):
-        chain.append(_rules_tier(fallback=True))
+        chain.append(_rules_tier(ChatRules(), len(chain)))
     return tuple(chain)
 
 
-def _rules_tier(*, fallback: bool) -> NamedModel:
-    return NamedModel(name=RULES, model=ChatRules(fallback=fallback), rules=True)
+def _rules_tier(model: ChatRules, position: int) -> NamedModel:
+    model = model.model_copy(update={"fallback": True}) if position > 0 else model
+    return NamedModel(name=RULES, model=model, rules=True)
 
 
 def _named(tier: ModelLike, built: dict[str, NamedModel]) -> NamedModel:
-    if isinstance(tier, ChatRules):
-        return NamedModel(name=RULES, model=tier, rules=True)
     if isinstance(tier, str):
         if tier not in built:
             built[tier] = NamedModel(name=tier, model=configured(tier))

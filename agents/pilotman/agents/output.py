@@ -31,6 +31,10 @@ _MAX_CAVEATS, _MAX_CAVEAT = 20, 500
 _SHAPES = ((8_000, 500), (4_000, 200), (1_000, 100), (400, 50), (200, 20), (80, 10), (40, 5))
 
 
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_FEW = 1_000
+
+
 class WrongOutput(Exception):
     """A function returned something that its annotation, or JSON, does not allow."""
 
@@ -137,6 +141,21 @@ def _plain_type(returns: Any) -> Any:
         options = [_plain_type(option) for option in typing.get_args(returns) if option is not ToolResult]
         return Any if Any in options else typing.Union[tuple(options)]  # noqa: UP007 - built at run time
     return returns
+
+
+def runs_no_code(value: object) -> bool:
+    """Whether a value is small and of Python's own types only: nobody's code runs when it is read."""
+    waiting, seen = [value], 0
+    while waiting:
+        item: Any = waiting.pop()
+        seen += 1
+        kind: Any = type(item)  # pyright: ignore[reportUnknownVariableType]
+        if kind in _ATOMS:
+            continue
+        if kind not in (dict, list, tuple) or seen + len(item) > _FEW:
+            return False
+        waiting += [*item, *item.values()] if kind is dict else item
+    return True
 
 
 def plain_json(value: Any) -> Any:

@@ -73,6 +73,9 @@ class PriceTable:
 
     def price(self, model: str) -> Price | None:
         """The price of a model, or None if the table does not know it."""
+        exact = self.prices.get(model)
+        if exact is not None:
+            return exact
         known = [name for name in self.prices if _stands_for(name, model)]
         return self.prices[max(known, key=len)] if known else None
 

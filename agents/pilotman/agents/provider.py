@@ -69,8 +69,9 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     """A copy whose SDK does not retry; the model itself where it exposes no ``max_retries``.
 
     SDK clients that were built already keep their own count: those are replaced by copies too.
+    A count of None leaves it to the SDK, which then retries.
     """
-    if not getattr(model, "max_retries", None):
+    if getattr(model, "max_retries", 0) == 0:
         return model
     copy = model.model_copy(update={"max_retries": 0})
     for name, value in list(vars(copy).items()):

@@ -17,7 +17,14 @@ from pilotman.memory.journal import Journal
 
 MAX_PAYLOAD = 1 << 20
 _KEY_FIELDS = ("path", "digest", "model", "round", "stage", "attempt", "task_id", "approval_id", "effect_id")
-_KEY_FIELDS_OF = {"caveat": ("text",), "budget_exceeded": ("path", "limit"), "state_changed": ("key",)}
+_KEY_FIELDS_OF = {
+    "caveat": ("text",),
+    "budget_exceeded": ("path", "limit"),
+    "state_changed": ("key",),
+    # taken again with another outcome, it is another one
+    "decision": ("path", "digest", "stage", "attempt", "verdict", "policy_version"),
+    "effect_looked_up": ("path", "effect_id", "attempt", "status"),
+}
 _CALLS = frozenset({"model_call", "tool_call", "retrieval"})
 _OUTCOMES = frozenset({"effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"})
 _CUT = {"truncated", "head"}
@@ -57,13 +64,13 @@ class Recorder:
         self._reports: dict[str, Mapping[str, Any]] = {}
         self.run_id = run_id
         for event in history:
-            self._learn(event.kind, event.data)
+            self._learn(event.kind, event.data, event_key(event.kind, event.data))
             self._spent += _spent(event)
             if event.kind == "task_completed":
                 self._reports[event.data["path"]] = event.data["report"]
 
-    def _learn(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._known.add(event_key(kind, data))
+    def _learn(self, kind: str, data: Mapping[str, Any], key: str) -> None:
+        self._known.add(key)
         what, _, stage = kind.rpartition("_")
         what = "effect" if kind in _OUTCOMES else what
         if what not in _CALLS and what != "effect":
@@ -83,7 +90,7 @@ class Recorder:
         key = event_key(kind, data)
         if key in self._known:
             return None
-        self._learn(kind, data)
+        self._learn(kind, data, key)
         return NewEvent(kind=kind, actor=actor, data=data, key=key, at=self._clock())
 
     def events(self, *events: NewEvent | None) -> list[NewEvent]:
@@ -108,6 +115,10 @@ class Recorder:
         """The event that ended this call, or None: it is still to be made. ``what`` as in ``attempts``."""
         return self._results.get((what, path, request))
 
+    def results(self, what: str) -> list[Mapping[str, Any]]:
+        """The events that ended the calls of this kind, one for each call."""
+        return [data for (kind, _, _), data in self._results.items() if kind == what]
+
     def report(self, path: str) -> Mapping[str, Any] | None:
         """The report of a task that was completed before, or None: it is still to be done."""
         return self._reports.get(path)
@@ -123,13 +134,14 @@ class Recorder:
         Raises:
             TypeError: it cannot be written as JSON.
         """
-        raw = canonical(body)
-        if len(raw) > MAX_PAYLOAD:
-            head = raw[: MAX_PAYLOAD // 16].decode(errors="replace")
-            raw = canonical({"truncated": len(raw), "head": head})
+        raw = _bounded(canonical(body))
         name = self._journal.put_payload(self.run_id, raw)
         self._payloads[name] = raw
         return name
+
+    def keep_request(self, raw: bytes) -> str:
+        """Store a request's canonical form likewise. A run does not look at it again: it takes no memory."""
+        return self._journal.put_payload(self.run_id, _bounded(raw))
 
     def fetch(self, name: str) -> Any:
         """A body that was stored, or None if it was cut, redacted or never arrived."""
@@ -145,6 +157,14 @@ class Recorder:
     async def flush(self) -> None:
         """Everything above is durable when this returns."""
         await self._journal.flush()
+
+
+def _bounded(raw: bytes) -> bytes:
+    """A payload, cut if it is too large."""
+    if len(raw) <= MAX_PAYLOAD:
+        return raw
+    head = raw[: MAX_PAYLOAD // 16].decode(errors="replace")
+    return canonical({"truncated": len(raw), "head": head})
 
 
 def _spent(event: Event) -> list[tuple[str, Spend]]:

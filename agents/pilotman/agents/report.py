@@ -36,7 +36,7 @@ class Passage:
     score: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,11 @@ class Report:
     confidence: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            **vars(self),
+            "citations": [dict(vars(c)) for c in self.citations],
+            "caveats": [*self.caveats],
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:

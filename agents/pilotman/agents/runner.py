@@ -32,6 +32,11 @@ class _Started:
     number: int
     reservation: Reservation
     admission: Admission
+    began: float
+
+    @property
+    def latency_ms(self) -> float:
+        return round((time.perf_counter() - self.began) * 1000, 3)
 
 
 @dataclass(eq=False)
@@ -83,7 +88,7 @@ class ToolRunner:
             if error is None:
                 return result
             delay = self._delay(tool, error, attempt)
-            self._failed(call, tool, result, number=started.number, final=delay is None)
+            self._failed(call, tool, result, started, final=delay is None)
             if delay is None:
                 return result
             facts = {"what": tool.name, "attempt": started.number, "failure": error.kind}
@@ -119,15 +124,25 @@ class ToolRunner:
         number = run.recorder.attempts("tool_call", call.path, call.digest) + 1
         self._emit("tool_call_started", call, effect=tool.effective, args=args, attempt=number)
         run.tools_used.append(tool.name)
-        return _Started(timeout=timeout, number=number, reservation=reservation, admission=admission)
+        return _Started(
+            timeout=timeout,
+            number=number,
+            reservation=reservation,
+            admission=admission,
+            began=time.perf_counter(),
+        )
 
     async def _attempt(
         self, call: ProposedCall, tool: Tool[..., Any], started: _Started, context: ToolContext
     ) -> ToolResult:
-        began = time.perf_counter()
         try:
             result = await self._call(call, tool, context, timeout=started.timeout)
             started.admission.record(ok=result.error is None or not _is_its_fault(result.error))
+        except asyncio.CancelledError:
+            kind: FailureKind = "transient" if tool.effective == "read" else "unknown_outcome"
+            stopped = ToolResult.failed(ToolError.of(kind, "it was abandoned: the run was stopped"))
+            self._failed(call, tool, stopped, started, final=False)
+            raise
         finally:
             started.admission.release()
             started.reservation.settle(Spend(tool_calls=1))
@@ -139,7 +154,7 @@ class ToolRunner:
                 result=self._kept(result),
                 status=result.status,
                 attempt=started.number,
-                latency_ms=round((time.perf_counter() - began) * 1000, 3),
+                latency_ms=started.latency_ms,
             )
         return result
 
@@ -169,13 +184,19 @@ class ToolRunner:
         if after is not None:
             words = f"{after.message}; not tried again: {refused.error.message}"
         result = ToolResult.failed(replace(refused.error, message=words))
-        self._failed(call, tool, result, number=None, final=True)
+        self._failed(call, tool, result, None, final=True)
         return result
 
     def _failed(
-        self, call: ProposedCall, tool: Tool[..., Any], result: ToolResult, *, number: int | None, final: bool
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        result: ToolResult,
+        started: _Started | None,
+        *,
+        final: bool,
     ) -> None:
-        """Write a failure down; ``number`` is None where nothing was started."""
+        """Write a failure down; ``started`` is None where nothing was started."""
         error = result.error
         assert error is not None
         settled_later = tool.effective != "read" and error.kind in LOST
@@ -188,7 +209,8 @@ class ToolRunner:
             failure=error.kind,
             retryable=error.retryable,
             message=error.message,
-            attempt=number,
+            attempt=None if started is None else started.number,
+            latency_ms=None if started is None else started.latency_ms,
             final=final,
             result=self._kept(result) if final else None,
         )

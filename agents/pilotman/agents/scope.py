@@ -48,6 +48,7 @@ class RunScope:
 
     ``deadline_at`` is an instant; ``grace`` seconds are kept back from every call so that an answer can still
     be written. ``fresh``: nothing of the run was done before. ``writes`` is shared by all runs of an owner.
+    ``conversation_calls`` by tool, ``identical_calls`` by digest; ``counted_calls`` are the paths in them.
     """
 
     run_id: str
@@ -74,6 +75,7 @@ class RunScope:
     writes: UnderWay = field(default_factory=UnderWay)
     conversation_calls: Counter[str] = field(default_factory=Counter[str])
     identical_calls: Counter[str] = field(default_factory=Counter[str])
+    counted_calls: set[str] = field(default_factory=set[str])
     passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
     results: dict[str, ToolResult] = field(default_factory=dict[str, ToolResult])
     tools_used: list[str] = field(default_factory=list[str])

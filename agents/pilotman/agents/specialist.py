@@ -43,8 +43,8 @@ class Kit:
 class Specialist:
     """One agent. Tools are leased to it task by task; a plain LangChain tool counts as an undeclared write.
 
-    ``agent`` builds a foreign agent from a ``Kit``, anew for every task; whatever it does with the kit is
-    governed as if it were ours.
+    ``agent`` builds a foreign agent from a ``Kit``, anew for every task and on the event loop, which it must
+    not block; whatever the agent does with the kit is governed as if it were ours.
 
     Raises:
         ConfigurationError: a name that graphs and traces cannot carry, or two tools of one name.

@@ -60,7 +60,14 @@ class Telemetry:
     def say(self, span: Span, name: str, content: Any) -> None:
         """What was said, as JSON in an attribute, where somebody has opted in to that."""
         if self.content:
-            span.set_attribute(name, canonical(content).decode())
+            span.set_attribute(name, _json(content))
+
+
+def _json(content: Any) -> str:
+    try:
+        return canonical(content).decode()
+    except TypeError:  # a model may say what has no JSON form
+        return repr(content)
 
 
 def model_attributes(name: str) -> dict[str, Attribute]:

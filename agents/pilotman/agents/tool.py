@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 
-from pilotman.agents.attempt import Returned, attempt
+from pilotman.agents.attempt import attempt
 from pilotman.agents.blocking import Threads
 from pilotman.agents.body import Body, FunctionBody
 from pilotman.agents.context import ToolContext
@@ -28,6 +28,7 @@ from pilotman.guardrails.retry import Retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Tool(Generic[P, R]):
@@ -208,20 +209,18 @@ class Tool(Generic[P, R]):
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
     ) -> ToolResult:
         """One attempt of at most ``timeout`` seconds. Failures are values; only cancellation raises."""
-        outcome = await self._attempt(self._body, args, ctx, timeout, threads, effect=self.effective)
-        if isinstance(outcome, ToolResult):
-            return outcome
-        return self._result(outcome.value, may_have_acted=self.effective != "read")
+        return await self._attempt(
+            self._body, args, ctx, timeout, threads, effect=self.effective, convert=self._output.result
+        )
 
     async def find(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
     ) -> ToolResult | None:
         """What an effect with these arguments came to by the look-up: None, it was not applied; an error, the
         look-up failed or there is none."""
-        outcome = await self._attempt(self._lookup, args, ctx, timeout, threads, effect="read")
-        if isinstance(outcome, ToolResult):
-            return outcome
-        return None if outcome.value is None else self._result(outcome.value, may_have_acted=False)
+        return await self._attempt(
+            self._lookup, args, ctx, timeout, threads, effect="read", convert=self._found
+        )
 
     async def undo(
         self, done: Any, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
@@ -231,25 +230,17 @@ class Tool(Generic[P, R]):
             restored = self._output.restore(done)
         except WrongOutput as error:
             return wrong_output(error, may_have_acted=False)
-        outcome = await self._attempt(
-            self._compensation, args, ctx, timeout, threads, restored, effect=self.effective
+        return await self._attempt(
+            self._compensation, args, ctx, timeout, threads, restored, effect=self.effective, convert=_nothing
         )
-        return outcome if isinstance(outcome, ToolResult) else ToolResult.ok()
 
     async def facts(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
     ) -> Mapping[str, Any] | ToolResult:
         """Fresh facts by the precondition, JSON-able; an error result if it refused or failed."""
-        outcome = await self._attempt(self._precondition, args, ctx, timeout, threads, effect="read")
-        if isinstance(outcome, ToolResult):
-            return outcome
-        facts: object = {} if outcome.value is None else outcome.value
-        try:
-            if not isinstance(facts, Mapping):
-                raise WrongOutput(f"the precondition of {self.name} returned no mapping")
-            return cast("Mapping[str, Any]", plain_json(facts))
-        except WrongOutput as error:
-            return wrong_output(error, may_have_acted=False)
+        return await self._attempt(
+            self._precondition, args, ctx, timeout, threads, effect="read", convert=self._facts
+        )
 
     async def _attempt(
         self,
@@ -260,20 +251,29 @@ class Tool(Generic[P, R]):
         threads: Threads,
         *leading: Any,
         effect: Effect,
-    ) -> Returned | ToolResult:
+        convert: Callable[[Any], T],
+    ) -> T | ToolResult:
         if body is None:
             return ToolResult.failed(ToolError.of("permanent", f"{self.name} has no such function"))
         try:
             values = self._arguments.values(args)
         except InvalidArguments as error:
             return ToolResult.failed(classify(error, effect=effect))
-        return await attempt(body, values, ctx, *leading, timeout=timeout, threads=threads, effect=effect)
+        return await attempt(
+            body, values, ctx, *leading, convert=convert, timeout=timeout, threads=threads, effect=effect
+        )
 
-    def _result(self, value: Any, *, may_have_acted: bool) -> ToolResult:
-        try:
-            return self._output.result(value)
-        except WrongOutput as error:
-            return wrong_output(error, may_have_acted=may_have_acted)
+    def _found(self, value: Any) -> ToolResult | None:
+        return None if value is None else self._output.result(value)
+
+    def _facts(self, value: Any) -> Mapping[str, Any]:
+        if value is not None and not isinstance(value, Mapping):
+            raise WrongOutput(f"the precondition of {self.name} returned no mapping")
+        return {} if value is None else cast("Mapping[str, Any]", plain_json(value))
+
+
+def _nothing(_: Any) -> ToolResult:
+    return ToolResult.ok()
 
 
 # --- the decorator ----------------------------------------------------------------------------------------

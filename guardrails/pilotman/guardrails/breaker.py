@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pilotman.guardrails.errors import ConfigurationError
 
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
+_SLOTS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,13 @@ class Breaker:
 
 @dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """The state of one dependency's breaker. Every method returns the next state."""
+    """The state of one dependency's breaker. Every method returns the next state.
+
+    ``calls``: how many passed and failed in each twelfth of the window, by its number, the oldest first.
+    """
 
     breaker: Breaker
-    calls: tuple[tuple[float, bool], ...] = ()
+    calls: tuple[tuple[int, int, int], ...] = ()
     opened_at: float | None = None
     probed_at: float | None = None
 
@@ -60,9 +64,12 @@ class Circuit:
             if self.probed_at is None:  # the late end of a call from before
                 return self
             return Circuit(breaker=self.breaker, opened_at=None if ok else now)
-        recent = (*(c for c in self.calls if c[0] > now - self.breaker.window), (now, ok))
-        failures = sum(not passed for _, passed in recent)
-        enough = len(recent) >= self.breaker.min_calls
-        if enough and failures / len(recent) >= self.breaker.failure_rate:
+        slot = int(now // (self.breaker.window / _SLOTS))
+        earlier = [c for c in self.calls if slot - _SLOTS < c[0] < slot]
+        passed, failed = next((c[1:] for c in self.calls if c[0] == slot), (0, 0))
+        recent = (*earlier, (slot, passed + ok, failed + (not ok)))
+        failures = sum(c[2] for c in recent)
+        seen = failures + sum(c[1] for c in recent)
+        if seen >= self.breaker.min_calls and failures / seen >= self.breaker.failure_rate:
             return Circuit(breaker=self.breaker, opened_at=now)
-        return replace(self, calls=recent)
+        return Circuit(breaker=self.breaker, calls=recent)

@@ -21,7 +21,12 @@ def canonical(value: Any) -> bytes:
 
 def digest(value: Any) -> str:
     """SHA-256 of the canonical form, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return digest_of(canonical(value))
+
+
+def digest_of(raw: bytes) -> str:
+    """The same of a value whose canonical form is at hand."""
+    return hashlib.sha256(raw).hexdigest()
 
 
 def short_id(prefix: str, *parts: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pilotman.guardrails.approval import Approval, ApprovalState
 from pilotman.guardrails.errors import NotFound
@@ -61,6 +61,19 @@ def listing(
     rows = connection.execute(query.order_by(approvals.c.created_at, approvals.c.approval_id)).mappings()
     found = [_record(row).at(now) for row in rows]
     return [approval for approval in found if state is None or approval.state == state]
+
+
+def of_run(connection: Connection, run_id: str, *, now: datetime) -> list[Approval]:
+    """A run's questions as they stand now, oldest first."""
+    rows = connection.execute(_OF_RUN, {"run_id": run_id}).mappings()
+    return [_record(row).at(now) for row in rows]
+
+
+_OF_RUN = (
+    select(approvals)
+    .where(approvals.c.run_id == bindparam("run_id"))
+    .order_by(approvals.c.created_at, approvals.c.approval_id)
+)
 
 
 def answer(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
 
@@ -151,7 +153,7 @@ class SqliteDatabase:
         raw.execute("PRAGMA secure_delete=ON")  # what was redacted is overwritten
 
     def _on_begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql(self._begin)
+        _raw(connection).execute(self._begin)
 
 
 class PostgresDatabase:
@@ -234,6 +236,8 @@ def translate(error: Exception) -> PilotmanError | Exception:
     """A driver's error in terms of our error tree; others as they are."""
     if isinstance(error, sqlite3.Error):
         return translate_sqlite(error)
+    if isinstance(error, JSONDecodeError | UnicodeDecodeError):  # we wrote neither such JSON nor such text
+        return damaged("the journal", error)
     if isinstance(error, DataError | UnicodeEncodeError):
         return InvalidRequest("a value cannot be stored as it is", hint="use plain text and smaller numbers")
     if isinstance(error, IntegrityError):
@@ -258,14 +262,21 @@ _SERVER_TROUBLE = frozenset({"08", "53", "55", "57", "58", "25", "40", "28", "3D
 def translate_sqlite(error: sqlite3.Error, what: str = "the journal") -> PilotmanError | Exception:
     """An error of SQLite about ``what``, in terms of our error tree; others as they are."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return CorruptJournal(f"{what} is damaged: {error}", hint="restore it from a backup")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or _DAMAGE.search(str(error)):
+        return damaged(what, error)
     hint = _HINTS.get(code)
     if hint is None:
         return error
     return Unavailable(f"{what} cannot be written: {error}", hint=f"{hint}; nothing was stored")
 
 
+def damaged(what: str, error: Exception) -> CorruptJournal:
+    """The error for something stored that is not as we wrote it."""
+    return CorruptJournal(f"{what} is damaged: {error}", hint="restore it from a backup")
+
+
+_DAMAGE = re.compile(r"^(Could not decode|no such (table|column)|table \w+ has no column|malformed)")
+"""What SQLite says under a general code when a byte of a row or of the schema was changed."""
 _HINTS = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space",
     sqlite3.SQLITE_IOERR: "the disk is full or failing, or a limit on file sizes is in force",

@@ -179,10 +179,14 @@ _BY_KEY = select(effects).where(effects.c.tenant == bindparam("tenant"), effects
 
 def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
     """A run's writes in the order of their intents."""
-    query = (
-        select(effects).where(effects.c.run_id == run_id).order_by(effects.c.intended_at, effects.c.effect_id)
-    )
-    return [_record(row) for row in connection.execute(query).mappings()]
+    return [_record(row) for row in connection.execute(_OF_RUN, {"run_id": run_id}).mappings()]
+
+
+_OF_RUN = (
+    select(effects)
+    .where(effects.c.run_id == bindparam("run_id"))
+    .order_by(effects.c.intended_at, effects.c.effect_id)
+)
 
 
 def _record(row: Mapping[Any, Any]) -> EffectRow:

@@ -73,7 +73,7 @@ def read(connection: Connection, run_id: str, after: int) -> list[Event]:
 
 
 def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str, int]:
-    """Calls started per tool, over all runs of a conversation."""
+    """Calls started per tool, over all runs of a conversation; another attempt of a call is no other call."""
     rows = connection.execute(_CALLS, {"tenant": tenant, "thread_id": thread_id})
     return {str(row[0]): int(row[1]) for row in rows}
 
@@ -106,7 +106,10 @@ _READ = (
     .order_by(events.c.seq)
 )
 _CALLS = (
-    select(events.c.tool, func.count())
+    select(
+        events.c.tool,
+        func.count(events.c.run_id.concat(func.coalesce(events.c.step_id, events.c.key)).distinct()),
+    )
     .join(runs, runs.c.run_id == events.c.run_id)
     .where(
         runs.c.tenant == bindparam("tenant"),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from pilotman.memory import payloads, queue, runs
+from pilotman.memory import approvals, effects, payloads, queue, runs
 from pilotman.memory.access import prepared
 from pilotman.memory.codec import text
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.events import append, read, tool_calls
 from pilotman.memory.ledger import Ledger
-from pilotman.memory.records import RunRow, TransitionRow
+from pilotman.memory.records import RunRow, Story, TransitionRow
 from pilotman.memory.writer import Rider
 
 
@@ -43,15 +44,30 @@ class Journal(Ledger):
         rows = prepared(run.run_id, events)
 
         def work(connection: Connection) -> tuple[RunRow, bool]:
-            run_id, new = runs.create(connection, run, queued=queued)
+            stored, new = runs.create(connection, run, queued=queued)
             if new:
                 append(connection, rows)
-            return runs.get(connection, run_id), new
+                stored = replace(stored, next_seq=1 + len(rows))
+            return stored, new
 
         return await self._write(work)
 
     async def run(self, run_id: str, *, tenant: str) -> RunRow:
         return await self._read(lambda connection: runs.get(connection, run_id, tenant=tenant))
+
+    async def story(self, run_id: str, *, tenant: str) -> Story:
+        """All that is stored of a run but its payloads, as of one moment."""
+
+        def work(connection: Connection) -> Story:
+            return Story(
+                run=runs.get(connection, run_id, tenant=tenant),
+                events=read(connection, run_id, 0),
+                transitions=runs.history(connection, run_id),
+                approvals=approvals.of_run(connection, run_id, now=self._clock()),
+                effects=effects.of_run(connection, run_id),
+            )
+
+        return await self._read(work)
 
     async def runs(
         self,
@@ -112,6 +128,23 @@ class Journal(Ledger):
             events,
             lambda connection: runs.move(connection, transition, owner=owner, changes=changes or {}),
         )
+
+    def ride_move(
+        self,
+        run_id: str,
+        *,
+        owner: str,
+        transition: TransitionRow,
+        events: Sequence[NewEvent],
+        changes: Mapping[str, Any],
+    ) -> None:
+        """``move`` without waiting. What fails later is raised as with ``append``."""
+        rows = prepared(run_id, events)
+
+        def work(connection: Connection) -> None:
+            runs.move(connection, transition, owner=owner, changes=changes)
+
+        self._open.ride(Rider(run_id, rows, work=work))
 
     async def transitions(self, run_id: str, *, tenant: str) -> list[TransitionRow]:
         return await self._of_run(run_id, tenant, runs.history)

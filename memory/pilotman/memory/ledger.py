@@ -97,6 +97,15 @@ class Ledger(Access):
     async def effects(self, run_id: str, *, tenant: str) -> list[EffectRow]:
         return await self._of_run(run_id, tenant, effects.of_run)
 
+    async def actions(self, run_id: str, *, tenant: str) -> tuple[list[EffectRow], list[Approval]]:
+        """A run's writes and the questions that it asked, as of one moment."""
+
+        def work(connection: Connection, run_id: str) -> tuple[list[EffectRow], list[Approval]]:
+            asked = approvals.of_run(connection, run_id, now=self._clock())
+            return effects.of_run(connection, run_id), asked
+
+        return await self._of_run(run_id, tenant, work)
+
     async def effect(self, effect_id: str, *, tenant: str) -> EffectRow:
         return await self._read(lambda connection: effects.by_id(connection, effect_id, tenant=tenant))
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, select, text, update
 
-from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.errors import CorruptJournal, NotFound
 from pilotman.memory.codec import dump
 from pilotman.memory.schema import payloads
 
@@ -31,6 +31,7 @@ def get(connection: Connection, run_id: str, digest: str) -> bytes:
 
     Raises:
         NotFound: the run has no such payload.
+        CorruptJournal: it is not what was stored.
     """
     row = connection.execute(
         select(payloads.c.body, payloads.c.redacted).where(
@@ -40,7 +41,7 @@ def get(connection: Connection, run_id: str, digest: str) -> bytes:
     if row is None:
         raise NotFound(f"run {run_id} has no payload {digest}")
     body, reason = row
-    return dump({"redacted": reason}).encode() if body is None else bytes(body)
+    return dump({"redacted": reason}).encode() if body is None else _whole(digest, body)
 
 
 def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
@@ -50,7 +51,19 @@ def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
             payloads.c.run_id == run_id, payloads.c.body.is_not(None)
         )
     )
-    return {digest: bytes(body) for digest, body in rows}
+    return {digest: _whole(digest, body) for digest, body in rows}
+
+
+def _whole(digest: str, body: bytes) -> bytes:
+    """The body, if it is what was stored under this digest.
+
+    Raises:
+        CorruptJournal: it is not.
+    """
+    if sha256(body).hexdigest() != digest:
+        what = f"the journal is damaged: payload {digest} is not what was stored"
+        raise CorruptJournal(what, hint="restore it from a backup")
+    return bytes(body)
 
 
 def redact(connection: Connection, run_id: str, digest: str, reason: str) -> None:

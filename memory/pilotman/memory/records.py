@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.permit import Permit
+from pilotman.memory.event import Event
 
 EffectState: TypeAlias = Literal["intended", "applied", "not_applied", "unknown"]
 PermitRow = Permit
@@ -98,3 +100,14 @@ class EffectRow:
     intended_at: datetime
     settled_at: datetime | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """All that is stored of one run but its payloads, as of one moment, each in order."""
+
+    run: RunRow
+    events: Sequence[Event]
+    transitions: Sequence[TransitionRow]
+    approvals: Sequence[Approval]
+    effects: Sequence[EffectRow]

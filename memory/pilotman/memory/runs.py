@@ -127,8 +127,8 @@ def listing(
     return [record(row) for row in connection.execute(query)]
 
 
-def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[str, bool]:
-    """Store a new run, or find the one with the same idempotency key: its id, and whether it is new.
+def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow, bool]:
+    """Store a new run, or find the one with the same idempotency key: its record, and whether it is new.
 
     Raises:
         Conflict: not queued, and another run holds the conversation.
@@ -137,7 +137,7 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[str, b
         wanted = {"tenant": run.tenant, "key": text(run.idempotency_key)}
         known = connection.execute(_SAME, wanted).scalar_one_or_none()
         if known is not None:
-            return known, False
+            return get(connection, known), False
     if not queued:
         busy = holder(connection, run.tenant, run.thread_id)
         if busy is not None:
@@ -150,7 +150,7 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[str, b
     if queued:
         entry = {name: values[name] for name in ("run_id", "tenant", "supervisor", "severity")}
         connection.execute(insert(queue), {**entry, "queued_at": values["created_at"]})
-    return run.run_id, True
+    return replace(run, active=not queued), True
 
 
 _CREATED = insert(runs)
@@ -231,7 +231,8 @@ def release(connection: Connection, run_id: str, *, owner: str) -> None:
 def move(
     connection: Connection, transition: TransitionRow, *, owner: str, changes: Mapping[str, Any]
 ) -> None:
-    """Another state. A run's end gives its conversation free; its end and its waiting take it from the queue.
+    """Another state. A run that ends becomes nobody's and frees its conversation. Ended or waiting, it leaves
+    the queue.
 
     Raises:
         NotFound: there is no such run.
@@ -243,7 +244,7 @@ def move(
     values = {name: encode(value) for name, value in changes.items()}
     values |= {"state": transition.to_state, "updated_at": micros(transition.at)}
     if transition.to_state in ENDED:
-        values.setdefault("active", False)
+        values = {"active": False, "owner": None, "lease_until": None, **values}
     where = {"its_run": transition.run_id, "its_owner": owner, "its_state": transition.from_state}
     done = connection.execute(_moved(frozenset(values)), values | where)
     if not done.rowcount:
@@ -268,10 +269,14 @@ _TRANSITION = tuple(f.name for f in fields(TransitionRow))
 
 def history(connection: Connection, run_id: str) -> list[TransitionRow]:
     """A run's transitions in order."""
-    query = select(transitions).where(transitions.c.run_id == run_id).order_by(transitions.c.number)
-    rows = connection.execute(query).mappings()
+    rows = connection.execute(_HISTORY, {"run_id": run_id}).mappings()
     found: list[dict[str, Any]] = [{**row, "at": moment(row["at"])} for row in rows]
     return [TransitionRow(**values) for values in found]
+
+
+_HISTORY = (
+    select(transitions).where(transitions.c.run_id == bindparam("run_id")).order_by(transitions.c.number)
+)
 
 
 def request_cancel(connection: Connection, run_id: str, *, reason: str, now: datetime) -> RunRow:

@@ -95,6 +95,6 @@ def _read(path: Path, *, whole: bool, immutable: bool) -> None:
         raise Unavailable(
             f"the journal {path} cannot be read: {error}", hint="check rights and disk"
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise corrupt(path, f"is damaged: {error}") from error
     check_revision(row[0] if row else None)

@@ -28,11 +28,15 @@ _ATTEMPTS = 3
 
 @dataclass(slots=True)
 class Rider:
-    """Events or a payload that nobody waits for: stored with what comes next, or after the linger."""
+    """What nobody waits for: stored with what comes next, or after the linger.
+
+    ``work`` comes before the events, all or nothing.
+    """
 
     run_id: str
     events: Sequence[EventRow] = ()
     payload: PayloadRow | None = None
+    work: Callable[[Connection], object] | None = None
 
 
 @dataclass(slots=True)
@@ -199,12 +203,16 @@ class Writer:
             phase.begun = True
             connection.info[events.TOUCHED] = phase.touched
             for item in items:
-                if isinstance(item, Rider):
-                    riders.append(item)
+                if isinstance(item, Operation):
+                    _store(connection, riders)
+                    riders.clear()
+                    results.append((item, _perform(connection, item)))
                     continue
-                _store(connection, riders)
-                riders.clear()
-                results.append((item, _perform(connection, item)))
+                if item.work is not None:
+                    _store(connection, riders)
+                    riders.clear()
+                    item.work(connection)
+                riders.append(item)
             _store(connection, riders)
             phase.worked = True
         return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -21,9 +21,12 @@ from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.scope import TaskScope
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.memory.records import EffectRow
 from pilotman.supervisor.team import Team
 
 _MARK = re.compile(r"\[(\d{1,9})\]")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_NO = re.compile(r"\b(?:reject|refus|declin|den(?:y|ied)|disapprov|not approved|said no|in time)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class Draft:
     fields: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 class Writer:
@@ -47,20 +50,31 @@ class Writer:
     async def actions(self) -> list[dict[str, Any]]:
         """What the run did, wants to do or was refused, from the journal: ``tool, args, status, result``."""
         run = self._scope.run
-        tenant = run.principal.tenant
-        done: list[dict[str, Any]] = []
-        settled: set[str] = set()
-        for effect in await run.journal.effects(run.run_id, tenant=tenant):
-            body = None if effect.result is None else run.recorder.fetch(effect.result)
-            settled.add(effect.step)
-            status = "unknown" if effect.state == "intended" else effect.state
-            result = None if body is None else body.get("value")
-            done.append({"tool": effect.tool, "args": {}, "status": status, "result": result})
-        for asked in await run.journal.approvals(tenant=tenant, run_id=run.run_id):
-            current = asked.at(run.clock())
-            if current.kind == "call" and current.step not in settled:
-                done.append(_asked(current))
-        return done
+        tenant, recorder = run.principal.tenant, run.recorder
+        effects, approvals = await run.journal.actions(run.run_id, tenant=tenant)
+        done = [_done(e, None if e.result is None else recorder.fetch(e.result)) for e in effects]
+        own, settled = {e.effect_id for e in effects}, {e.step for e in effects}
+        for ended in recorder.results("effect"):
+            if ended["effect_id"] not in own:  # another run began it, or had done it
+                effect = await run.journal.effect(ended["effect_id"], tenant=tenant)
+                done.append(_done(effect, recorder.body(ended, "result")))
+                settled.add(ended["path"])
+        open_or_refused = (a.at(run.clock()) for a in approvals if a.step not in settled)
+        return [*done, *(_asked(a) for a in open_or_refused if _is_action(a))]
+
+    async def with_refusals(self, draft: Draft) -> Draft:
+        """The draft, and what people said no to if it does not say that itself."""
+        refused = [action for action in await self.actions() if action["status"] == "rejected"]
+        missing = [
+            f"Not done: {action['tool']}, rejected ({action['result']})"
+            for action in refused
+            if not _tells(draft.text, action)
+        ]
+        if draft.fields is None and missing:
+            return replace(draft, text="\n".join([draft.text, "", *missing]))
+        for line in missing:
+            self._scope.run.caveat(line)
+        return draft
 
     async def draft(self, reports: Sequence[Report], *, round: int, errors: Sequence[str]) -> Draft:
         """A single sound report as it is, else the writer's answer; extractive without a model."""
@@ -184,18 +198,35 @@ def _mute(report: Report) -> Report:
     return replace(report, text="", status="partial", caveats=(*report.caveats, why))
 
 
+def _done(effect: EffectRow, body: Any) -> dict[str, Any]:
+    """A write that was begun, and what it returned."""
+    status = "unknown" if effect.state == "intended" else effect.state
+    result = None if body is None else body.get("value")
+    return {"tool": effect.tool, "args": {}, "status": status, "result": result}
+
+
+def _is_action(asked: Approval) -> bool:
+    """Whether the question is about a call; one that an agent may repeat goes on as any other."""
+    return asked.kind == "call" or (asked.kind == "repeat" and asked.state != "approved")
+
+
 def _asked(asked: Approval) -> dict[str, Any]:
     """An action that a person was asked about and that was not done (yet)."""
     item: dict[str, Any] = {"tool": asked.tool, "args": dict(asked.args), "status": "waiting"}
     if asked.state in ("pending", "approved"):
         return item
-    if asked.state == "expired" or asked.decided_by is None:
-        return {**item, "status": "rejected", "result": "nobody answered in time"}
-    return {
-        **item,
-        "status": "rejected",
-        "result": f"by {asked.decided_by.user}: {asked.comment}".rstrip(": "),
-    }
+    by = "nobody answered in time"
+    if asked.state != "expired" and asked.decided_by is not None:
+        by = f"by {asked.decided_by.user}: {asked.comment}".rstrip(": ")
+    return {**item, "status": "rejected", "result": by}
+
+
+def _tells(text: str, refused: Mapping[str, Any]) -> bool:
+    """Whether a sentence says no and names the tool, or whoever said it."""
+    names = {word[:5] for word in str(refused["tool"]).casefold().split("_") if len(word) > 3}
+    names.update(str(refused["result"]).casefold().removeprefix("by ").split(": ", 1))
+    sentences = (sentence.casefold() for sentence in _SENTENCE.split(text))
+    return any(_NO.search(said) and any(name in said for name in names) for said in sentences)
 
 
 def confidence(reports: Sequence[Report]) -> float:

@@ -26,14 +26,6 @@ class Answers:
         self._team = team
         self._clock = clock
 
-    async def open(self, principal: Principal, run_id: str | None) -> list[Approval]:
-        """The questions that wait for an answer."""
-        if run_id is not None:
-            await self._journal.run(run_id, tenant=principal.tenant)
-        asked = await self._journal.approvals(tenant=principal.tenant, run_id=run_id)
-        now = self._clock()
-        return [approval for approval in asked if approval.at(now).state == "pending"]
-
     async def answer(
         self,
         approval_id: str,

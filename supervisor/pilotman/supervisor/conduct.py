@@ -48,11 +48,6 @@ class Conductor:
         reports: dict[str, Any] = dict(state.get("reports") or {})
         parked = await self._open(state.get("parked") or {})
         changes: dict[str, Any] = {"plan": plan.to_dict(), "parked": parked}
-        if lead.certain(plan, reports):
-            for task in plan.tasks:
-                if task.optional and task.task_id not in reports:
-                    reports[task.task_id] = lead.skip(task, "the answer is certain without it").to_dict()
-            changes["reports"] = reports
         startable = lead.startable(plan, reports, parked)
         if startable:
             return {**changes, "next": "delegate", "start": [task.task_id for task in startable]}
@@ -69,7 +64,7 @@ class Conductor:
         if asked is not None and asked.state == "approved" and asked.new_args:
             lead.given = Plan.from_dict(asked.new_args)
         elif asked is not None and asked.state != "pending":
-            lead.scope.run.caveat("no valid plan was found, and nobody gave one")
+            lead.scope.run.caveat(f"no valid plan was found: {_no(asked)}")
             return Plan(())
         return await lead.prepare()
 
@@ -111,11 +106,7 @@ class Conductor:
             if amended is not None:
                 start = [t.task_id for t in lead.startable(amended, reports, {})]
                 return {"plan": amended.to_dict(), "round": turn + 1, "next": "delegate", "start": start}
-        for task in plan.tasks:
-            if task.task_id not in reports:
-                why = "it was not started: no time was left"
-                lead.skip(task, why)
-                lead.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {why}")
+        lead.leave_out(plan, reports)
         refused = state.get("draft") or {}
         rewrites, errors = int(refused.get("rewrites") or 0), list(refused.get("errors") or ())
         draft = await lead.writer.draft(told, round=rewrites, errors=errors)
@@ -180,6 +171,8 @@ class Conductor:
     async def _respond(self, draft: Draft, told: list[Report]) -> dict[str, Any]:
         """Let the answer leave, hold it back, or ask a person first."""
         sure = confidence(told)
+        if self._lead.is_root:
+            draft = await self._lead.writer.with_refusals(draft)
         asked = await self._answered("answer", {"answer": draft.text})
         approved = asked is not None and asked.state == "approved"
         verdict = self._leave(draft, sure, approved_by=asked.decided_by if asked and approved else None)
@@ -258,43 +251,48 @@ class Conductor:
             covered=None,
         )
 
-    def _approval_id(self, kind: ApprovalKind, args: Mapping[str, Any]) -> str:
+    def _asking(self, kind: ApprovalKind, args: Mapping[str, Any]) -> dict[str, str]:
+        """What names a question: the same one is asked once."""
         scope = self._lead.scope
-        return short_id("apr", scope.run.run_id, scope.path, kind, digest(dict(args)))
+        return {
+            "approval_id": short_id("apr", scope.run.run_id, scope.path, kind, digest(dict(args))),
+            "path": self._lead.path(kind),
+            "digest": digest({"tool": kind, "args": dict(args)}),
+        }
 
     async def _answered(self, kind: ApprovalKind, args: Mapping[str, Any]) -> Approval | None:
         """The question as it stands, or None if it was not asked."""
-        run, name = self._lead.scope.run, self._approval_id(kind, args)
-        asked = await run.journal.approvals(tenant=run.principal.tenant, run_id=run.run_id)
-        return next((a.at(run.clock()) for a in asked if a.approval_id == name), None)
+        run, named = self._lead.scope.run, self._asking(kind, args)
+        if not run.recorder.knows("approval_requested", **named):
+            return None
+        asked = await run.journal.approval(named["approval_id"], tenant=run.principal.tenant)
+        return asked.at(run.clock())
 
     async def _ask(self, kind: ApprovalKind, args: Mapping[str, Any], reasons: tuple[str, ...]) -> str:
         """Store a question about the run as a whole."""
         scope = self._lead.scope
-        run, now = scope.run, scope.run.clock()
+        run, now, named = scope.run, scope.run.clock(), self._asking(kind, args)
         words = {"plan": "No valid plan was found. What shall be done?", "answer": "May this answer leave?"}
         asked = Approval(
-            approval_id=self._approval_id(kind, args),
+            approval_id=named["approval_id"],
             run_id=run.run_id,
             tool=kind,
             args=dict(args),
             question=words[kind],
-            digest=digest({"tool": kind, "args": dict(args)}),
+            digest=named["digest"],
             reasons=reasons,
             requested_by=run.principal,
             created_at=now,
             expires_at=now + timedelta(seconds=scope.wallet.budget.approval_timeout),
             kind=kind,
-            step=self._lead.path(kind),
+            step=named["path"],
         )
         event = run.recorder.event(
             "approval_requested",
             actor=self._lead.team.name,
-            approval_id=asked.approval_id,
             tool=kind,
             kind=kind,
-            path=asked.step,
-            digest=asked.digest,
+            **named,
         )
         await run.journal.request_approvals([asked], owner=run.owner, events=run.recorder.events(event))
         return asked.approval_id
@@ -308,7 +306,12 @@ def _silent_consent(_: Call) -> Decision:
 def _withheld(asked: Approval | None) -> str:
     if asked is None or asked.state not in ("rejected", "expired"):
         return WITHHELD
+    return f"The answer was withheld: {_no(asked)}."
+
+
+def _no(asked: Approval) -> str:
+    """Who said no, or that nobody said yes."""
     if asked.state == "expired" or asked.decided_by is None:
-        return "The answer was withheld: nobody said in time that it may leave."
+        return "nobody answered in time"
     comment = f": {asked.comment}" if asked.comment else ""
-    return f"The answer was withheld: {asked.decided_by.user} said no{comment}."
+    return f"{asked.decided_by.user} said no{comment}"

@@ -17,7 +17,7 @@ from pilotman.guardrails.errors import PilotmanError, Unavailable
 from pilotman.memory.event import Event
 from pilotman.memory.memory import Memory
 from pilotman.memory.owner import is_dead, owner_name
-from pilotman.memory.records import WAITING, Fenced, RunRow
+from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
@@ -121,8 +121,8 @@ class Engine:
         journal = self._memory.journal
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
+        going_on, over = True, False
         try:
-            going_on = True
             while going_on:
                 row = await journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
                 if row is None:
@@ -130,20 +130,23 @@ class Engine:
                 try:
                     going_on = await self._drive(row)
                 finally:
-                    self._leave(run_id)
+                    over = self._leave(run_id)
         except Fenced:
             return False  # another process has taken the run over: it is theirs
         finally:
-            with suppress(PilotmanError):
-                await journal.release(run_id, owner=self.owner)
+            if not over:  # else its last move has released it
+                with suppress(PilotmanError):
+                    await journal.release(run_id, owner=self.owner)
             self._holds.pop(run_id, None)
         return True
 
-    def _leave(self, run_id: str) -> None:
+    def _leave(self, run_id: str) -> bool:
+        """End a drive. Whether the run is over."""
         drive = self._drives.pop(run_id, None)
         if drive is not None:
             drive.mover.close()
         self._seats.clear(run_id)
+        return drive is not None and drive.mover.state in ENDED
 
     async def _beat(self) -> None:
         """Renew what is held here, and hear of cancellations from other processes."""
@@ -162,14 +165,15 @@ class Engine:
     async def _drive(self, row: RunRow) -> bool:
         """To the next stop. True: while the run was being parked, one of its questions was answered."""
         journal = self._memory.journal
-        approvals = await journal.approvals(tenant=row.tenant, run_id=row.run_id)
-        history = await journal.events(row.run_id, tenant=row.tenant)
-        drive = await self._setup.drive(row, history)
+        story, calls = await asyncio.gather(  # in one transaction
+            journal.story(row.run_id, tenant=row.tenant), journal.tool_calls(row.tenant, row.thread_id)
+        )
+        drive = await self._setup.drive(row, story, calls)
         self._drives[row.run_id] = drive
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)
             return False
-        if not await self._take_up(drive, approvals, history):
+        if not await self._take_up(drive, story.approvals, story.events):
             return False
         attributes = {"gen_ai.agent.name": self._team.name, "gen_ai.conversation.id": row.thread_id}
         links = link_to(row.trace_parent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -94,7 +94,7 @@ class _Seen:
     plan: Plan | None = None
     verdicts: dict[tuple[str, str], _Verdict] = field(default_factory=dict[tuple[str, str], "_Verdict"])
     effects: dict[str, Effect] = field(default_factory=dict[str, Effect])
-    joined: list[Action] = field(default_factory=list[Action])
+    outcomes: dict[str, Action] = field(default_factory=dict[str, Action])
     caveats: dict[str, None] = field(default_factory=dict[str, None])
     tools: dict[str, None] = field(default_factory=dict[str, None])
     steps: int = 0
@@ -232,17 +232,20 @@ def _decided(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.effects[said.tool] = data.get("effect") or "write"
 
 
-def _joined(seen: _Seen, data: Mapping[str, Any]) -> None:
-    tool = str(data["tool"])
-    seen.joined.append(
-        Action(
+def _ended(status: ActionStatus, why: str = "") -> Callable[[_Seen, Mapping[str, Any]], None]:
+    """Take what became of a write, by its effect: the row may be another run's."""
+
+    def take(seen: _Seen, data: Mapping[str, Any]) -> None:
+        tool = str(data["tool"])
+        seen.outcomes[str(data["effect_id"])] = Action(
             tool=tool,
             effect=seen.effects.get(tool, "write"),
-            status="applied",
+            status=status,
             step=str(data.get("path") or ""),
-            message="already applied by an earlier run",
+            message=str(data.get("message") or why),
         )
-    )
+
+    return take
 
 
 _TAKES: Mapping[str, Callable[[_Seen, Mapping[str, Any]], None]] = {
@@ -257,7 +260,10 @@ _TAKES: Mapping[str, Callable[[_Seen, Mapping[str, Any]], None]] = {
     "tool_call_failed": _tool_failed,
     "budget_exceeded": _exceeded,
     "decision": _decided,
-    "effect_joined": _joined,
+    "effect_joined": _ended("applied", "already applied by an earlier run"),
+    "effect_applied": _ended("applied"),
+    "effect_not_applied": _ended("not_applied"),
+    "effect_unknown": _ended("unknown"),
     "answer_rejected": _refused,
     "answer_validated": _answered,
     "caveat": _caveat,
@@ -288,8 +294,13 @@ def _actions(
     seen: _Seen, approvals: Sequence[Approval], effects: Sequence[EffectRow], *, ended: bool
 ) -> tuple[Action, ...]:
     """Effects that were intended, questions about writes, and writes that were denied without a question."""
-    actions = {(action.step, action.tool): action for action in seen.joined}
     asked = {a.step: a.approval_id for a in approvals if a.step}
+    own = {row.effect_id for row in effects}
+    actions = {
+        (action.step, action.tool): replace(action, approval_id=asked.get(action.step))
+        for effect_id, action in seen.outcomes.items()
+        if effect_id not in own
+    }
     for row in effects:
         actions[row.step, row.tool] = Action(
             tool=row.tool,

@@ -70,10 +70,11 @@ class Graphs:
         run_id = scope.run.run_id
         thread = f"{run_id}/{scope.path}"
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
-        if scope.run.fresh:
+        request: Any = {"run_id": run_id, "path": scope.path}
+        if scope.run.fresh and not self._saver.holds(thread):
             self._saver.begin(thread)
-        parked = await graph.aget_state(config)
-        request: Any = Command(resume=True) if parked.next else {"run_id": run_id, "path": scope.path}
+        elif (await graph.aget_state(config)).next:
+            request = Command(resume=True)
         work = graph.ainvoke(request, config, durability="exit")
         state: dict[str, Any] = await asyncio.create_task(work, context=isolated())
         if "__interrupt__" in state:

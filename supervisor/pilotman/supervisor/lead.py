@@ -22,7 +22,7 @@ from pilotman.guardrails.purse import Wallet
 from pilotman.supervisor.answer import Writer
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.mover import Mover
-from pilotman.supervisor.plan import Plan, Task, ready
+from pilotman.supervisor.plan import Plan, Task, needed, ready
 from pilotman.supervisor.planner import Planner
 from pilotman.supervisor.recall import Recall
 from pilotman.supervisor.team import Team
@@ -127,26 +127,35 @@ class Lead:
     ) -> list[Task]:
         """The tasks that may start now. None once the time for calls is used up.
 
-        Optional ones wait until no other task can start: they may turn out not to be needed.
+        Tasks that the answer does not need wait for all others, and for a doubt.
         """
         if self.scope.run.left() <= 0:
             return []
         waiting = {task_id for task_id, asked in parked.items() if asked}
         startable = ready(plan, reports.keys(), waiting)
-        return [task for task in startable if not task.optional] or startable
+        first = needed(plan)
+        if first <= reports.keys():
+            return [] if self.certain(plan, reports) else startable
+        return [task for task in startable if task.task_id in first]
 
     def certain(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether the answer is certain without the optional tasks: in all others everything went well."""
         required = [reports.get(task.task_id) for task in plan.tasks if not task.optional]
         return bool(required) and all(r and r["status"] == "ok" and r["confidence"] == 1.0 for r in required)
 
-    def skip(self, task: Task, reason: str) -> Report:
-        """A task that is not started, as a report for those that wait for it."""
-        path = self.path(f"task:{task.task_id}")
-        self.scope.run.recorder.emit(
-            "task_skipped", actor=self.team.name, path=path, task_id=task.task_id, reason=reason
-        )
-        return Report(task_id=task.task_id, agent=task.agent, text="", caveats=(reason,), confidence=1.0)
+    def leave_out(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write down which tasks are not started, and say so where the answer lacks them."""
+        certain = self.certain(plan, reports)
+        reason = "the answer is certain without it" if certain else "it was not started: no time was left"
+        for task in plan.tasks:
+            if task.task_id in reports:
+                continue
+            path = self.path(f"task:{task.task_id}")
+            self.scope.run.recorder.emit(
+                "task_skipped", actor=self.team.name, path=path, task_id=task.task_id, reason=reason
+            )
+            if not certain:
+                self.scope.run.caveat(f"{task.agent} did not work on {task.task_id}: {reason}")
 
     async def branch(
         self, plan: Plan, task: Task, before: Mapping[str, Mapping[str, Any]]

@@ -12,7 +12,7 @@ from pilotman.agents.recorder import Recorder
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import Journal
-from pilotman.memory.records import RunRow, TransitionRow
+from pilotman.memory.records import ENDED, WAITING, RunRow, TransitionRow
 from pilotman.supervisor.state import RunState, check
 
 SETTLE_SECONDS = 0.02
@@ -99,31 +99,27 @@ class Mover:
     ) -> None:
         before, number = self.state, self._moves + 1
         attempt = check(self._counts, before, state)
-        moved = self._recorder.event(
-            "state_changed",
-            actor="supervisor",
-            key=key or f"{state}#{number}",
-            attempt=attempt,
-            reason=reason,
-            **{"from": before, "to": state, **(facts or {})},
-        )
+        said: dict[str, Any] = {"actor": "supervisor", "reason": reason, "attempt": attempt}
+        ways = {"from": before, "to": state, **(facts or {})}
+        moved = self._recorder.event("state_changed", key=key or f"{state}#{number}", **ways, **said)
         row = TransitionRow(
             run_id=self._run_id,
             number=number,
             from_state=before,
             to_state=state,
             at=self._recorder.now(),
-            actor="supervisor",
-            reason=reason,
-            attempt=attempt,
+            **said,
         )
-        await self._journal.move(
-            self._run_id,
-            owner=self._owner,
-            transition=row,
-            events=self._recorder.events(moved, *events),
-            changes={**self._standing, **(changes or {})},
-        )
+        stored: Mapping[str, Any] = {
+            "owner": self._owner,
+            "transition": row,
+            "events": self._recorder.events(moved, *events),
+            "changes": {**self._standing, **(changes or {})},
+        }
+        if state in ENDED or state == WAITING:
+            await self._journal.move(self._run_id, **stored)
+        else:  # from here on the run goes on by itself: it need not wait for that
+            self._journal.ride_move(self._run_id, **stored)
         self._counts[before, state] += 1
         self._moves = number
         self.state = state

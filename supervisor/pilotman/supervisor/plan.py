@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -21,7 +21,7 @@ class Task:
 
     ``tools`` is the lease: the names that the agent may use for it, None for all of its tools.
     ``targets`` name what the task is about (hosts, accounts, …), ``done_when`` is its success criterion.
-    An ``optional`` task starts after all others, and only if something went wrong in one of those.
+    An ``optional`` task that no other needs starts after all others, and only if something went wrong there.
     """
 
     task_id: str
@@ -35,10 +35,8 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; ``from_dict`` reads it back."""
-        data = asdict(self)
-        for name in ("depends_on", "targets", "tools"):
-            data[name] = None if data[name] is None else list(data[name])
-        return data
+        tools = None if self.tools is None else list(self.tools)
+        return {**vars(self), "depends_on": [*self.depends_on], "targets": [*self.targets], "tools": tools}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Task:
@@ -102,6 +100,19 @@ def ready(plan: Plan, done: Collection[str], started: Collection[str] = ()) -> l
         and task.task_id not in started
         and all(d in done for d in task.depends_on)
     ]
+
+
+def needed(plan: Plan) -> set[str]:
+    """The tasks that the answer needs: all that are not optional, and what those depend on."""
+    waits = {task.task_id: task.depends_on for task in plan.tasks}
+    found: set[str] = set()
+    look = [task.task_id for task in plan.tasks if not task.optional]
+    while look:
+        name = look.pop()
+        if name not in found:
+            found.add(name)
+            look += waits.get(name, ())
+    return found
 
 
 def _wrong_words(task: Task) -> Iterator[str]:

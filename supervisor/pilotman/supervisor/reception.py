@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.errors import ConfigurationError
@@ -43,6 +44,10 @@ class Reception:
         self._journal = journal
         self._clock = clock
         self._policy_version = policy_version
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        return versions(self._team, policy=self._policy_version)
 
     async def receive(self, arrival: Arrival) -> RunRow:
         """The run of this request: a new one, or the one that has its idempotency key.
@@ -89,7 +94,7 @@ class Reception:
             task_type=taken.task_type,
             severity=taken.severity,
             budget=budget_to(budget),
-            versions=versions(self._team, policy=self._policy_version),
+            versions=self._versions,
         )
 
 

@@ -1,4 +1,4 @@
-"""What can be read of runs: their records, lists of them, and their events as they happen."""
+"""What can be read of runs: their records, their open questions, and their events as they happen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 
+from pilotman.guardrails.approval import Approval
 from pilotman.memory import Event, Memory
 from pilotman.memory.records import ENDED, WAITING, RunRow
 from pilotman.supervisor.fold import fold
@@ -25,20 +26,22 @@ class Records:
 
     async def get(self, run_id: str, tenant: str) -> Run:
         """The run's record now."""
-        return await self.of(await self._memory.journal.run(run_id, tenant=tenant))
+        story, now = await self._memory.journal.story(run_id, tenant=tenant), self._clock()
+        asked = [approval.at(now) for approval in story.approvals]
+        run = fold(story.run, story.events, asked, story.effects, story.transitions)
+        return replace(run, caveats=(*run.caveats, EPHEMERAL)) if self._memory.ephemeral else run
 
     async def of(self, row: RunRow) -> Run:
         """The record of a row."""
-        journal, now = self._memory.journal, self._clock()
-        asked = await journal.approvals(tenant=row.tenant, run_id=row.run_id)
-        run = fold(
-            row,
-            await journal.events(row.run_id, tenant=row.tenant),
-            [approval.at(now) for approval in asked],
-            await journal.effects(row.run_id, tenant=row.tenant),
-            await journal.transitions(row.run_id, tenant=row.tenant),
-        )
-        return replace(run, caveats=(*run.caveats, EPHEMERAL)) if self._memory.ephemeral else run
+        return await self.get(row.run_id, row.tenant)
+
+    async def questions(self, tenant: str, run_id: str | None = None) -> list[Approval]:
+        """The questions that wait for an answer, of one run or of all of the tenant's."""
+        if run_id is not None:
+            await self._memory.journal.run(run_id, tenant=tenant)
+        asked = await self._memory.journal.approvals(tenant=tenant, run_id=run_id)
+        now = self._clock()
+        return [approval for approval in asked if approval.at(now).state == "pending"]
 
     async def follow(self, run_id: str, tenant: str, *, after: int) -> AsyncIterator[Event]:
         """Events from number ``after`` on, as they happen, until the run ends or waits for a person."""

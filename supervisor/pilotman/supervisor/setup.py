@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pilotman.agents.blocking import Threads
+from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.graph import Desks
 from pilotman.agents.models import ModelTable
@@ -27,7 +27,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
 from pilotman.memory.event import Event
 from pilotman.memory.journal import Journal
-from pilotman.memory.records import RunRow
+from pilotman.memory.records import RunRow, Story
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
 from pilotman.supervisor.lead import Lead
@@ -39,6 +39,9 @@ from pilotman.supervisor.versions import budget_from
 GRACE_SHARE = 0.05
 MAX_GRACE = 1.0
 """Seconds at most that are kept back from calls so that an answer can be written."""
+SHARE = 0.5
+MOST_SECONDS = 30.0
+"""Getting credentials may take so much of the time left, at most so long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Ports:
     clock: Callable[[], datetime]
     telemetry: Telemetry
     prices: PriceTable
-    credentials: Callable[[Principal], Mapping[str, str]]
+    credentials: Callable[[Principal], Mapping[str, str]] | None = None
     random: Callable[[], float] = random.random
     threads: Threads = field(default_factory=Threads)
 
@@ -111,18 +114,21 @@ class Setup:
         self._circuits = Circuits(_loop_time)
         self._writes = UnderWay()
 
-    async def drive(self, row: RunRow, history: Sequence[Event]) -> Drive:
-        """Everything that driving this run needs, from its row and what it wrote so far."""
-        journal, ports = self._journal, self._ports
+    async def drive(self, row: RunRow, story: Story, calls: Mapping[str, int]) -> Drive:
+        """Everything that driving this run needs, from its row and what it wrote so far.
+
+        ``calls``: how often each tool was called in its conversation.
+        """
+        journal, ports, history = self._journal, self._ports, story.events
         payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
         recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
-        transitions = await journal.transitions(row.run_id, tenant=row.tenant)
         budget = budget_from(row.budget)
         deadline, waited = _deadline(row, budget, history, ports.clock())
         standing = {"deadline_at": deadline, "waited_s": waited}
-        mover = Mover(journal, row, transitions, recorder, owner=self._owner, standing=standing)
-        before = Before(history, conversation=await journal.tool_calls(row.tenant, row.thread_id))
+        mover = Mover(journal, row, story.transitions, recorder, owner=self._owner, standing=standing)
+        before = Before(history, conversation=calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
+        scope.credentials = await self._credentials(scope)
         lead = self._root(row, scope, budget, mover)
         self._seats.take(lead)
         return Drive(row=row, scope=scope, mover=mover, lead=lead)
@@ -137,12 +143,11 @@ class Setup:
         *,
         deadline: datetime,
     ) -> RunScope:
-        ports, principal = self._ports, Principal.from_dict(row.principal)
-        credentials, caveat = self._credentials(principal)
-        scope = RunScope(
+        ports = self._ports
+        return RunScope(
             run_id=row.run_id,
             thread_id=row.thread_id,
-            principal=principal,
+            principal=Principal.from_dict(row.principal),
             journal=self._journal,
             owner=self._owner,
             recorder=recorder,
@@ -158,25 +163,27 @@ class Setup:
             policy_version=self._policy_version,
             fresh=before.nothing,
             read_only=bool(row.request.get("read_only")),
-            credentials=credentials,
             parallel=asyncio.Semaphore(budget.max_parallel),
             activity=mover,
             conversation_calls=before.conversation_calls,
             identical_calls=before.identical_calls,
+            counted_calls=before.counted_calls,
             tools_used=before.tools_used,
             caveats=before.caveats,
             passages=_passages(before.history, recorder),
         )
-        if caveat is not None:
-            scope.caveat(caveat)
-        return scope
 
-    def _credentials(self, principal: Principal) -> tuple[Mapping[str, str], str | None]:
+    async def _credentials(self, scope: RunScope) -> Mapping[str, str]:
         """The secrets of whoever asks; without them the run does what needs none, and says so."""
-        try:
-            return self._ports.credentials(principal), None
-        except Exception as error:  # it is somebody else's code, and may ask a service that is gone
-            return {}, f"there are no credentials: {type(error).__name__}"
+        ports = self._ports
+        if ports.credentials is None:
+            return {}
+        try:  # it is somebody else's code, and may ask a service that is gone
+            asked = ports.threads.run(ports.credentials, scope.principal)
+            return await bounded(asked, min(MOST_SECONDS, scope.left() * SHARE))
+        except Exception as error:
+            scope.caveat(f"there are no credentials: {type(error).__name__}")
+            return {}
 
     def _root(self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover) -> Lead:
         team = self._team
@@ -217,27 +224,42 @@ def _loop_time() -> float:
 
 
 class Before:
-    """What a run had done before this life of it: agents and policies go on from there.
-
-    Calls of tasks that are not finished count as their agents make them again, in replay.
-    """
+    """What a run had done before this life of it: agents, limits and policies go on from there."""
 
     def __init__(self, history: Sequence[Event], *, conversation: Mapping[str, int]) -> None:
-        done = [f"{e.data['path']}/" for e in history if e.kind == "task_completed"]
         started = [e.data for e in history if e.kind == "tool_call_started"]
-        finished = {
-            (call["path"], call["digest"], call["tool"])
-            for call in started
-            if any(call["path"].startswith(path) for path in done)
-        }
         self.history = history
         self.nothing = len(history) < 2  # it was received, no more
         self.tools_used: list[str] = [call["tool"] for call in started]
         self.caveats: list[str] = [e.data["text"] for e in history if e.kind == "caveat"]
-        self.identical_calls = Counter(digest for _, digest, _ in finished)
+        self.counted_calls: set[str] = set()
+        self.identical_calls = Counter[str]()
         self.conversation_calls = Counter(conversation)
-        self.conversation_calls.subtract(self.tools_used)
-        self.conversation_calls.update(tool for _, _, tool in finished)
+        self.conversation_calls.subtract(tool for _, tool in {(c["path"], c["tool"]) for c in started})
+        for event in history:
+            self._count(event)
+
+    def _count(self, event: Event) -> None:
+        """As the guards counted: each call once, at its first event, and anew after a person's yes."""
+        data = event.data
+        if event.kind == "approval_approved" and data["kind"] == "repeat":
+            self.identical_calls[data["digest"]] = self.conversation_calls[data["tool"]] = 0
+        elif _is_call(event) and data["path"] not in self.counted_calls:
+            self.counted_calls.add(data["path"])
+            self.identical_calls[data["digest"]] += 1
+            self.conversation_calls[data["tool"]] += 1
+
+
+def _is_call(event: Event) -> bool:
+    """Whether it is about a call that an agent could make, not about an answer or a call that is none."""
+    data = event.data
+    if event.kind == "tool_call_failed":
+        return data.get("effect") is not None
+    if event.kind == "approval_requested":
+        return data["kind"] in ("call", "repeat")
+    return event.kind in ("tool_call_started", "tool_call_reused") or (
+        event.kind == "decision" and data["stage"] != "answer"
+    )
 
 
 def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: datetime) -> tuple[datetime, float]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,26 +19,25 @@ from pilotman.agents.specialist import Agent, valid_name
 from pilotman.agents.telemetry import Telemetry
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.budget import Budget
-from pilotman.guardrails.errors import ConfigurationError, Conflict
-from pilotman.guardrails.policy import Policy, version_of
+from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event, Memory
+from pilotman.memory.access import now
 from pilotman.memory.records import ENDED, WAITING, RunRow
 from pilotman.retrieval import Corpus
-from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import Engine
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.portal import Portal, opened
-from pilotman.supervisor.reception import Arrival, Reception
-from pilotman.supervisor.records import Records
+from pilotman.supervisor.reception import Arrival
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.setup import Ports
 from pilotman.supervisor.state import RunState
+from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team, members
-from pilotman.supervisor.workers import Workers
 
 
 class Supervisor:
@@ -55,7 +53,7 @@ class Supervisor:
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into
-    what the team works on.
+    what the team works on. Of these, and of clock and tracer, a nested supervisor uses its outer one's.
 
     Raises:
         ConfigurationError: something that cannot work; it says what to change.
@@ -81,12 +79,6 @@ class Supervisor:
         tracer_provider: TracerProvider | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        for agent in agents:
-            if isinstance(agent, Supervisor) and agent.has_memory:
-                raise ConfigurationError(
-                    f"{agent.name} has a memory of its own, but it is nested in {name}",
-                    hint="give memory= to the outermost supervisor only",
-                )
         self._team = Team(
             name=valid_name(name),
             description=description,
@@ -100,21 +92,13 @@ class Supervisor:
             min_confidence=min_confidence,
             intake=intake,
         )
-        self._policy_version = version_of(self._team.all_policies())
-        self._own_memory = memory is None
-        self._opened_memory = False
-        self._clock = clock or _now
-        self._memory = memory or Memory("sqlite://", clock=self._clock)
-        self._ports = Ports(
-            clock=self._clock,
+        ports = Ports(
+            clock=clock or now,
             telemetry=Telemetry(tracer_provider),
             prices=prices or PriceTable(),
-            credentials=credentials or _no_credentials,
+            credentials=credentials,
         )
-        self._records = Records(self._memory, self._clock)
-        self._engine: Engine | None = None
-        self._workers: Workers | None = None
-        self._opening = asyncio.Lock()
+        self._station = Station(self._team, memory, ports)
 
     @property
     def name(self) -> str:
@@ -132,7 +116,7 @@ class Supervisor:
     @property
     def has_memory(self) -> bool:
         """Whether a memory was given (a nested supervisor must have none)."""
-        return not self._own_memory
+        return self._station.was_given_memory
 
     @property
     def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -152,8 +136,7 @@ class Supervisor:
     # life
 
     async def __aenter__(self) -> Self:
-        await self._open()
-        self._start_workers()
+        await self._station.work()
         return self
 
     async def __aexit__(
@@ -163,35 +146,7 @@ class Supervisor:
 
     async def aclose(self) -> None:
         """Finish what is being driven, or leave it for the next start; close a memory of our own."""
-        if self._workers is not None:
-            await self._workers.aclose()
-            self._workers = None
-        if self._engine is not None:
-            await self._engine.aclose()
-            self._engine = None
-            if self._opened_memory:  # else it is somebody else's to close
-                self._opened_memory = False
-                await self._memory.aclose()
-            self._opening = asyncio.Lock()  # the next event loop may be another
-
-    async def _open(self) -> Engine:
-        if self._engine is not None and self._memory.journal.started:
-            return self._engine
-        async with self._opening:
-            if not self._memory.journal.started:  # or another supervisor, which had opened it, has closed it
-                self._opened_memory = True
-                await self._memory.start()
-            if self._engine is None:
-                self._engine = Engine(
-                    self._team, self._memory, self._ports, policy_version=self._policy_version
-                )
-            return self._engine
-
-    def _start_workers(self) -> Workers:
-        if self._workers is None or self._workers.ended:
-            assert self._engine is not None
-            self._workers = Workers(self._engine, self._memory.journal, self.name)
-        return self._workers
+        await self._station.aclose()
 
     def portal(self) -> AbstractContextManager[Portal]:
         """A synchronous way in: ``with team.portal() as call: run = call(team.run, …)``."""
@@ -229,12 +184,9 @@ class Supervisor:
 
     async def drive(self, arrival: Arrival) -> Run:
         """``run`` for hosts that embed the team: also read-only."""
-        engine = await self._open()
-        row = await self._reception().receive(arrival)
+        engine = await self._station.open()
+        row = await self._station.reception.receive(arrival)
         return await self._settle(engine, row, arrival.principal)
-
-    def _reception(self) -> Reception:
-        return Reception(self._team, self._memory.journal, self._clock, policy_version=self._policy_version)
 
     async def submit(
         self,
@@ -251,7 +203,7 @@ class Supervisor:
         Raises:
             InvalidRequest: the request does not have the team's shape.
         """
-        await self._open()
+        await self._station.open()
         arrival = Arrival(
             request=request,
             principal=principal,
@@ -261,9 +213,9 @@ class Supervisor:
             idempotency_key=idempotency_key,
             queued=True,
         )
-        row = await self._reception().receive(arrival)
+        row = await self._station.reception.receive(arrival)
         self._own(row)
-        self._start_workers().wake()
+        (await self._station.work()).wake()
         return await self.get(row.run_id, principal=principal)
 
     # going on
@@ -272,8 +224,8 @@ class Supervisor:
         """Drive the run here, or wait for whoever drives it, until it stops."""
         self._own(row)
         while row.state not in ENDED and not await engine.advance(row.run_id):
-            await self._records.changed(row.run_id)
-            row = await self._memory.journal.run(row.run_id, tenant=principal.tenant)
+            await self._station.records.changed(row.run_id)
+            row = await self._station.journal.run(row.run_id, tenant=principal.tenant)
         return await self.get(row.run_id, principal=principal)
 
     async def resume(self, run_id: str, *, principal: Principal) -> Run:
@@ -282,8 +234,8 @@ class Supervisor:
         Raises:
             NotFound: no such run in this tenant.
         """
-        engine = await self._open()
-        row = await self._memory.journal.run(run_id, tenant=principal.tenant)
+        engine = await self._station.open()
+        row = await self._station.journal.run(run_id, tenant=principal.tenant)
         return await self._settle(engine, row, principal)
 
     def _own(self, row: RunRow) -> None:
@@ -299,8 +251,8 @@ class Supervisor:
         Raises:
             NotFound: no such run in this tenant.
         """
-        engine = await self._open()
-        journal = self._memory.journal
+        engine = await self._station.open()
+        journal = self._station.journal
         row = await journal.run(run_id, tenant=principal.tenant)
         self._own(row)
         why = reason or f"cancelled by {principal.user}"
@@ -309,7 +261,7 @@ class Supervisor:
         while row.state not in ENDED:
             if not engine.cancel(run_id) and await engine.advance(run_id):
                 break
-            await self._records.changed(run_id)
+            await self._station.records.changed(run_id)
             row = await journal.run(run_id, tenant=principal.tenant)
         return await self.get(run_id, principal=principal)
 
@@ -321,18 +273,18 @@ class Supervisor:
         Raises:
             NotFound: no such run in this tenant.
         """
-        await self._open()
-        return await self._records.get(run_id, principal.tenant)
+        await self._station.open()
+        return await self._station.records.get(run_id, principal.tenant)
 
     async def runs(
         self, *, principal: Principal, state: RunState | None = None, limit: int = 50
     ) -> list[Run]:
         """This team's runs in the principal's tenant, newest first."""
-        await self._open()
-        rows = await self._memory.journal.runs(
+        await self._station.open()
+        rows = await self._station.journal.runs(
             tenant=principal.tenant, supervisor=self.name, state=state, limit=limit
         )
-        return [await self._records.of(row) for row in rows]
+        return [await self._station.records.of(row) for row in rows]
 
     async def events(self, run_id: str, *, principal: Principal, after: int = 0) -> AsyncIterator[Event]:
         """The run's events after number ``after``, as they happen, until it ends or waits for a person.
@@ -340,16 +292,16 @@ class Supervisor:
         Raises:
             NotFound: no such run in this tenant.
         """
-        await self._open()
-        async for event in self._records.follow(run_id, principal.tenant, after=after):
+        await self._station.open()
+        async for event in self._station.records.follow(run_id, principal.tenant, after=after):
             yield event
 
     # people
 
     async def approvals(self, *, principal: Principal, run_id: str | None = None) -> list[Approval]:
         """The questions that wait for an answer in the principal's tenant, of one run or of all."""
-        await self._open()
-        return await self._people().open(principal, run_id)
+        await self._station.open()
+        return await self._station.records.questions(principal.tenant, run_id)
 
     async def approve(
         self,
@@ -369,8 +321,8 @@ class Supervisor:
             Conflict: answered before, expired, or about other arguments than those shown.
             InvalidRequest: ``args`` are not valid for the tool.
         """
-        await self._open()
-        answered = await self._people().answer(
+        await self._station.open()
+        answered = await self._station.people.answer(
             approval_id, "approved", principal=principal, digest=digest, comment=comment, args=args
         )
         await self._go_on(answered)
@@ -383,33 +335,24 @@ class Supervisor:
             NotFound: no such question in this tenant.
             Conflict: answered before, or expired.
         """
-        await self._open()
-        answered = await self._people().answer(approval_id, "rejected", principal=principal, comment=comment)
+        await self._station.open()
+        answered = await self._station.people.answer(
+            approval_id, "rejected", principal=principal, comment=comment
+        )
         await self._go_on(answered)
         return answered
 
-    def _people(self) -> Answers:
-        return Answers(self._memory.journal, self._team, self._clock)
-
     async def _go_on(self, answered: Approval) -> None:
         """A run that came through the queue goes on by itself; others when somebody resumes them."""
-        if self._workers is None or answered.decided_by is None:
+        workers = self._station.workers
+        if workers is None or answered.decided_by is None:
             return
-        row = await self._memory.journal.run(answered.run_id, tenant=answered.decided_by.tenant)
+        row = await self._station.journal.run(answered.run_id, tenant=answered.decided_by.tenant)
         if row.request.get("queued") and row.state == WAITING and row.supervisor == self.name:
-            self._workers.drive(row.run_id)
+            workers.drive(row.run_id)
 
 
 def _policies(policy: Policy | Sequence[Policy] | None) -> tuple[Policy, ...] | None:
     if policy is None:
         return None
     return tuple(policy) if isinstance(policy, Sequence) else (policy,)
-
-
-def _no_credentials(principal: Principal) -> Mapping[str, str]:
-    del principal
-    return {}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -29,6 +29,8 @@ class Nested(Protocol):
 
     @property
     def team(self) -> Team: ...
+    @property
+    def has_memory(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +105,15 @@ def members(owner: str, agents: Sequence[Agent]) -> dict[str, Specialist | Team]
     """The members of a team by name.
 
     Raises:
-        ConfigurationError: nobody, two of one name, or something that is neither specialist nor supervisor.
+        ConfigurationError: nobody, two of one name, tools that share nothing but their name, a supervisor
+            with a memory of its own, or something that is neither specialist nor supervisor.
     """
     found: dict[str, Specialist | Team] = {}
     for agent in agents:
         if isinstance(agent, Specialist):
             member: Specialist | Team = agent
         elif isinstance(agent, Nested):
-            member = agent.team
+            member = _nested(owner, agent)
         else:
             raise ConfigurationError(
                 f"{agent!r} is no agent",
@@ -121,4 +124,27 @@ def members(owner: str, agents: Sequence[Agent]) -> dict[str, Specialist | Team]
         found[member.name] = member
     if not found:
         raise ConfigurationError(f"{owner} has no agents", hint="give at least one Specialist")
+    _check_tools(owner, found)
     return found
+
+
+def _nested(owner: str, supervisor: Nested) -> Team:
+    if supervisor.has_memory:
+        raise ConfigurationError(
+            f"{supervisor.team.name} has a memory of its own, but it is nested in {owner}",
+            hint="give memory= to the outermost supervisor only",
+        )
+    return supervisor.team
+
+
+def _check_tools(owner: str, found: Mapping[str, Specialist | Team]) -> None:
+    """A tool is known by its name: to policies, permits, idempotency keys, limits and the record."""
+    versions: dict[str, str] = {}
+    for member in found.values():
+        for specialist in [member] if isinstance(member, Specialist) else member.specialists():
+            for name, tool in specialist.tools.items():
+                if versions.setdefault(name, tool.version) != tool.version:
+                    raise ConfigurationError(
+                        f"{owner} has two different tools named {name}, one of them {specialist.name}'s",
+                        hint="rename one: tool(…, name=…)",
+                    )

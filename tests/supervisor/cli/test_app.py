@@ -5,19 +5,31 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilotman.supervisor.cli import main
-from pilotman.supervisor.teams.samples import sample_alert
+from pilotman.supervisor.cli.home import Home
+from pilotman.supervisor.teams.samples import sample_alert, sample_runbooks
 
 RUN = [sys.executable, "-c", "from pilotman.supervisor.cli import main; main()"]
+
+AS_NOBODY = [
+    sys.executable,
+    "-c",
+    # root may read everything: what is needed is imported, then its rights are given up
+    "import os\nfrom pilotman.supervisor.cli import main\nif os.getuid() == 0: os.seteuid(65534)\nmain()",
+]
 
 
 class Terminal:
@@ -57,7 +69,7 @@ def test_the_main_job_opens_a_ticket_and_a_risky_action_waits_for_a_person(pilot
     code, run = pilotman.json("triage")
     assert code == 3
     assert run["state"] == "ESCALATED"
-    assert set(run) >= {
+    assert set(run) == {
         "run_id",
         "state",
         "answer",
@@ -132,20 +144,58 @@ def test_a_resolved_alert_is_answered_and_opens_nothing(
 def test_people_see_progress_the_run_and_what_to_do_next(pilotman: Terminal) -> None:
     code, out, err = pilotman("triage")
     assert code == 3
-    assert "operator" in err
-    assert "pilotman approve apr_" in out
+    assert "plan diagnostician, librarian → operator" in err, "what runs at once stands side by side"
+    assert re.search(rf"pilotman approve apr_\w+ --home {pilotman.home} ", out), "to be copied as it is"
     code, out, _ = pilotman("runs")
     assert "ESCALATED" in out
     _, [listed] = pilotman.json("runs")
     code, out, _ = pilotman("show", listed["run_id"])
     assert code == 0
     assert "open_ticket" in out
-    assert "restart_service" in pilotman("approvals")[1]
+    code, out, _ = pilotman("approvals")
+    assert "restart_service" in out
+    assert f"--home {pilotman.home} " in out
     assert "T-1" in pilotman("tickets")[1]
     code, run = pilotman.json("cancel", listed["run_id"], "--reason", "drill")
     assert (code, run["state"]) == (1, "CANCELLED")
     code, run = pilotman.json("resume", listed["run_id"])
     assert (code, run["state"]) == (1, "CANCELLED")
+
+
+def test_progress_begins_where_the_answer_was_given(pilotman: Terminal) -> None:
+    pilotman("triage")
+    _, [asked] = pilotman.json("approvals")
+    code, _, err = pilotman("approve", asked["approval_id"])
+    assert code == 0
+    assert "restart_service applied" in err
+    assert "open_ticket" not in err
+
+
+def test_a_run_goes_on_with_what_it_began_with(pilotman: Terminal, tmp_path: Path) -> None:
+    alert = tmp_path / "alert.json"
+    alert.write_text(json.dumps(sample_alert(host="web-1")))
+    _, run = pilotman.json("triage", str(alert), "--tickets-url", "http://127.0.0.1:9")
+    pilotman.json("triage")
+    home = Home(pilotman.home)
+    assert home.settings("incident", run["run_id"]).tickets_url == "http://127.0.0.1:9"
+    assert home.settings("incident").tickets_url is None
+    (pilotman.home / "settings" / f"{run['run_id']}.json").write_text("{")
+    assert home.settings("incident", run["run_id"]) == home.settings("incident"), "damaged: the last ones"
+
+
+def test_runs_can_be_looked_at_and_ended_when_their_documents_are_gone(
+    pilotman: Terminal, tmp_path: Path
+) -> None:
+    books = tmp_path / "books"
+    shutil.copytree(sample_runbooks(), books)
+    _, run = pilotman.json("triage", "--runbooks", str(books))
+    shutil.rmtree(books)
+    assert [listed["run_id"] for listed in pilotman.json("runs")[1]] == [run["run_id"]]
+    assert pilotman("show", run["run_id"])[0] == 0
+    _, [asked] = pilotman.json("approvals")
+    code, ended = pilotman.json("reject", asked["approval_id"])
+    assert (code, ended["state"]) == (0, "COMPLETED")
+    assert pilotman("triage", "--runbooks", str(books))[0] == 2
 
 
 def test_support_answers_from_policy_and_updates_the_account(pilotman: Terminal) -> None:
@@ -214,6 +264,44 @@ def test_a_malformed_webhook_is_one_clear_line(pilotman: Terminal, tmp_path: Pat
     assert code == 2
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("secret", ["", "a.md"], ids=["folder", "file"])
+def test_a_folder_of_which_nothing_can_be_read_is_one_clear_line(tmp_path: Path, secret: str) -> None:
+    books = tmp_path / "books"
+    books.mkdir()
+    (books / "a.md").write_text("# A")
+    (books / secret).chmod(0)
+    ended = subprocess.run(
+        [*AS_NOBODY, "triage", "--runbooks", str(books), "--home", str(tmp_path / "home")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    books.chmod(0o700)
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "cannot be read" in ended.stderr
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, pilotman: Terminal) -> None:
+    kept = pilotman.home / "settings"
+    with (
+        (tmp_path / "said").open("wb") as said,
+        subprocess.Popen(
+            [*RUN, "triage", "--home", str(pilotman.home)], stdout=subprocess.DEVNULL, stderr=said
+        ) as driving,
+    ):
+        while not any(kept.glob("run_*.json")):
+            time.sleep(0.01)
+        driving.send_signal(signal.SIGINT)
+    assert driving.returncode == 130
+    told = (tmp_path / "said").read_text()
+    assert "pilotman resume" in told
+    assert "Traceback" not in told
+    _, [run] = pilotman.json("runs")
+    assert pilotman.json("resume", run["run_id"])[1]["state"] == "ESCALATED"
+    assert len(pilotman.json("tickets")[1]) == 1
 
 
 def test_a_corrupt_journal_is_left_as_it_is(pilotman: Terminal) -> None:

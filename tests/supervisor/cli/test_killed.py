@@ -86,7 +86,7 @@ class Scene:
 
     def check(self, run: dict[str, Any]) -> None:
         """It ended as if nothing had happened."""
-        assert run["state"] == "ESCALATED", run["last_error"]
+        assert run["state"] == "ESCALATED", run["caveats"]
         status = {action["tool"]: action["status"] for action in run["actions"]}
         assert status == {"open_ticket": "applied", "restart_service": "waiting"}
         assert [t["run_id"] for t in self.service.tickets(self.tenant)] == [run["run_id"]]
@@ -134,7 +134,7 @@ def test_an_approved_run_killed_at_each_commit_restarts_once(tmp_path: Path, ser
         if runs:  # the answer was not stored: it is given again
             scene.pilotman("never", "approve", asked)
         ended = json.loads(scene.pilotman("never", "resume", run["run_id"]).stdout)
-        assert ended["state"] == "COMPLETED", (number, ended["last_error"])
+        assert ended["state"] == "COMPLETED", (number, ended["caveats"])
         assert {a["tool"]: a["status"] for a in ended["actions"]} in (
             {"open_ticket": "applied", "restart_service": "applied"},
             {"open_ticket": "applied", "restart_service": "unknown"},  # no look-up: a person is asked

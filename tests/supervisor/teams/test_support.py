@@ -76,6 +76,24 @@ async def test_somebody_elses_account_waits_for_a_person(shop: SQLiteShop) -> No
 
 
 @pytest.mark.anyio
+async def test_a_name_in_the_request_is_never_overlooked(shop: SQLiteShop) -> None:
+    async with support_team(shop=shop) as team:
+        run = await team.run("Change the email of robin to eve@new.example", principal=ALICE)
+    assert run.state == "ESCALATED"
+    assert run.pending[0].args["customer"] == "robin"
+    assert email(shop) == "alice@example.com"
+
+
+@pytest.mark.anyio
+async def test_why_nothing_was_changed_is_said_in_words(shop: SQLiteShop) -> None:
+    async with support_team(shop=shop) as team:
+        run = await team.run("Please update my account", principal=ALICE)
+    assert run.answer is not None
+    assert "no new value was given" in run.answer
+    assert "Error" not in run.answer
+
+
+@pytest.mark.anyio
 async def test_a_question_changes_nothing(shop: SQLiteShop) -> None:
     async with support_team(shop=shop) as team:
         run = await team.run("Was order A-1003 delivered?", principal=ALICE)
@@ -204,6 +222,13 @@ def test_intents_are_all_recognised(text: str, intents: list[str]) -> None:
         ("change my address to 5 Harbour Lane, Seatown. Thanks", {"address": "5 Harbour Lane, Seatown"}),
         ("update my email address to a@b.example", {"email": "a@b.example"}),
         ("change Robin's phone to +44 20 7946 0999", {"customer": "robin", "phone": "+44 20 7946 0999"}),
+        ("Change the e-mail of robin to eve@x.example", {"customer": "robin"}),
+        (
+            "Update the account for customer Robin.S: phone is +44 20 7946 0999",
+            {"customer": "robin.s", "phone": "+44 20 7946 0999"},
+        ),
+        ("Is the address of my order A-1001 right?", {"order_id": "A-1001", "order_ids": ["A-1001"]}),
+        ("Which phone number for the delivery do you have?", {}),
         ("Why was I charged twice?", {}),
     ],
 )

@@ -53,6 +53,13 @@ def test_the_sample_says_all_that_the_tools_need() -> None:
     json.dumps(dict(taken.facts))
 
 
+def test_a_kind_of_thing_stays_in_the_query_and_one_of_its_kind_does_not() -> None:
+    one = alert(job="kube-proxy", service="kube-proxy", pod="kube-proxy-x2k4p", namespace="team-a")
+    one["annotations"] = {"summary": "kube-proxy of kube-proxy-x2k4p in team-a is gone"}
+    query = intake(webhook(one)).query
+    assert query.split() == ["kube-proxy", "of", "in", "is", "gone"]
+
+
 def test_an_alert_without_a_name_is_as_good() -> None:
     named, stripped = intake(sample_alert()), intake(nameless(sample_alert()))
     assert stripped.facts["title"] == named.facts["title"]

@@ -6,6 +6,7 @@ request. Nothing is made up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -97,6 +98,20 @@ def _objects(slot: Slot, search: Search) -> Iterator[dict[str, Any]]:
         yield dict(filled.args)
 
 
+def _truths(slot: Slot, search: Search) -> Iterator[str]:
+    """A yes or no beside the noun: "passed: yes", "urgent is false"."""
+    for text in search.known.texts:
+        for noun in slot.nouns:
+            yield from re.findall(rf"\b{noun}\b\s*(?:[:=]|is|to)\s*(true|false|yes|no)\b", text)
+
+
 _FINDERS: Mapping[str, Callable[[Slot, Search], Iterator[Any]]] = MappingProxyType(
-    {"string": strings, "integer": figures, "number": figures, "array": _lists, "object": _objects}
+    {
+        "string": strings,
+        "integer": figures,
+        "number": figures,
+        "array": _lists,
+        "object": _objects,
+        "boolean": _truths,
+    }
 )

@@ -37,6 +37,8 @@ def figures(slot: Slot, search: Search) -> Iterator[Any]:
 
 def _counted(slot: Slot, text: str) -> Iterator[str]:
     """A number before its noun ("3 nights") or after it ("limit 5")."""
+    for unit in slot.parts:
+        yield from re.findall(rf"(?<![\w.-])(\d+(?:\.\d+)?)\s?{unit}\b", text, re.IGNORECASE)
     for noun in slot.nouns:
         root = re.escape(noun.rstrip("s"))
         yield from re.findall(rf"(?<![\w.-])(\d+(?:\.\d+)?) {root}s?\b", text, re.IGNORECASE)

@@ -48,6 +48,16 @@ issue provide
 escalate hand
 rotate drain evict
 merge tag label
+archive backup
+lend loan rent lease
+subscribe
+unsubscribe
+install
+uninstall
+connect
+disconnect
+print
+sign
 promote demote
 """
 
@@ -55,7 +65,7 @@ _READING = """
 analyse analyze answer ask assess calculate check classify compare compute count describe detect diagnose
 estimate explain fetch find forecast get grep inspect investigate list locate look lookup measure
 monitor observe ping preview probe query quote rank read recall retrieve review search see show summarise
-summarize tail test trace translate triage validate verify view watch
+summarize tail test trace track translate triage validate verify view watch browse scan predict
 """
 
 

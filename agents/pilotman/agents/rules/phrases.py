@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Set
 
 from pilotman.agents.rules.lexicon import word_set
-from pilotman.agents.rules.verbs import Deed, demands
+from pilotman.agents.rules.verbs import Deed, demands, is_instruction
 from pilotman.agents.rules.words import stem, words
 
 _QUOTED = re.compile("[\"\u201c'\u2018`]([^\"\u201c\u201d'\u2018\u2019`\n]{1,120})[\"\u201d'\u2019`]")
 _TOKEN = re.compile(r"[^\s,;()\"“”`]+")
 _IDENTIFIER = r"#?[A-Za-z]{0,12}[-_]?\d[\w-]*"
+_PROPER = r"(?-i:[A-Z][\w'-]*\.?(?: (?:[A-Z][\w'-]*\.?|\d{1,5}[a-z]?\b))*(?<!\.))"
 _PRONOUNS = word_set("it this that them these those everything all one him her me us you there")
 _LITTLE = word_set("a an the my your his her its our their this that some any please")
 _STOPS = word_set(
@@ -40,7 +41,7 @@ def identifiers(text: str) -> list[str]:
 
 def beside_noun(nouns: Iterable[str], text: str, *, identifier: bool) -> list[str]:
     """Values that follow their noun ("order number A-17", "service: x") or stand before it."""
-    value = _IDENTIFIER if identifier else r"[\w@.:/-]*[\w@/]"
+    value = _IDENTIFIER if identifier else rf"{_PROPER}|[\w@.:/-]*[\w@/]"
     marker = r"(?:\s+(?:id|no\.?|number|code|key|ref|reference|name))?\s*"
     found: list[str] = []
     link = r"(?:(?P<mark>[:=#]|is\b|named\b|called\b)\s*)?[\"'`]?"
@@ -52,9 +53,27 @@ def beside_noun(nouns: Iterable[str], text: str, *, identifier: bool) -> list[st
             found += [
                 m[1]
                 for m in re.finditer(rf"(?<![\w@./-])([\w@./-]*\w) {re.escape(noun)}\b", text)
-                if _is_named(m[1])
+                if _is_named(m[1]) and not is_instruction(m[1])
             ]
     return [item for item in dict.fromkeys(found) if item.lower() not in _LITTLE | _PRONOUNS | _STOPS]
+
+
+def named_after(nouns: Iterable[str], text: str, deed: Deed) -> list[str]:
+    """Ordinary words that are names, by their place: "in namespace shop", "scale deployment checkout to 5".
+
+    Only after a preposition or inside a sentence that asks for the deed, and before a pause: elsewhere a
+    verb may follow a noun.
+    """
+    found: list[str] = []
+    ends = rf"(?=\s+(?:{'|'.join(sorted(_STOPS))})\b|\s*[,.;:!?)]|\s*$)"
+    for noun in nouns:
+        name = rf"(?:the |my |our )?{re.escape(noun)} (?P<value>[a-z][\w@/-]*(?:\.\w+)*){ends}"
+        for sentence in sentences(text):
+            place = r"\b" if demands(deed, sentence) else r"\b(?:in|on|of|for|from|to|under|at) "
+            found += [m["value"] for m in re.finditer(place + name, sentence)]
+    return [
+        v for v in dict.fromkeys(found) if v not in _LITTLE | _PRONOUNS | _STOPS and stem(v) not in deed.about
+    ]
 
 
 def _is_named(word: str) -> bool:
@@ -93,6 +112,21 @@ def _phrase(rest: str, passed: Set[str]) -> str:
     return " ".join(name) if known else ""
 
 
+def quotes(text: str) -> list[str]:
+    """What stands in double quotes."""
+    return re.findall(r"[\"“]([^\"“”\n]{1,200})[\"”]", text)
+
+
+def spoken(text: str) -> str:
+    """The words that somebody is to be told: the quote after a colon, "saying" or "text"; '' if none is."""
+    found = re.search(
+        r"(?::|\b(?:say|saying|says|text|message|body|content|comment|note))\s*[\"“]([^\"“”]+)[\"”]",
+        text,
+        re.IGNORECASE,
+    )
+    return found[1].strip() if found else ""
+
+
 def proper_names(text: str) -> list[str]:
     """Capitalised words inside sentences, those side by side together."""
     found: list[str] = []
@@ -114,8 +148,14 @@ def object_of(deed: Deed, text: str) -> list[str]:
         verbs = [i for i, token in enumerate(tokens) if stem(token.lower()) == stem(deed.verb)]
         if not verbs:
             continue
-        phrase = "".join(f"{token} " for token in _until_stop(tokens[verbs[0] + 1 :]))
-        kept = [t for t in phrase.split() if t.lower() not in _LITTLE and stem(t.lower()) not in deed.objects]
+        phrase = list(_until_stop(tokens[verbs[0] + 1 :]))
+        rest = tokens[verbs[0] + 1 + len(phrase) :]
+        if (
+            rest[:1] == ["of"]
+            and {stem(t.lower()) for t in phrase if t.lower() not in _LITTLE} <= deed.objects
+        ):
+            phrase = list(_until_stop(rest[1:]))  # "check the dose of ibuprofen"
+        kept = [t for t in phrase if t.lower() not in _LITTLE and stem(t.lower()) not in deed.objects]
         if kept and not any(t.lower() in _PRONOUNS for t in kept):
             found.append(" ".join(kept))
     return found

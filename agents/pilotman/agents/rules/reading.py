@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pilotman.agents.messages import text_of
 from pilotman.agents.prompts import prompt_kind
 from pilotman.agents.report import AgentCard, Passage, Report, ToolCard
-from pilotman.agents.rules.verbs import deed
+from pilotman.agents.rules.verbs import only_looks
 from pilotman.agents.sections import parse_sections
 from pilotman.agents.shape import is_list, is_mapping
 from pilotman.guardrails.policy import Effect
@@ -23,8 +23,8 @@ Kind: TypeAlias = Literal["plan", "work", "answer", "free"]
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedTool:
-    """A tool bound to the model. ``effect`` is told by our prompt, else guessed from its name: a verb that
-    only looks is a read, everything else a write."""
+    """A tool bound to the model. ``effect`` is told by our prompt, else guessed from its name and
+    description: a write if they name an action, a read if they only look or only name a thing."""
 
     name: str
     description: str
@@ -76,7 +76,7 @@ class Asked:
 def read(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], choice: Any = None) -> Asked:
     """Read a conversation. ``tools`` are functions as OpenAI writes them, ``choice`` its tool_choice."""
     system = next((text_of(m.content) for m in messages if isinstance(m, SystemMessage)), "")
-    kind = prompt_kind(system)
+    kind = prompt_kind(system) or _brief_kind(messages)
     asked = _own(kind, messages) if kind else _foreign(messages)
     effects: dict[str, Effect] = {tool.name: tool.effect for tool in asked.tools}
     offered = tuple(_offered(tool.get("function", tool), effects) for tool in tools)
@@ -96,8 +96,7 @@ def read(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], ch
 
 def _own(kind: Literal["plan", "work", "answer"], messages: Sequence[BaseMessage]) -> Asked:
     """One of our prompts: its data stands in the blocks of the first user message."""
-    first = next((text_of(m.content) for m in messages if isinstance(m, HumanMessage)), "")
-    data = parse_sections(first)
+    data = parse_sections(_first_said(messages))
     task = data.get("task", {})
     return Asked(
         kind=kind,
@@ -119,6 +118,16 @@ def _own(kind: Literal["plan", "work", "answer"], messages: Sequence[BaseMessage
     )
 
 
+def _brief_kind(messages: Sequence[BaseMessage]) -> Literal["work"] | None:
+    """A foreign agent's prompt may hold our brief, which says more than the words around it."""
+    task = parse_sections(_first_said(messages)).get("task")
+    return "work" if is_mapping(task) and {"task_id", "goal"} <= set(task) else None
+
+
+def _first_said(messages: Sequence[BaseMessage]) -> str:
+    return next((text_of(m.content) for m in messages if isinstance(m, HumanMessage)), "")
+
+
 def _foreign(messages: Sequence[BaseMessage]) -> Asked:
     """Somebody else's prompt: the last thing that a person said is the request."""
     said = [text_of(m.content) for m in messages if isinstance(m, HumanMessage)]
@@ -138,7 +147,7 @@ def _tool(card: Mapping[str, Any]) -> ToolCard:
 def _offered(tool: Mapping[str, Any], effects: Mapping[str, Effect]) -> OfferedTool:
     name, description = str(tool["name"]), str(tool.get("description") or "")
     parameters: Mapping[str, Any] = tool.get("parameters") or {}
-    guess: Effect = "read" if deed(name, description).reads else "write"
+    guess: Effect = "read" if only_looks(name, description) else "write"
     return OfferedTool(
         name=name, description=description, parameters=parameters, effect=effects.get(name, guess)
     )

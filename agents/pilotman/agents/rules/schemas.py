@@ -45,7 +45,8 @@ class Slot:
     @property
     def nouns(self) -> list[str]:
         """The words of the name that can be nouns of a text."""
-        return [part for part in self.parts if part not in IDENTIFYING | _PASSING and len(part) > 2]
+        whole = [part for part in self.parts if part not in IDENTIFYING | _PASSING and len(part) > 2]
+        return [*whole, *(part[:-4] for part in whole if part.endswith("name") and len(part) > 6)]
 
     @property
     def about(self) -> str:

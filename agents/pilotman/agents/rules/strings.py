@@ -27,6 +27,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "to": ("to", "into", "towards"),
         "destination": ("to", "into"),
         "recipient": ("to",),
+        "new": ("to", "into", "as"),
         "target": ("to", "on"),
         "payee": ("to",),
         "value": ("to",),
@@ -45,7 +46,8 @@ _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _PERSONAL = word_set(
-    """name person user customer employee guest passenger who whom assignee owner manager member"""
+    """name person user customer employee guest passenger who whom assignee owner manager member attendee
+    participant invitee recipient"""
 )
 _ENDS = word_set("end until till to checkout return last stop finish")
 
@@ -81,7 +83,7 @@ def _by_form(slot: Slot, search: Search) -> Iterator[str]:
 def _form_of(slot: Slot) -> str:
     names = {*slot.parts, *words(slot.about)} if slot.required else {*slot.parts}
     hints = {"email": "email", "mail": "email", "url": "uri", "uri": "uri", "link": "uri", "phone": "phone"}
-    hints |= {"date": "date", "day": "date", "uuid": "uuid", "ip": "ipv4", "path": "path"}
+    hints |= {"date": "date", "day": "date", "uuid": "uuid", "ip": "ipv4", "path": "path", "time": "time"}
     hints |= dict.fromkeys(("host", "hostname", "server", "machine", "domain"), "hostname")
     own = next((hints[part] for part in slot.parts if part in hints), "")
     return own or next((hints[n] for n in ("email", "url", "date", "host", "hostname") if n in names), "")
@@ -101,6 +103,8 @@ def _by_noun(slot: Slot, search: Search) -> Iterator[str]:
     identifier = slot.is_identifier
     for text in (*search.known.texts, *(search.known.reports if identifier else ())):
         yield from phrases.beside_noun(nouns, text, identifier=identifier)
+        if not identifier:
+            yield from phrases.named_after(nouns, text, search.deed)
     if identifier and slot.required:
         for text in search.known.texts:
             tokens = phrases.identifiers(text)
@@ -125,6 +129,10 @@ def _by_place(slot: Slot, search: Search) -> Iterator[str]:
         yield from phrases.after_preposition(prepositions, text, slot.nouns)
     if _PERSONAL & set(slot.parts) and slot.required:
         for text in search.known.texts:
+            addresses = [] if "name" in slot.parts else find_form("email", text)
+            if addresses:
+                yield from addresses
+                continue
             yield from phrases.proper_names(text)
             yield from phrases.after_preposition(("for",), text, slot.nouns)
 
@@ -149,6 +157,14 @@ def _by_example(slot: Slot, search: Search) -> Iterator[str]:
         yield from (t for t in (t.strip(".,;:!?()\"'") for t in text.split()) if _shape(t) in shapes)
 
 
+def _by_quote(slot: Slot, search: Search) -> Iterator[str]:
+    """The only thing that a person put in quotes."""
+    if slot.required and not slot.is_identifier:
+        for text in search.known.texts:
+            quoted = phrases.quotes(text)
+            yield from quoted if len(quoted) == 1 else ()
+
+
 def _shape(token: str) -> str:
     return re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", re.sub(r"\d+", "9", token)))
 
@@ -160,7 +176,15 @@ _STRING_STEPS: Sequence[Callable[[Slot, Search], Iterator[str]]] = (
     _by_noun,
     _by_place,
     _by_verb,
+    _by_quote,
 )
+
+
+def _spoken(search: Search) -> str:
+    """The words in quotes that a text is to be; a read works on the only ones there."""
+    quoted = phrases.quotes(search.known.request)
+    only = quoted[0] if search.deed.reads and len(quoted) == 1 else ""
+    return phrases.spoken(search.known.request) or only
 
 
 def _free_text(slot: Slot, search: Search) -> Iterator[str]:
@@ -170,9 +194,14 @@ def _free_text(slot: Slot, search: Search) -> Iterator[str]:
     if slot.schema.get("pattern") or slot.schema.get("format"):
         return
     if names & _TITLES:
+        titles = phrases.quotes(known.request)
+        if len(titles) == 1 and slot.required:
+            yield phrases.cut(titles[0], limit)
         yield phrases.headline(known.request, search.deed, min(limit, 100))
     elif slot.nullable:
         return  # nothing is an answer too
+    elif names & _BODIES and (quoted := _spoken(search)):
+        yield phrases.cut(quoted, limit)
     elif names & _BODIES and not search.deed.reads:
         lines = [line for report in known.reports for line in report.splitlines()]
         yield phrases.cut("\n".join([known.request, "", *dict.fromkeys(lines)]).strip(), limit)

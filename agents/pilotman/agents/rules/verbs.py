@@ -38,6 +38,7 @@ _NEEDING = word_set("need needs have has required recommended advised necessary"
 _HELPING = word_set("can could will would or")
 _LONGEST_TEXT, _LONGEST_SENTENCE = 20_000, 200
 _JOINTS = word_set("and then or but to , ; :")
+_DETERMINERS = word_set("a an the this that these those one some any all each every its their")
 _PRONOUNS = word_set("it one ones that this them")
 _VERBS = ACTING_VERBS.keys() | READING_VERBS
 _EMAIL = re.compile(r"\be-mail", re.IGNORECASE)
@@ -67,15 +68,32 @@ class Deed:
 
 
 def deed(name: str, description: str = "", args: tuple[str, ...] = ()) -> Deed:
-    """Read a tool's deed from its name, with the description's first word where the name holds no verb."""
+    """Read a tool's deed from its name, with the description's first word where the name holds no verb.
+
+    ``lend_book``, "Lend a book …": both begin with the verb, whether or not it is one that we know.
+    """
     parts = words(name)
     said = words(description)
-    verb = next((part for part in parts if part in ACTING_VERBS or part in READING_VERBS), None)
+    both = parts and said[1:] and stem(parts[0]) == stem(said[0]) and said[1] in _DETERMINERS
+    known = (part for part in parts if part in ACTING_VERBS or part in READING_VERBS)
+    verb = parts[0] if both else next(known, None)
     if verb is None and said:
         verb = _STEMS.get(stem(said[0]))
     verb = verb or (parts[0] if parts else name)
     objects = frozenset(stem(part) for part in parts if part != verb)
     return Deed(name=name, verb=verb, objects=objects, about=terms(description) | terms(" ".join(args)))
+
+
+def only_looks(name: str, description: str) -> bool:
+    """Whether nothing in its name or description says that a tool changes anything.
+
+    A description that opens with a verb and its object ("Unsubscribe a reader") does, known verb or not.
+    """
+    own = deed(name, description)
+    said = words(description)
+    if own.reads or own.verb in ACTING_VERBS:
+        return own.reads
+    return not (said[1:] and said[1] in _DETERMINERS)
 
 
 def wants_information(text: str) -> bool:

@@ -14,7 +14,7 @@ from pilotman.agents.rules.phrases import cut
 from pilotman.agents.rules.reading import Asked, OfferedTool
 from pilotman.agents.rules.routing import is_asked, rivals
 from pilotman.agents.rules.schemas import slots
-from pilotman.agents.rules.verbs import Deed, deed
+from pilotman.agents.rules.verbs import Deed, deed, wants_information
 from pilotman.agents.rules.words import terms
 
 _SMALL_LEASE = 4
@@ -53,6 +53,8 @@ def next_step(seen: Asked, *, fallback: bool = False) -> Step:
         return Step(calls=((tool.name, _filled(tool, seen).args),)) if not seen.outcomes else Step()
     called = {outcome.tool for outcome in seen.outcomes}
     reads = [tool for tool in _wanted_reads(seen) if tool.name not in called]
+    if fallback and seen.kind == "free":  # here an effect is only a guess: no doubtful ones
+        reads = [tool for tool in reads if _deed(tool).reads]
     step = _step(reads, seen)
     if step.calls:
         return step
@@ -84,7 +86,8 @@ def _wanted_reads(seen: Asked) -> list[OfferedTool]:
         return reads
     about = terms(f"{seen.goal} {seen.request}")
     near = [tool for tool in reads if terms(f"{tool.name} {tool.description}") & about]
-    return near or (reads if seen.kind == "work" else [])
+    only = len(reads) == 1 and wants_information(seen.request)
+    return near or (reads if seen.kind == "work" or only else [])
 
 
 def _step(tools: list[OfferedTool], seen: Asked) -> Step:

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -15,9 +16,10 @@ import typer
 
 from pilotman.guardrails.errors import InvalidRequest, PilotmanError
 from pilotman.guardrails.principal import Principal
+from pilotman.memory import Event
 from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
-from pilotman.supervisor.cli.home import Home, Settings
+from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.progress import Progress
 from pilotman.supervisor.cli.traces import exported
 from pilotman.supervisor.run import Run
@@ -39,7 +41,10 @@ app = typer.Typer(
 )
 
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the journal. Default: the platform's data folder.")
+    Path | None,
+    typer.Option(
+        "--home", readable=False, help="Folder of the journal. Default: the platform's data folder."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose data.")]
@@ -58,9 +63,6 @@ def main() -> None:
     except PilotmanError as error:
         output.complain(str(error))
         sys.exit(output.code_of(error))
-    except KeyboardInterrupt:
-        output.complain("interrupted; `pilotman runs` shows the run, `pilotman resume RUN` goes on with it")
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(output.FAILED)
@@ -74,10 +76,12 @@ def triage(
     alert: Annotated[
         str | None, typer.Argument(help="An Alertmanager webhook (version 4); - reads standard input.")
     ] = None,
-    runbooks: Annotated[Path | None, typer.Option(help="Folder of Markdown runbooks.")] = None,
+    runbooks: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder of Markdown runbooks.")
+    ] = None,
     model: ModelOption = None,
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     user: UserOption = None,
     tickets_url: Annotated[
         str | None, typer.Option(help="A ticket service. Default: a book in the home.")
@@ -101,17 +105,18 @@ def triage(
         observe_here=observe_here or alert is None,
     )
     request = sample_alert(started_at=datetime.now(UTC)) if alert is None else _read(alert)
-    place = Home(home)
-    _drive(place, place.team("incident", settings), request, _principal(tenant, user), as_json=as_json)
+    _drive(Home(home), "incident", settings, request, _principal(tenant, user), as_json=as_json)
 
 
 @app.command()
 def support(
     text: Annotated[str, typer.Argument(help="What the customer writes.")],
-    policies: Annotated[Path | None, typer.Option(help="Folder of Markdown policies.")] = None,
+    policies: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder of Markdown policies.")
+    ] = None,
     model: ModelOption = None,
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     user: UserOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -119,7 +124,7 @@ def support(
     settings = Settings(documents=None if policies is None else str(policies.absolute()), model=model)
     place, who = Home(home), _principal(tenant, user)
     place.open_shop(tenant=tenant, customer=who.user)
-    _drive(place, place.team("support", settings), text, who, as_json=as_json)
+    _drive(place, "support", settings, text, who, as_json=as_json)
 
 
 @app.command()
@@ -127,53 +132,47 @@ def runs(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    place, who = Home(home), _principal(tenant, None)
+    place, wanted = Home(home), _state(state)
 
     async def work() -> list[Run]:
-        found: list[Run] = []
-        for name in ("incident", "support"):
-            team = place.team(name)
-            found += await team.runs(principal=who, state=_state(state), limit=limit)
-        return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
+        rows = await place.memory.journal.runs(tenant=tenant, state=wanted, limit=limit)
+        return [await place.records.of(row) for row in rows]
 
     found = _run(place, work())
     if as_json:
         output.as_json([output.run_row(run) for run in found])
         return
-    rows = [(r.run_id, r.state, r.supervisor, r.request.split("\n")[0][:60]) for r in found]
-    output.table("Runs", ("run", "state", "team", "request"), rows)
+    output.show_runs(found)
 
 
 @app.command()
 def show(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened in a run: a tree with time, tokens and cost."""
-    place, who = Home(home), _principal(tenant, None)
+    place = Home(home)
 
-    async def work() -> tuple[Run, list[Any]]:
-        team = await _team_of(place, run_id, who)
-        run = await team.get(run_id, principal=who)
-        events = await place.memory.journal.events(run_id, tenant=who.tenant)
-        return run, events
+    async def work() -> tuple[Run, list[Event]]:
+        run = await place.records.get(run_id, tenant)
+        return run, await place.memory.journal.events(run_id, tenant=tenant)
 
     run, events = _run(place, work())
     if as_json:
         output.as_json({**run.to_dict(), "events": [json.loads(event.to_json()) for event in events]})
         return
-    output.show_run(run)
+    output.show_run(run, flags=place.flags(tenant))
     output.console.print(tree(run, events))
 
 
 @app.command()
-def tickets(home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False) -> None:
+def tickets(home: HomeOption = None, tenant: TenantOption = TENANT, as_json: JsonOption = False) -> None:
     """List the tickets that were opened, newest first."""
     place = Home(home)
     found = place.tickets(place.settings("incident")).tickets(tenant=tenant)
@@ -184,15 +183,14 @@ def tickets(home: HomeOption = None, tenant: TenantOption = "default", as_json: 
 
 
 @app.command()
-def approvals(home: HomeOption = None, tenant: TenantOption = "default", as_json: JsonOption = False) -> None:
+def approvals(home: HomeOption = None, tenant: TenantOption = TENANT, as_json: JsonOption = False) -> None:
     """List the questions that wait for a person."""
-    place, who = Home(home), _principal(tenant, None)
-    found = _run(place, place.team("incident").approvals(principal=who))
+    place = Home(home)
+    found = _run(place, place.records.questions(tenant))
     if as_json:
         output.as_json([output.approval_row(approval) for approval in found])
         return
-    rows = [(a.approval_id, a.question, "; ".join(a.reasons), a.run_id) for a in found]
-    output.table("Approvals", ("approval", "question", "reasons", "run"), rows)
+    output.show_approvals(found, flags=place.flags(tenant))
 
 
 @app.command()
@@ -202,7 +200,7 @@ def approve(
     digest: Annotated[str | None, typer.Option(help="Digest of what you were shown.")] = None,
     comment: Annotated[str, typer.Option(help="For the record.")] = "",
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     as_json: JsonOption = False,
 ) -> None:
     """Say yes to a question, then drive its run to the next stop."""
@@ -220,7 +218,7 @@ def reject(
     by: Annotated[str | None, typer.Option("--by", help="Who answers. Default: your login name.")] = None,
     comment: Annotated[str, typer.Option(help="For the record and the answer.")] = "",
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     as_json: JsonOption = False,
 ) -> None:
     """Say no to a question, then drive its run to the next stop."""
@@ -236,7 +234,7 @@ def reject(
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run: after an answer, or after its process has died."""
@@ -244,10 +242,10 @@ def resume(
 
     async def work() -> Run:
         team = await _team_of(place, run_id, who)
-        async with Progress(place.memory, tenant, quiet=as_json):
+        async with Progress(place.memory, tenant, quiet=as_json, run_id=run_id):
             return await team.resume(run_id, principal=who)
 
-    _finish(_run(place, work()), as_json=as_json)
+    _finish(place, _run(place, work()), as_json=as_json)
 
 
 @app.command()
@@ -255,7 +253,7 @@ def cancel(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     home: HomeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = TENANT,
     user: UserOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -266,13 +264,13 @@ def cancel(
         team = await _team_of(place, run_id, who)
         return await team.cancel(run_id, principal=who, reason=reason)
 
-    _finish(_run(place, work()), as_json=as_json)
+    _finish(place, _run(place, work()), as_json=as_json)
 
 
 @app.command()
 def graph(
     team: TeamOption = "incident",
-    svg: Annotated[Path | None, typer.Option(help="Write a picture to this file.")] = None,
+    svg: Annotated[Path | None, typer.Option(readable=False, help="Write a picture to this file.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -329,21 +327,31 @@ def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:
             work.close()
             await place.memory.aclose()
 
-    return asyncio.run(whole())
+    try:
+        return asyncio.run(whole())
+    except KeyboardInterrupt:  # beyond here, typer would end the process without a word
+        output.complain("interrupted; `pilotman runs` shows the run, `pilotman resume RUN` goes on with it")
+        raise typer.Exit(output.INTERRUPTED) from None
 
 
 async def _team_of(place: Home, run_id: str, who: Principal) -> Supervisor:
     """The team that owns a run."""
     row = await place.memory.journal.run(run_id, tenant=who.tenant)
-    return place.team(row.supervisor)
+    return place.team(row.supervisor, run_id)
 
 
-def _drive(place: Home, team: Supervisor, request: Any, who: Principal, *, as_json: bool) -> None:
+def _drive(
+    place: Home, name: str, settings: Settings, request: Any, who: Principal, *, as_json: bool
+) -> None:
+    """Drive a request with a new team."""
+    team = place.new_team(name, settings)
+
     async def work() -> Run:
+        place.memory.journal.add_listener(partial(place.keep_once, settings=settings))
         async with Progress(place.memory, who.tenant, quiet=as_json):
             return await team.run(request, principal=who)
 
-    _finish(_run(place, work()), as_json=as_json)
+    _finish(place, _run(place, work()), as_json=as_json)
 
 
 def _answer(
@@ -359,17 +367,19 @@ def _answer(
     async def work() -> Run:
         asked = await place.memory.journal.approval(approval_id, tenant=who.tenant)
         team = await _team_of(place, asked.run_id, who)
-        async with Progress(place.memory, who.tenant, quiet=as_json):
+        async with Progress(place.memory, who.tenant, quiet=as_json, run_id=asked.run_id):
             await say(team)
             return await team.resume(asked.run_id, principal=who)
 
-    _finish(_run(place, work()), as_json=as_json)
+    _finish(place, _run(place, work()), as_json=as_json)
 
 
-def _finish(run: Run, *, as_json: bool) -> None:
+def _finish(place: Home, run: Run, *, as_json: bool) -> None:
     """Print a run and leave with its exit code."""
     if as_json:
         output.as_json(output.run_object(run))
+        if run.state == "FAILED":
+            output.complain(f"{run.run_id} has failed: {run.last_error}")
     else:
-        output.show_run(run)
+        output.show_run(run, flags=place.flags(run.principal.tenant))
     raise typer.Exit(output.exit_code(run))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 from pydantic import TypeAdapter
@@ -17,6 +17,7 @@ from pilotman.guardrails import Label
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
+from pilotman.supervisor.records import Records
 from pilotman.supervisor.supervisor import Supervisor
 from pilotman.supervisor.teams.incident import incident_team
 from pilotman.supervisor.teams.samples import sample_runbooks, support_policies
@@ -25,10 +26,13 @@ from pilotman.supervisor.teams.support import support_team
 from pilotman.supervisor.teams.ticket_client import HTTPTicketBook
 from pilotman.supervisor.teams.tickets import SQLiteTicketBook, TicketBook
 
+TENANT = "default"
+"""The tenant where none is named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a team is built from. Kept in the home, so that ``resume`` and ``approve`` build the same."""
+    """What a team is built from. Kept for each run, so that ``resume`` and ``approve`` build the same."""
 
     documents: str | None = None
     model: str | None = None
@@ -39,15 +43,17 @@ class Settings:
     observe_here: bool = False
 
 
-_KEPT: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
+_SETTINGS = TypeAdapter(Settings)
 
 
 class Home:
     """One home. The default is the platform's data folder. Nothing is written before a team is used."""
 
     def __init__(self, path: Path | None) -> None:
+        self._named = path is not None
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
         self.memory = Memory(f"sqlite:///{self.path / 'pilotman.db'}")
+        self.records = Records(self.memory, lambda: datetime.now(UTC))
 
     @property
     def shop(self) -> SQLiteShop:
@@ -64,25 +70,40 @@ class Home:
             return HTTPTicketBook(settings.tickets_url)
         return SQLiteTicketBook(self.path / "tickets.db")
 
-    def team(self, name: str, settings: Settings | None = None) -> Supervisor:
-        """A shipped team, built from ``settings``, or from what it was built from last.
+    def flags(self, tenant: str) -> str:
+        """What a command needs besides its arguments to find this home and a tenant's data in it."""
+        home = f" --home {shlex.quote(str(self.path))}" if self._named else ""
+        return home if tenant == TENANT else f"{home} --tenant {shlex.quote(tenant)}"
+
+    def new_team(self, name: str, settings: Settings) -> Supervisor:
+        """A shipped team, for new runs.
 
         Raises:
-            ConfigurationError: no team of that name, a folder that cannot be read, an unknown model.
+            ConfigurationError: a folder of which nothing can be read, an unknown model, a URL that is none.
+            Unavailable: the home cannot be written.
         """
-        kept = self.settings(name) if settings is None else settings
-        if name == "incident":
-            team = self._incident(kept)
-        elif name == "support":
-            team = self._support(kept)
-        else:
-            raise ConfigurationError(
-                f"the command line has no team named {name}",
-                hint="resume its runs in the program that owns it",
-            )
-        if settings is not None:
-            self._keep(name, settings)
+        if settings.documents is not None:
+            asyncio.run(_check(FolderSource(settings.documents)))
+        team = self._build(name, settings)
+        self.keep(name, settings)
         return team
+
+    def team(self, name: str, run_id: str | None = None) -> Supervisor:
+        """A shipped team as it was built for a run, or the last time. Its folder may be gone: runs say so.
+
+        Raises:
+            ConfigurationError: no team of that name, a model that cannot be used any more.
+        """
+        return self._build(name, self.settings(name, run_id))
+
+    def _build(self, name: str, settings: Settings) -> Supervisor:
+        if name == "incident":
+            return self._incident(settings)
+        if name == "support":
+            return self._support(settings)
+        raise ConfigurationError(
+            f"the command line has no team named {name}", hint="resume its runs in the program that owns it"
+        )
 
     def _incident(self, settings: Settings) -> Supervisor:
         return incident_team(
@@ -106,36 +127,47 @@ class Home:
 
     def _corpus(self, documents: str | None, default: Path) -> Corpus:
         folder = default if documents is None else Path(documents)
-        if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
-            raise ConfigurationError(
-                f"{folder} is no folder that can be read", hint="name a folder of Markdown"
-            )
         chosen = Label(
             author="system", trusted=True, tenant="*"
         )  # by the operator of this command, for all tenants
         return Corpus([FolderSource(folder, label=chosen)], path=self.path / "index")
 
-    def settings(self, name: str) -> Settings:
-        """What the team was built from last; the defaults if never."""
-        kept: Mapping[str, Any] = self._kept().get(name) or {}
-        known = {field: kept[field] for field in Settings.__dataclass_fields__ if field in kept}
-        return replace(Settings(**known), probe_hosts=tuple(known.get("probe_hosts") or ()))
+    def settings(self, name: str, run_id: str | None = None) -> Settings:
+        """What a team was built from for a run, else the last time; the defaults if neither can be read."""
+        for kept in (run_id, name):
+            with suppress(OSError, ValueError):
+                if kept is not None:
+                    return _SETTINGS.validate_json(self._file(kept).read_bytes())
+        return Settings()
 
-    def _kept(self) -> dict[str, dict[str, Any]]:
-        """The settings of all teams; a damaged file counts as none."""
-        try:
-            return _KEPT.validate_json((self.path / "teams.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
+    def keep(self, name: str, settings: Settings) -> None:
+        """Keep settings under the name of a team or of a run.
 
-    def _keep(self, name: str, settings: Settings) -> None:
-        file = self.path / "teams.json"
-        aside = file.with_suffix(".new")
+        Raises:
+            Unavailable: the home cannot be written.
+        """
+        file = self._file(name)
+        aside = file.with_suffix(f".{os.getpid()}")
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps({**self._kept(), name: asdict(settings)}, indent=1))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(_SETTINGS.dump_json(settings))
             aside.replace(file)
         except OSError as error:
             raise Unavailable(
                 f"{self.path} cannot be written: {error.strerror}", hint="choose another folder with --home"
             ) from error
+
+    def keep_once(self, run_id: str, *, settings: Settings) -> None:
+        """A run keeps the settings that it began with; where they cannot be kept, the last ones count."""
+        if not self._file(run_id).exists():
+            with suppress(Unavailable):
+                self.keep(run_id, settings)
+
+    def _file(self, name: str) -> Path:
+        return self.path / "settings" / f"{name}.json"
+
+
+async def _check(source: FolderSource) -> None:
+    """Find out now, not in the run, that a folder is of no use."""
+    async for _ in source.list():
+        return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pilotman.guardrails.approval import Approval, visible
@@ -20,13 +20,16 @@ from pilotman.guardrails.errors import (
     PermissionDenied,
     PilotmanError,
 )
+from pilotman.memory.records import ENDED, WAITING
+from pilotman.supervisor.render import short, state_style, table
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.teams.tickets import Ticket
 
 COMPLETED: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
-WAITING: Final = 3
+ASKING: Final = 3
+INTERRUPTED: Final = 130
 
 console = Console()
 errors = Console(stderr=True)
@@ -36,7 +39,7 @@ def exit_code(run: Run) -> int:
     """0 completed, 3 waiting for a person, 1 failed or cancelled."""
     if run.state == "COMPLETED":
         return COMPLETED
-    return FAILED if run.state in ("FAILED", "CANCELLED") else WAITING
+    return FAILED if run.state in ("FAILED", "CANCELLED") else ASKING
 
 
 def code_of(error: PilotmanError) -> int:
@@ -61,7 +64,6 @@ def run_object(run: Run) -> dict[str, Any]:
         "run_id": run.run_id,
         "state": run.state,
         "answer": run.answer,
-        "interim": run.interim,
         "citations": [{"source": c.source, "version": c.version, "quote": c.quote} for c in run.citations],
         "retrieved": [{"source": r.source, "version": r.version, "score": r.score} for r in run.retrieved],
         "actions": [_action(action) for action in run.actions],
@@ -74,7 +76,6 @@ def run_object(run: Run) -> dict[str, Any]:
         },
         "caveats": list(run.caveats),
         "covered": run.covered,
-        "last_error": run.last_error,
     }
 
 
@@ -114,30 +115,64 @@ def approval_row(approval: Approval) -> dict[str, Any]:
     }
 
 
-def show_run(run: Run) -> None:
-    """A run for people, and what they can do next."""
+def show_run(run: Run, *, flags: str) -> None:
+    """A run for people, and what they can do next. ``flags`` find its home and tenant again."""
     console.print(run)
     for approval in run.pending:
-        console.print(Text.assemble("? ", (approval.question, "bold")))
-        for reason in approval.reasons:
-            console.print(Text(f"    {reason}", style="dim"))
-        console.print(Text(f"    pilotman approve {approval.approval_id}    or: reject", style="cyan"))
+        _show_question(approval, flags)
+    if run.state not in (*ENDED, WAITING):
+        console.print(Text(f"pilotman resume {run.run_id}{flags}", style="cyan"), soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows for people; hidden characters of foreign text are shown as such."""
-    drawn = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(visible(cell)) for cell in row))
-    console.print(drawn if rows else Text(f"no {title.lower()}", style="dim"))
+def show_runs(runs: Sequence[Run]) -> None:
+    """Runs for people."""
+    rows = (
+        (Text(run.run_id), Text(run.state, style=state_style(run.state)), _when(run.created_at), _title(run))
+        for run in runs
+    )
+    _show("runs", ("run", "state", "received", "request"), rows)
+
+
+def show_approvals(approvals: Sequence[Approval], *, flags: str) -> None:
+    """Open questions for people, each with all that an answer needs."""
+    for approval in approvals:
+        _show_question(approval, flags)
+        asked = (
+            f"    for {approval.requested_by.user} in {approval.run_id}, until {_when(approval.expires_at)}"
+        )
+        console.print(Text(visible(asked), style="dim"), soft_wrap=True)
+    if not approvals:
+        console.print(Text("no approvals", style="dim"))
 
 
 def show_tickets(tickets: Sequence[Ticket]) -> None:
     """Tickets for people."""
-    table(
-        "Tickets",
-        ("ticket", "severity", "status", "title", "run"),
-        [(t.ticket_id, t.severity, t.status, t.title, t.run_id) for t in tickets],
+    rows = ((t.ticket_id, t.severity, t.status, t.title, t.run_id) for t in tickets)
+    _show("tickets", ("ticket", "severity", "status", "title", "run"), rows)
+
+
+def _show_question(approval: Approval, flags: str) -> None:
+    console.print(Text.assemble("? ", (visible(approval.question), "bold")))
+    for reason in approval.reasons:
+        console.print(Text(f"    {visible(reason)}", style="dim"))
+    # Not wrapped: it is there to be copied.
+    console.print(
+        Text(f"    pilotman approve {approval.approval_id}{flags}    or: reject", style="cyan"),
+        soft_wrap=True,
     )
+
+
+def _show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    drawn = table(columns, ([visible(c) if isinstance(c, str) else c for c in row] for row in rows))
+    for column in drawn.columns:
+        column.no_wrap = column.header in ("run", "ticket")
+    console.print(drawn if drawn.row_count else Text(f"no {title}", style="dim"))
+
+
+def _title(run: Run) -> str:
+    return short(run.request.partition("\n")[0], 80)
+
+
+def _when(at: datetime) -> str:
+    """To the minute, in local time."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pilotman.agents import Tool, ToolContext, tool
+from pilotman.agents import Tool, ToolContext, ToolFailure, tool
 from pilotman.guardrails import Principal
 from pilotman.supervisor.teams.shop import CHANGEABLE, Change, Shop
 
@@ -106,7 +106,7 @@ class Clerk:
             key=ctx.idempotency_key,
         )
         if made is None:
-            raise LookupError("the account is gone")
+            raise ToolFailure("the account is gone; nothing was changed")
         return _changed(made)
 
     def can_be_updated(
@@ -119,10 +119,10 @@ class Clerk:
     ) -> Mapping[str, Any]:
         """Before anybody is asked: there is an account and a new value."""
         if not _given(email, address, phone):
-            raise ValueError("no new value was given; nothing was changed")
+            raise ToolFailure("no new value was given; nothing was changed", kind="validation")
         wanted = customer or ctx.principal.user
         if self._shop.account(tenant=ctx.principal.tenant, customer=wanted) is None:
-            raise ValueError(f"there is no account of {wanted}; nothing was changed")
+            raise ToolFailure(f"there is no account of {wanted}; nothing was changed")
         return {"own": may_see(ctx.principal, customer)}
 
     def find_update(

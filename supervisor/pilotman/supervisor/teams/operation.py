@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pilotman.agents import Tool, ToolContext, tool
+from pilotman.agents import Tool, ToolContext, ToolFailure, tool
 from pilotman.supervisor.teams.alertmanager import MAX_MINUTES, Alertmanager, Silence
 from pilotman.supervisor.teams.services import ServiceControl
 from pilotman.supervisor.teams.tickets import NewTicket, Severity, Ticket, TicketBook
@@ -116,7 +116,7 @@ def service_tools(services: ServiceControl) -> list[Tool[..., Any]]:
         del reason
         refusal = services.refusal(service, host)
         if refusal is not None:
-            raise PermissionError(f"{refusal}; nothing was restarted")
+            raise ToolFailure(f"{refusal}; nothing was restarted", kind="authorization")
         return {"restartable": True}
 
     return [restart_service]

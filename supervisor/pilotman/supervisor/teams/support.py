@@ -45,8 +45,10 @@ _INTENTS: Mapping[str, tuple[str, ...]] = {
     "account update": (
         "update",
         "change my",
+        "set my",
         "new address",
         "new email",
+        "new e-mail",
         "new phone",
         "moved",
         "correct my",
@@ -66,9 +68,14 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
     "phone": re.compile(rf"\b(?:phone|telephone|mobile){_NEW}(\+?\d[\d ()/-]{{5,23}}\d)", re.IGNORECASE),
     "address": re.compile(rf"(?<!mail )\baddress{_NEW}(\d*[^@.!?;\n]{{5,200}})", re.IGNORECASE),
 }
+_THEIRS = r"(?:e-?mail|phone|telephone|mobile|address|account)"
+_NOBODY = r"(?!(?:my|mine|me|our|your|the|this|these|that|an?|all|orders?|future|delivery|invoices?)\b)"
 _OWNER = re.compile(
-    r"\b([A-Za-z][\w.-]*)['\u2019]s (?:new )?(?:e-?mail|phone|mobile|address|account)", re.IGNORECASE
+    rf"\b([A-Z][\w.-]*)['\u2019]s (?:new )?{_THEIRS}"
+    rf"|\b{_THEIRS}(?: address| number)? (?:of|for)(?: customer| user)? {_NOBODY}([A-Z][\w.-]*\w)",
+    re.IGNORECASE,
 )
+"""Whose: a name in the genitive, or after ``of`` or ``for``. After a wrong guess a person is asked."""
 
 Message = Annotated[str, Field(min_length=1, max_length=MAX_REQUEST, description="what the customer wrote")]
 
@@ -100,7 +107,7 @@ def _values(text: str) -> dict[str, str]:
     """The new values that a request gives, and whose account it names if it is not the writer's own."""
     found = {name: match[1].strip() for name, pattern in _VALUES.items() if (match := pattern.search(text))}
     owner = _OWNER.search(text)
-    return {**found, "customer": owner[1].lower()} if owner else found
+    return {**found, "customer": (owner[1] or owner[2]).lower()} if owner else found
 
 
 def classify(text: str) -> list[str]:

@@ -32,7 +32,8 @@ _SEVERITIES: Mapping[str, tuple[int, frozenset[str]]] = {
 _HOST_LABELS = ("host", "hostname", "nodename", "node", "instance", "target", "pod")
 _SERVICE_LABELS = ("service", "service_name", "unit", "systemd_unit", "app", "application", "name")
 _URL_FIELDS = ("probe_url", "url", "target", "instance")
-_SAID = frozenset({"alertname", "severity"})
+_KIND_LABELS = frozenset({"alertname", "severity", "job", "container", "component", "controller"})
+"""What kind of thing it is, which a runbook can know; the others name one of this place."""
 _NAMED = re.compile(r"[\W\d_]")  # a name of something, not a word of the language
 _UNIT = re.compile(r"[\w@.:\\-]+\.(service|socket|timer)")
 _NAME = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
@@ -154,14 +155,16 @@ def _text(facts: Mapping[str, Any]) -> str:
 def _query(facts: Mapping[str, Any]) -> str:
     """What a runbook about this would say: the name in words, the summary, the description.
 
-    The values of labels (this host, that namespace) are left out: a runbook cannot know them.
+    The values of labels that name one of its kind (this host, that namespace) are left out: a runbook
+    cannot know them.
     """
     name = _CAMEL.sub(" ", facts.get("name", ""))
     parts = (name, facts.get("summary", ""), facts.get("description", ""))
     query = "\n".join(dict.fromkeys(part for part in parts if part)) or facts["title"]
     labels: Mapping[str, str] = facts.get("labels", {})
-    values = {value for key, value in labels.items() if key not in _SAID and _NAMED.search(value)}
-    for value in sorted(values, key=len, reverse=True):
+    kinds = {value for key, value in labels.items() if key in _KIND_LABELS}
+    names = {value for value in labels.values() if value not in kinds and _NAMED.search(value)}
+    for value in sorted(names, key=len, reverse=True):
         query = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", " ", query)
     return query if query.strip() else facts["title"]
 

@@ -1,0 +1,76 @@
+"""Where one team's runs are worked on: opened by the first verb, closed, and opened again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pilotman.guardrails.policy import version_of
+from pilotman.memory.journal import Journal
+from pilotman.memory.memory import Memory
+from pilotman.supervisor.answers import Answers
+from pilotman.supervisor.engine import Engine
+from pilotman.supervisor.reception import Reception
+from pilotman.supervisor.records import Records
+from pilotman.supervisor.setup import Ports
+from pilotman.supervisor.team import Team
+from pilotman.supervisor.workers import Workers
+
+
+class Station:
+    """A team's memory, and who receives, drives and records its runs. Without ``memory`` it has its own."""
+
+    def __init__(self, team: Team, memory: Memory | None, ports: Ports) -> None:
+        self.was_given_memory = memory is not None
+        self.memory = memory or Memory("sqlite://", clock=ports.clock)
+        version = version_of(team.all_policies())
+        self.reception = Reception(team, self.journal, ports.clock, policy_version=version)
+        self.records = Records(self.memory, ports.clock)
+        self.people = Answers(self.journal, team, ports.clock)
+        self.workers: Workers | None = None
+        self._team = team
+        self._ports = ports
+        self._version = version
+        self._engine: Engine | None = None
+        self._opened_memory = False
+        self._opening = asyncio.Lock()
+
+    @property
+    def journal(self) -> Journal:
+        return self.memory.journal
+
+    async def open(self) -> Engine:
+        """Start what is not started: the memory, and an engine.
+
+        Raises:
+            Unavailable: the memory cannot be reached or created.
+            CorruptJournal: its file is damaged or not ours.
+        """
+        if self._engine is not None and self.journal.started:
+            return self._engine
+        async with self._opening:
+            if not self.journal.started:  # or another supervisor, which had opened it, has closed it
+                self._opened_memory = True
+                await self.memory.start()
+            if self._engine is None:
+                self._engine = Engine(self._team, self.memory, self._ports, policy_version=self._version)
+            return self._engine
+
+    async def work(self) -> Workers:
+        """Open, and have somebody take runs from the queue."""
+        engine = await self.open()
+        if self.workers is None or self.workers.ended:
+            self.workers = Workers(engine, self.journal, self._team.name)
+        return self.workers
+
+    async def aclose(self) -> None:
+        """Finish what is being driven, or leave it for the next start; close a memory of our own."""
+        if self.workers is not None:
+            await self.workers.aclose()
+            self.workers = None
+        if self._engine is not None:
+            await self._engine.aclose()
+            self._engine = None
+            if self._opened_memory:  # else it is somebody else's to close
+                self._opened_memory = False
+                await self.memory.aclose()
+            self._opening = asyncio.Lock()  # the next event loop may be another
