@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotman.agents.grounding import Evidence, citations, problems
+from pilotman.agents.grounding import Evidence, citations, numbered, problems
 from pilotman.agents.report import Passage
 
 
@@ -83,6 +85,17 @@ def test_citations_are_in_order_once_each_and_literal() -> None:
     assert PASSAGES[12].text.startswith(found[0].quote)
     assert len(found[0].quote) <= 240
     assert citations("nothing", PASSAGES) == ()
+
+
+def test_every_quote_has_a_number_of_its_own_and_no_citation_stands_twice() -> None:
+    two = {
+        3: replace(PASSAGES[1], number=3, text="Stop the service. Start the service."),
+        4: replace(PASSAGES[1], number=4, text="Start the service. Look."),
+    }
+    said = '"Stop the service." [3] "Start the service." [3], again "Start the service." [4]. See [3], [7].'
+    text, found = numbered(said, two)
+    assert re.findall(r"\[(\d)\]", text) == ["1", "2", "2", "1", "7"]
+    assert [c.quote for c in found] == ["Stop the service.", "Start the service."]
 
 
 @given(st.text(), st.lists(st.text(), max_size=3))

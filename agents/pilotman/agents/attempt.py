@@ -35,12 +35,11 @@ async def attempt(
     if timeout <= 0:
         return ToolResult.failed(ToolError.of("timeout", "no time was left; it was not started"))
     threads.adopt(asyncio.get_running_loop())
-    reads = effect == "read"
     try:
         work = _converted(body(values, ctx, threads, *leading), convert, threads)
-        return await bounded(work, timeout, context=isolated(), interrupts=reads)
+        return await bounded(work, timeout, context=isolated())
     except WrongOutput as error:
-        return wrong_output(error, may_have_acted=not reads)
+        return wrong_output(error, may_have_acted=effect != "read")
     except Exception as error:
         return ToolResult.failed(classify(error, effect=effect))
 

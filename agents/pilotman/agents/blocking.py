@@ -1,8 +1,9 @@
 """Calls that may never return: synchronous functions in daemon threads, coroutines with a hard time limit.
 
 A thread cannot be stopped and a coroutine may swallow its cancellation. Both are abandoned: the caller goes
-on, and the process can exit although they never end. A function that only reads is interrupted too
-(``thread_call.py``): one that computes for ever would keep taking its share of the interpreter.
+on, and the process can exit although they never end. A function that computes for ever keeps taking its share
+of the interpreter: CPython can raise an exception in its thread (``PyThreadState_SetAsyncExc``), but while
+that waits for a thread that sleeps, all others are slowed down, and stand still under a tracer (3.11).
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
-from pilotman.agents.thread_call import ThreadCall, as_error
 from pilotman.guardrails.errors import Unavailable
 
 P = ParamSpec("P")
@@ -29,21 +29,8 @@ R = TypeVar("R")
 GRACE = 0.05
 """Seconds that a cancelled coroutine has to clean up."""
 
-
-class _Scope:
-    """One bounded call, and the functions that it has running in threads."""
-
-    def __init__(self, *, interrupts: bool) -> None:
-        self._interrupts = interrupts
-        self.running: set[ThreadCall[Any]] = set()
-
-    def leave(self) -> None:
-        for call in list(self.running) if self._interrupts else ():
-            call.interrupt()
-
-
 # The bounded calls around the current code, outermost first: tasks that they start carry it too.
-_SCOPES: ContextVar[tuple[_Scope, ...]] = ContextVar("pilotman_scopes", default=())
+_SCOPES: ContextVar[tuple[object, ...]] = ContextVar("pilotman_scopes", default=())
 
 
 class ThreadsExhausted(Unavailable):
@@ -102,17 +89,8 @@ class Threads:
         Raises:
             ThreadsExhausted: no thread is free; ``fn`` was not called.
         """
-        inner = _SCOPES.get()[-1:]
-
-        def done(result: R | None, error: BaseException | None) -> None:
-            for scope in inner:
-                scope.running.discard(job)
-            deliver(result, error)
-
-        job = ThreadCall(fn, done)
+        job = partial(_perform, fn, deliver)
         with self._lock:
-            for scope in inner:
-                scope.running.add(job)
             if self._idle:
                 self._idle.pop().put(job)
                 return
@@ -165,6 +143,29 @@ class Threads:
         loop.set_default_executor(_ScopedExecutor(self, inner))
 
 
+def _perform(fn: Callable[[], R], deliver: Callable[[R | None, BaseException | None], object]) -> None:
+    try:
+        result = fn()
+    except (StopIteration, SystemExit, CancelledError, GeneratorExit) as error:
+        # In a future these would mean something else to asyncio, or end the host.
+        deliver(None, _as_error(error))
+    except BaseException as error:
+        deliver(None, error)
+    else:
+        deliver(result, None)
+
+
+def _as_error(error: BaseException) -> RuntimeError:
+    """An exception that ends more than a call, as an ordinary one."""
+    try:
+        words = f"it raised {type(error).__name__}({error})"
+    except Exception:  # its own text may raise
+        words = f"it raised {type(error).__name__}"
+    wrapped = RuntimeError(words)
+    wrapped.__cause__ = error
+    return wrapped
+
+
 def _settle(outcome: Future[R], result: R | None, error: BaseException | None) -> None:
     if outcome.done():
         return
@@ -208,17 +209,13 @@ class _ScopedExecutor(ThreadPoolExecutor):
         super().shutdown(wait=wait, cancel_futures=cancel_futures)
 
 
-async def bounded(
-    awaitable: Awaitable[R], timeout: float, *, context: Context | None = None, interrupts: bool = False
-) -> R:
+async def bounded(awaitable: Awaitable[R], timeout: float, *, context: Context | None = None) -> R:
     """Await for at most ``timeout`` seconds, whatever the awaitable does with its cancellation.
 
     It runs in a task of its own, in ``context`` (default: a copy of the caller's). Cancelled after the
     timeout, or when the caller is, it has ``GRACE`` seconds to end; then it is abandoned, and neither the
     caller nor ``asyncio.run`` waits for it. A result that arrives within the grace counts.
-    Code that blocks the event loop itself cannot be bounded: use ``Threads.run`` for it. With
-    ``interrupts`` the functions that it has left in threads are interrupted: not for writes, which may yet
-    come to a good end.
+    Code that blocks the event loop itself cannot be bounded: use ``Threads.run`` for it.
 
     Raises:
         TimeoutError: it did not end in time, at the latest ``GRACE`` after the timeout.
@@ -227,7 +224,7 @@ async def bounded(
     if timeout <= 0:
         _discard(awaitable)
         raise TimeoutError("there was no time left; it was not started")
-    scope = _Scope(interrupts=interrupts)
+    scope = object()
     inside = copy_context() if context is None else context.copy()
     inside.run(_SCOPES.set, (*_SCOPES.get(), scope))
     task = asyncio.get_running_loop().create_task(_contained(awaitable), context=inside)
@@ -251,7 +248,7 @@ def _outcome(task: asyncio.Task[R], timeout: float, *, timed_out: bool) -> R:
         raise RuntimeError("it cancelled itself")
     error = task.exception()
     if error is not None and not isinstance(error, Exception | KeyboardInterrupt):
-        raise as_error(error)
+        raise _as_error(error)
     return task.result()
 
 
@@ -265,16 +262,15 @@ async def _contained(awaitable: Awaitable[R]) -> R:
     try:
         return await awaitable
     except SystemExit as error:  # sys.exit() in a tool must not end the host
-        raise as_error(error) from error
+        raise _as_error(error) from error
 
 
-async def _stop(task: asyncio.Task[Any], scope: _Scope, awaited: object) -> None:
+async def _stop(task: asyncio.Task[Any], scope: object, awaited: object) -> None:
     task.cancel()
     task.add_done_callback(_retrieve)
     try:
         await asyncio.wait((task,), timeout=GRACE)
     finally:
-        scope.leave()
         _abandon(task, scope, awaited)
 
 
@@ -284,7 +280,7 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _abandon(task: asyncio.Task[Any], scope: _Scope, awaited: object) -> None:
+def _abandon(task: asyncio.Task[Any], scope: object, awaited: object) -> None:
     """Forget the task and those that it started and that still live: ``asyncio.run`` does not wait for them.
 
     A reference is leaked until such a task ends: were it collected, its coroutine would be closed, and one
@@ -304,7 +300,7 @@ def _release(task: asyncio.Task[Any]) -> None:
     ctypes.pythonapi.Py_DecRef(ctypes.py_object(task))
 
 
-def _scopes_of(task: asyncio.Task[Any]) -> tuple[_Scope, ...]:
+def _scopes_of(task: asyncio.Task[Any]) -> tuple[object, ...]:
     # ``Task.get_context`` is new in Python 3.12; before, only the collector sees the context.
     read = getattr(task, "get_context", None)
     found = [read()] if read is not None else [r for r in gc.get_referents(task) if isinstance(r, Context)]

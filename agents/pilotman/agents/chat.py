@@ -80,7 +80,7 @@ async def chat(
     sent = [to_langchain(message) for message in messages]
     threads.adopt(asyncio.get_running_loop())
     with _unheard():
-        message = await bounded(_ask(bound, sent, threads), timeout, interrupts=True)
+        message = await bounded(_ask(bound, sent, threads), timeout)
     reply = _reply(message, [*messages, *tools])
     return replace(reply, problem=_problem(reply.message, schema)[:_LONGEST_PROBLEM])
 

@@ -12,7 +12,9 @@ from pilotman.agents import claims, mentions
 from pilotman.agents.report import Citation, Passage
 
 _MARK = re.compile(r"\[(\d{1,9})\]")
-_QUOTED = re.compile(r"[\"“]([^\"“”]{3,600})[\"”]\s*\[(\d{1,9})\]")
+_QUOTE = r"[\"“]([^\"“”]{3,600})[\"”]\s*"
+_QUOTED = re.compile(rf"{_QUOTE}{_MARK.pattern}")
+_CITING = re.compile(rf"(?:{_QUOTE})?{_MARK.pattern}")
 _SHOWN = 20
 
 
@@ -49,15 +51,31 @@ def problems(text: str, evidence: Evidence) -> list[str]:
 
 def citations(text: str, passages: Mapping[int, Passage]) -> tuple[Citation, ...]:
     """The citations of a text, by its ``[n]`` marks in order; the quote is literal, from the passage."""
-    quotes = {int(mark): quote for quote, mark in _QUOTED.findall(text)}
-    found: dict[int, Citation] = {}
-    for mark in map(int, _MARK.findall(text)):
+    return numbered(text, passages)[1]
+
+
+def numbered(text: str, passages: Mapping[int, Passage]) -> tuple[str, tuple[Citation, ...]]:
+    """The text with its ``[n]`` marks numbered from 1, and the citations in that order, each once.
+
+    A mark after a quote cites that quote. One alone cites what the text quotes from the passage first, else
+    the passage's opening.
+    """
+    first: dict[int, str] = {}
+    for quote, mark in _QUOTED.findall(text):
+        first.setdefault(int(mark), quote)
+    order: dict[Citation, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        quote, mark = match[1], int(match[2])
         passage = passages.get(mark)
-        if passage is not None and mark not in found:
-            quote = quotes.get(mark)
-            literal = _literal(quote or "", passage.text) or _opening(passage.text)
-            found[mark] = Citation(source=passage.source, version=passage.version, quote=literal)
-    return tuple(found.values())
+        if passage is None:
+            return match[0]
+        literal = _literal(quote or first.get(mark, ""), passage.text) or _opening(passage.text)
+        citation = Citation(source=passage.source, version=passage.version, quote=literal)
+        own = order.setdefault(citation, len(order) + 1)
+        return f"{text[match.start() : match.start(2)]}{own}]"
+
+    return _CITING.sub(number, text), tuple(order)
 
 
 def _unknown_marks(text: str, passages: Mapping[int, Passage], whole: str) -> Iterator[str]:

@@ -10,9 +10,18 @@ from typing import Any
 from pilotman.agents import grounding
 from pilotman.agents.report import Report
 from pilotman.agents.rules.phrases import cut, headline
-from pilotman.agents.rules.quoting import humanly, value_text
+from pilotman.agents.rules.quoting import (
+    DONE,
+    FOUND,
+    GUIDANCE,
+    OPEN,
+    TOOL_LINE,
+    humanised,
+    humanly,
+    value_text,
+)
 from pilotman.agents.rules.reading import Asked
-from pilotman.agents.rules.writing import DONE, FOUND, GUIDANCE, OPEN, evidence_of, guidance
+from pilotman.agents.rules.writing import evidence_of, guidance
 
 _STATUS: Mapping[str, str] = MappingProxyType(
     {
@@ -26,7 +35,6 @@ _STATUS: Mapping[str, str] = MappingProxyType(
     }
 )
 _BULLET = re.compile(r"^[-*+]\s+")
-_TOOL_LINE = re.compile(r"^([a-z][a-z0-9]*(?:_[a-z0-9]+)+)( \([^()]*\))?:\s")
 _MARKED = re.compile(r"\[\d+\]")
 _MOST = 12
 
@@ -64,11 +72,12 @@ def _findings(seen: Asked, evidence: grounding.Evidence) -> tuple[list[str], lis
     missing: list[str] = []
     for report in seen.reports:
         for heading, line in _lines(report):
-            match = _TOOL_LINE.match(line)
-            if heading in (GUIDANCE, DONE) or (match and match[1] in acted) or _MARKED.search(line):
+            match = TOOL_LINE.match(line)
+            own = match is not None and not acted.isdisjoint(match["tools"].split(", "))
+            if heading in (GUIDANCE, DONE) or own or _MARKED.search(line):
                 continue  # the actions and passages themselves are cited instead
             target = missing if heading == OPEN else found
-            said = _humanised(line)
+            said = humanised(line)
             if not grounding.problems(said, evidence):
                 target.append(said)
     return list(dict.fromkeys(found))[:_MOST], list(dict.fromkeys(missing))[:_MOST]
@@ -84,11 +93,6 @@ def _lines(report: Report) -> list[tuple[str, str]]:
         elif line and not line.startswith("#"):
             found.append((heading, cut(line, 500)))
     return found
-
-
-def _humanised(line: str) -> str:
-    match = _TOOL_LINE.match(line)
-    return f"{humanly(match[1])}{match[2] or ''}: {line[match.end() :]}" if match else line
 
 
 def _cited(seen: Asked, evidence: grounding.Evidence) -> list[str]:

@@ -44,7 +44,7 @@ FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "time": re.compile(r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?\b"),
         "phone": re.compile(r"\+\d[\d ()-]{6,}\d"),
         "hostname": re.compile(
-            r"(?<![\w/@.-])(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*-?\d+(?:\.[a-z0-9-]+)*"
+            r"(?<![\w/@.-])(?!\d+(?:\.\d+)?(?![\w.-]))(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*-?\d+(?:\.[a-z0-9-]+)*"
             r"|[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+)(?![\w/@-])"
         ),
         "path": re.compile(r"(?<![\w:/.])/[\w.@-]*[\w@-](?:/[\w.@-]*[\w@-])*"),

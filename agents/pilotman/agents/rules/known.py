@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from pilotman.agents.rules.quoting import HEADINGS, humanised
 from pilotman.agents.rules.schemas import Slot
 from pilotman.agents.rules.verbs import Deed
 
@@ -23,6 +24,21 @@ class Known:
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     results: tuple[tuple[str, Any], ...] = ()
     reports: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> str:
+        """The reports as one: what stands under the same heading together, each line once."""
+        blocks: dict[str, dict[str, None]] = {}
+        for report in self.reports:
+            heading = ""
+            for line in filter(None, map(str.rstrip, report.splitlines())):
+                if line.endswith(":") and not line.startswith(("-", " ")):
+                    heading = line
+                else:
+                    blocks.setdefault(heading, {})[humanised(line)] = None
+        ours = [heading for heading in HEADINGS if heading in blocks]
+        order = [*(heading for heading in blocks if heading not in HEADINGS), *ours]
+        return "\n\n".join("\n".join(filter(None, (h, *blocks[h]))) for h in order)
 
     @property
     def texts(self) -> tuple[str, ...]:

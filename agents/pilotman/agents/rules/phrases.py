@@ -24,6 +24,10 @@ _CALENDAR = word_set(
     monday tuesday wednesday thursday friday saturday sunday"""
 )
 _SEGMENT = re.compile(r"(?<=[.!?;:])\s+|\n+")
+_SAID = re.compile(
+    r"(?::|\b(?:say|saying|says|text|message|body|content|comment|note))\s*[\"“]([^\"“”]+)[\"”]",
+    re.IGNORECASE,
+)
 _SPOKEN = re.compile(r"[A-Za-z0-9@/#]")
 
 
@@ -117,14 +121,16 @@ def quotes(text: str) -> list[str]:
     return re.findall(r"[\"“]([^\"“”\n]{1,200})[\"”]", text)
 
 
-def spoken(text: str) -> str:
-    """The words that somebody is to be told: the quote after a colon, "saying" or "text"; '' if none is."""
-    found = re.search(
-        r"(?::|\b(?:say|saying|says|text|message|body|content|comment|note))\s*[\"“]([^\"“”]+)[\"”]",
-        text,
-        re.IGNORECASE,
-    )
-    return found[1].strip() if found else ""
+def spoken(text: str, deed: Deed) -> str:
+    """The words that somebody is to be told: the quote after a colon, "saying" or "text"; '' if none is.
+
+    What is to change something is quoted in a line that asks for the deed: an alert or a log quotes, too.
+    """
+    for found in _SAID.finditer(text):
+        before = text[: found.start()].rpartition("\n")[2]
+        if deed.reads or demands(deed, before):
+            return found[1].strip()
+    return ""
 
 
 def proper_names(text: str) -> list[str]:
@@ -181,6 +187,12 @@ def headline(text: str, deed: Deed | None = None, limit: int = 100) -> str:
     ]
     chosen = (telling or parts or [text.strip()])[0]
     return cut(chosen, limit)
+
+
+def told(text: str, deed: Deed) -> str:
+    """The text without the lines that ask for the deed; all of it if every line does."""
+    kept = [line for line in text.splitlines() if not demands(deed, line)]
+    return "\n".join(kept).strip() or text
 
 
 def cut(text: str, limit: int) -> str:

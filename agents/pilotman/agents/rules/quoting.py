@@ -17,12 +17,24 @@ from pilotman.agents.rules.verbs import is_instruction, is_reading, is_verb
 from pilotman.agents.rules.words import terms, words
 from pilotman.agents.shape import is_list, is_mapping
 
+FOUND = "Found:"
+GUIDANCE = "What the documents say:"
+DONE = "Done:"
+OPEN = "Not done or not known:"
+HEADINGS = (FOUND, GUIDANCE, DONE, OPEN)
+"""What a report's statements stand under, in this order."""
+
 _PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|```[^\n]*\n.*?(?:```|\Z)", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _OPENING = re.compile(r"\A[\s>*+#|-]*(?:\d+[.)]\s+)?")
 _UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://|---|\$[A-Z]")
 _PROSE = re.compile(r"[A-Z]\S*(?:\s\S+){3,}(?:[.!?]|(?:\s\S+){5}(?<!:))\Z")
 _MARK = re.compile(r"\[(\d+)\]")
+_TOOL = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
+TOOL_LINE = re.compile(
+    rf"(?P<bullet>(?:[-*+]\s+)?)(?P<tools>{_TOOL}(?:, {_TOOL})*)(?P<target>(?: \([^()]*\))?):\s"
+)
+"""How a statement of a report begins: the tools that it comes from, and what they were asked about."""
 _SHORTEST, _LONGEST = 25, 320
 _LEAVES, _DEEPEST = 14, 6
 _FETCHING = word_set("get fetch read list check lookup look up find show query")
@@ -128,6 +140,15 @@ def _some(parts: Iterable[str]) -> list[str]:
 
 def _label(key: Any) -> str:
     return str(key).replace("_", " ")
+
+
+def humanised(line: str) -> str:
+    """A statement of a report with its tools' names as words: ``Disk usage (web-1): …``."""
+    match = TOOL_LINE.match(line)
+    if match is None:
+        return line
+    names = ", ".join(map(humanly, match["tools"].split(", ")))
+    return f"{match['bullet']}{names}{match['target']}: {line[match.end() :]}"
 
 
 def humanly(tool: str) -> str:

@@ -184,7 +184,7 @@ def _spoken(search: Search) -> str:
     """The words in quotes that a text is to be; a read works on the only ones there."""
     quoted = phrases.quotes(search.known.request)
     only = quoted[0] if search.deed.reads and len(quoted) == 1 else ""
-    return phrases.spoken(search.known.request) or only
+    return phrases.spoken(search.known.request, search.deed) or only
 
 
 def _free_text(slot: Slot, search: Search) -> Iterator[str]:
@@ -203,8 +203,8 @@ def _free_text(slot: Slot, search: Search) -> Iterator[str]:
     elif names & _BODIES and (quoted := _spoken(search)):
         yield phrases.cut(quoted, limit)
     elif names & _BODIES and not search.deed.reads:
-        lines = [line for report in known.reports for line in report.splitlines()]
-        yield phrases.cut("\n".join([known.request, "", *dict.fromkeys(lines)]).strip(), limit)
+        told = phrases.told(known.request, search.deed)
+        yield phrases.cut(f"{told}\n\n{known.findings}".strip(), limit)
     elif names & _REASONS:
         yield phrases.headline(known.request, search.deed, min(limit, 300))
     elif names & _QUERIES:

@@ -7,15 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilotman.agents import grounding
-from pilotman.agents.rules.quoting import quotes, value_text
+from pilotman.agents.rules.quoting import DONE, FOUND, GUIDANCE, OPEN, quotes, value_text
 from pilotman.agents.rules.reading import Asked, Outcome
 from pilotman.agents.rules.working import Step, asked_writes
 from pilotman.agents.shape import is_list, is_mapping
-
-FOUND = "Found:"
-GUIDANCE = "What the documents say:"
-DONE = "Done:"
-OPEN = "Not done or not known:"
 
 _TARGET = 60
 
@@ -24,7 +19,7 @@ def report(seen: Asked, step: Step, *, fallback: bool = False) -> str:
     """Plain text with a heading for each kind of statement. It says nothing that cannot be grounded."""
     evidence = evidence_of(seen)
     writes = {tool.name for tool in seen.tools if tool.writes}
-    good = [o for o in seen.outcomes if not o.problem and not _is_search(o)]
+    good = [o for o in seen.outcomes if not (o.problem or _is_search(o) or _is_caveat(o))]
     blocks = {
         FOUND: [stated(o, evidence) for o in good if o.tool not in writes],
         GUIDANCE: [] if writes and writes == {t.name for t in seen.tools} else guidance(seen, evidence),
@@ -62,6 +57,11 @@ def _is_search(outcome: Outcome) -> bool:
     """A search for passages: what it found is quoted, not listed."""
     items = outcome.value if is_list(outcome.value) else ()
     return bool(items) and all(is_mapping(i) and {"number", "text", "source"} <= set(i) for i in items)
+
+
+def _is_caveat(outcome: Outcome) -> bool:
+    """It found nothing but what it says is missing."""
+    return value_text(outcome.value) in map(value_text, outcome.caveats)
 
 
 def stated(outcome: Outcome, evidence: grounding.Evidence) -> str:
@@ -113,9 +113,11 @@ def _texts(value: Any) -> Iterable[str]:
 def _open(seen: Asked, step: Step, *, fallback: bool) -> list[str]:
     failed = [f"{o.tool}{_target(o)}: {value_text(o.problem, 300)}" for o in seen.outcomes if o.problem]
     unfilled = [f"could not call {tool}: no value for {', '.join(names)}" for tool, names in step.unfilled]
-    partial = [
-        f"{o.tool}{_target(o)}: {value_text(caveat, 300)}" for o in seen.outcomes for caveat in o.caveats
-    ]
+    partial: dict[str, list[str]] = {}
+    for outcome in seen.outcomes:
+        for caveat in outcome.caveats:
+            partial.setdefault(value_text(caveat, 300), []).append(outcome.tool)
+    missing = [f"{', '.join(dict.fromkeys(tools))}: {caveat}" for caveat, tools in partial.items()]
     called = {o.tool for o in seen.outcomes}
     held = (
         [t.name for t in asked_writes(seen) if t.name not in called] if fallback or not seen.may_write else []
@@ -124,7 +126,7 @@ def _open(seen: Asked, step: Step, *, fallback: bool) -> list[str]:
     withheld = [
         f"{name} was not proposed: {reason if fallback else 'this run may not write'}" for name in held
     ]
-    return [*failed, *partial, *unfilled, *withheld]
+    return [*failed, *missing, *unfilled, *withheld]
 
 
 def _bullets(lines: Iterable[str]) -> Iterable[str]:
