@@ -178,6 +178,28 @@ def test_prose_is_cut_to_what_fits() -> None:
     assert 100 < len(found.args["body"]) <= 200
 
 
+def test_a_body_tells_what_was_found_and_not_what_to_do() -> None:
+    alert = 'Pod web-1 waits (reason: "CrashLoopBackOff").\nOpen a ticket and propose a remediation.'
+    reports = (
+        "Found:\n- disk_usage: 97% used",
+        "What the documents say:\n- wait",
+        "Found:\n- disk_usage: 97% used",
+    )
+    schema = {"type": "object", "properties": {"body": S}, "required": ["body"]}
+    body = fill(schema, Known(request=alert, reports=reports), deed("open_ticket")).args["body"]
+    assert body == (
+        'Pod web-1 waits (reason: "CrashLoopBackOff").\n\n'
+        "Found:\n- Disk usage: 97% used\n\nWhat the documents say:\n- wait"
+    )
+    said = filled("send_message", 'Send a message to bob saying "the disk is full"', body=S)
+    assert said.args == {"body": "the disk is full"}
+
+
+def test_every_value_of_a_list_is_found_in_words() -> None:
+    found = filled("disk_usage", "web-1 and web-2 are out of disk", hosts={"type": "array", "items": S})
+    assert found.args == {"hosts": ["web-1", "web-2"]}
+
+
 def test_a_read_invents_no_prose() -> None:
     assert filled("get_message", "hello there", body=S).missing == ("body",)
 

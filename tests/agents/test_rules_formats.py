@@ -16,6 +16,7 @@ from pilotman.agents.rules.formats import dates, find_form, money, numbers
         ("uri", "see (https://x.example/a?b=1).", ["https://x.example/a?b=1"]),
         ("ipv4", "10.0.12.7 but not 300.1.1.1 nor 1.2.3.4.5", ["10.0.12.7"]),
         ("hostname", "web-1 and db.eu.example.com, jo@x.example", ["web-1", "db.eu.example.com"]),
+        ("hostname", "87.2% of 9.5 requests to 10.0.12.7", ["10.0.12.7"]),
         ("date-time", "since 2026-11-18T06:14:00Z", ["2026-11-18T06:14:00Z"]),
         ("path", "on /var/lib/data.", ["/var/lib/data"]),
         ("uuid", "id 123e4567-e89b-12d3-a456-426614174000", ["123e4567-e89b-12d3-a456-426614174000"]),

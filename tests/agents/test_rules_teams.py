@@ -22,7 +22,7 @@ from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.prompts import answer_prompt, plan_prompt, work_prompt
 from pilotman.agents.report import AgentCard, Brief, Passage, Report, ToolCard
 from pilotman.agents.rules.model import ChatRules
-from pilotman.agents.rules.writing import DONE, OPEN
+from pilotman.agents.rules.quoting import DONE, OPEN
 from pilotman.guardrails.policy import Effect
 
 S = {"type": "string"}

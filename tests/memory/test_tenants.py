@@ -33,6 +33,7 @@ BY_ID: dict[str, Try] = {
 LISTS: dict[str, Try] = {
     "runs": lambda j, i: j.runs(tenant=i["tenant"], thread_id=i["thread"]),
     "approvals": lambda j, i: j.approvals(tenant=i["tenant"], run_id=i["run"]),
+    "run_of": lambda j, i: j.run_of(i["request"], tenant=i["tenant"]),
     "tool_calls": lambda j, i: j.tool_calls(i["tenant"], i["thread"]),
     "effect_by_key": lambda j, i: j.effect_by_key(i["tenant"], i["key"]),
     "queue_length": lambda j, i: j.queue_length(i["tenant"]),
@@ -47,9 +48,9 @@ async def full(owned: Journal, make: Any) -> tuple[Journal, dict[str, str]]:
     await owned.issue_permit(make.permit(), owner="me")
     await owned.intend(make.effect(), owner="me")
     await owned.request_approvals([make.approval()], owner="me")
-    await owned.create_run(make.run("run_2"), events=[], queued=True)
+    await owned.create_run(make.run("run_2", idempotency_key="req_2"), events=[], queued=True)
     ids = {"run": "run_1", "payload": digest, "effect": "eff_1", "approval": "apr_1"}
-    return owned, ids | {"thread": "thread of run_1", "key": make.effect().key}
+    return owned, ids | {"thread": "thread of run_1", "key": make.effect().key, "request": "req_2"}
 
 
 def test_every_method_with_a_tenant_is_tried_here() -> None:

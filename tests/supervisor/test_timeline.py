@@ -53,14 +53,14 @@ def test_calls_stand_under_their_turn_and_turns_under_their_task() -> None:
     lines = on_a_terminal(story().events).splitlines()
     indents = {
         word: next(line for line in lines if word in line).index("+")
-        for word in ("task t1", "chat", "tool disk_usage")
+        for word in ("task operator (t1)", "chat", "tool disk_usage")
     }
-    assert indents["task t1"] < indents["chat"] < indents["tool disk_usage"]
+    assert indents["task operator (t1)"] < indents["chat"] < indents["tool disk_usage"]
 
 
 def test_time_tokens_and_cost_add_up_along_the_path() -> None:
     lines = on_a_terminal(story().events).splitlines()
-    task = next(line for line in lines if "task t1" in line)
+    task = next(line for line in lines if "task operator (t1)" in line)
     assert "+   2.000 s" in task
     assert "3.0 s" in task
     assert "1,234 tokens" in task

@@ -241,7 +241,7 @@ def translate(error: Exception) -> PilotmanError | Exception:
     if isinstance(error, DataError | UnicodeEncodeError):
         return InvalidRequest("a value cannot be stored as it is", hint="use plain text and smaller numbers")
     if isinstance(error, IntegrityError):
-        return Conflict(f"the journal refuses this: {error.orig}", hint="nothing was stored")
+        return Conflict(f"the journal refuses this: {error.orig}", hint="nothing of it was stored")
     if not isinstance(error, DBAPIError) or error.orig is None:
         return error
     if isinstance(error.orig, sqlite3.Error):
@@ -249,12 +249,11 @@ def translate(error: Exception) -> PilotmanError | Exception:
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or state is None or state[:2] in _SERVER_TROUBLE:
         what = " ".join(str(error.orig).split())
-        return Unavailable(
-            f"the journal's database does not answer: {what}", hint="nothing was stored; try again"
-        )
+        return Unavailable(f"the journal's database does not answer: {what}", hint=f"try again; {_KEPT}")
     return error
 
 
+_KEPT = "what was stored before is kept; then resume the run (pilotman resume RUN)"
 _SERVER_TROUBLE = frozenset({"08", "53", "55", "57", "58", "25", "40", "28", "3D", "XX"})
 """SQLSTATE classes: connection, resources, locks, intervention, system, deadlock, access, no database."""
 
@@ -267,7 +266,7 @@ def translate_sqlite(error: sqlite3.Error, what: str = "the journal") -> Pilotma
     hint = _HINTS.get(code)
     if hint is None:
         return error
-    return Unavailable(f"{what} cannot be written: {error}", hint=f"{hint}; nothing was stored")
+    return Unavailable(f"{what} cannot be written: {error}", hint=f"{hint}; {_KEPT}")
 
 
 def damaged(what: str, error: Exception) -> CorruptJournal:

@@ -55,6 +55,10 @@ class Journal(Ledger):
     async def run(self, run_id: str, *, tenant: str) -> RunRow:
         return await self._read(lambda connection: runs.get(connection, run_id, tenant=tenant))
 
+    async def run_of(self, idempotency_key: str, *, tenant: str) -> RunRow | None:
+        """The run that has this idempotency key, or None."""
+        return await self._read(lambda connection: runs.same(connection, tenant, idempotency_key))
+
     async def story(self, run_id: str, *, tenant: str) -> Story:
         """All that is stored of a run but its payloads, as of one moment."""
 

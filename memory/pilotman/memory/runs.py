@@ -134,10 +134,9 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow
         Conflict: not queued, and another run holds the conversation.
     """
     if run.idempotency_key is not None:
-        wanted = {"tenant": run.tenant, "key": text(run.idempotency_key)}
-        known = connection.execute(_SAME, wanted).scalar_one_or_none()
+        known = same(connection, run.tenant, run.idempotency_key)
         if known is not None:
-            return get(connection, known), False
+            return known, False
     if not queued:
         busy = holder(connection, run.tenant, run.thread_id)
         if busy is not None:
@@ -151,6 +150,13 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow
         entry = {name: values[name] for name in ("run_id", "tenant", "supervisor", "severity")}
         connection.execute(insert(queue), {**entry, "queued_at": values["created_at"]})
     return replace(run, active=not queued), True
+
+
+def same(connection: Connection, tenant: str, idempotency_key: str) -> RunRow | None:
+    """The tenant's run with this idempotency key, or None."""
+    wanted = {"tenant": tenant, "key": text(idempotency_key)}
+    known = connection.execute(_SAME, wanted).scalar_one_or_none()
+    return None if known is None else get(connection, known)
 
 
 _CREATED = insert(runs)

@@ -182,13 +182,7 @@ class Writer:
 
     def cited(self, draft: Draft, reports: Sequence[Report]) -> tuple[str, tuple[Citation, ...]]:
         """The text with its marks numbered from 1 by first use, and the citations in that order."""
-        passages = self.passages(reports)
-        found = grounding.citations(draft.text, passages)
-        order: dict[int, int] = {}
-        for mark in map(int, _MARK.findall(draft.text)):
-            if mark in passages:
-                order.setdefault(mark, len(order) + 1)
-        text = _MARK.sub(lambda m: f"[{order.get(int(m[1]), m[1])}]", draft.text)
+        text, found = grounding.numbered(draft.text, self.passages(reports))
         return (draft.text if draft.fields is not None else text), found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from pilotman.supervisor.render import instant, short, shown, spent
+from pilotman.supervisor.render import instant, opening, short, shown, spent
 
 if TYPE_CHECKING:  # run.py shows itself by this module
     from pilotman.supervisor.run import Run
@@ -55,7 +55,7 @@ def html(run: Run) -> str:
     colour = _COLOURS.get(run.state, _BLUE)
     return (
         f'<div class="pilotman" style="--pm:{colour}"><style>{_STYLE}</style>'
-        f"<header>{head}</header><p><em>{_words(short(run.request, 400))}</em></p>{body}</div>"
+        f"<header>{head}</header><p><em>{_words(opening(run.request))}</em></p>{body}</div>"
     )
 
 
@@ -65,7 +65,7 @@ def _parts(run: Run) -> Iterator[str]:
         yield f"<h4>{title}</h4><p>{_words(run.answer)}</p>"
     if run.last_error and run.state != "COMPLETED":
         yield f"<h4>Last error</h4><p>{_words(short(run.last_error, 400))}</p>"
-    yield _table("Citations", ("source", "version", "quote"), _citations(run))
+    yield _table("Citations", ("", "source", "version", "quote"), _citations(run))
     yield _table("Plan", ("task", "agent", "goal", "after"), _tasks(run))
     yield _table("Actions", ("tool", "effect", "status", "note"), _actions(run))
     yield _table("Approvals", ("approval", "state", "question", "until"), _approvals(run))
@@ -75,8 +75,9 @@ def _parts(run: Run) -> Iterator[str]:
 
 
 def _citations(run: Run) -> Iterator[Sequence[str]]:
-    for c in run.citations:
-        yield _words(c.source), f"<code>{_words(short(c.version, 12))}</code>", _words(short(c.quote, 300))
+    for number, c in enumerate(run.citations, start=1):
+        version = f"<code>{_words(c.version[:8])}</code>"
+        yield f"[{number}]", _words(c.source), version, _words(short(c.quote, 300))
 
 
 def _tasks(run: Run) -> Iterator[Sequence[str]]:

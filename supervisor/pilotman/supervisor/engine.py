@@ -21,6 +21,7 @@ from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
+from pilotman.supervisor.render import count
 from pilotman.supervisor.setup import MAX_GRACE, Drive, Ports, Seats, Setup
 from pilotman.supervisor.team import Team
 
@@ -228,7 +229,7 @@ class Engine:
         await self._graphs.park(drive.row.run_id)
         await drive.mover.to(
             "ESCALATED",
-            f"{len(stopped.approvals)} question(s) to a person",
+            f"{count(len(stopped.approvals), 'question')} to a person",
             changes={"trace_parent": scope.trace},
             facts={"approvals": list(stopped.approvals)},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
@@ -34,6 +35,9 @@ STATUS_STYLES: Mapping[str, str] = {
 }
 LIVE_STYLE = "cyan"
 
+_ITEM = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+(?=\S)")
+_TITLE = re.compile(r"\*\*([^*]+)\*\*")
+
 
 def shown(text: str, *, limit: int = 20_000) -> str:
     """Text of several lines, each made visible: nothing in it can move the cursor or turn the line around."""
@@ -44,6 +48,22 @@ def short(text: str, limit: int) -> str:
     """One visible line of at most ``limit`` characters."""
     line = visible(" ".join(text.split()), limit=10 * limit)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def opening(text: str, *, most: int = 8) -> str:
+    """The first lines of a text, visible."""
+    lines = text.splitlines()
+    return "\n".join([*(short(line, 200) for line in lines[:most]), *(["…"] if len(lines) > most else [])])
+
+
+def headline(run: Run) -> str:
+    """What a run is about: the first line of its request."""
+    return short(run.request.partition("\n")[0], 100)
+
+
+def who(agent: str, task_id: str) -> str:
+    """An agent at a task, once where the task is named like its agent."""
+    return agent if agent == task_id else f"{agent} ({task_id})"
 
 
 def seconds(span: timedelta | float) -> str:
@@ -135,31 +155,58 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str 
 
 
 def _parts(run: Run) -> Iterator[RenderableType]:
-    yield Text(short(run.request, 400), style="italic")
+    yield Text(opening(run.request), style="italic")
     if run.answer is not None:
         yield Text("\nAnswer so far, a person is still asked" if run.interim else "\nAnswer", style="bold")
-        yield Text(shown(run.answer))
+        yield from _prose(run.answer)
     if run.citations:
-        quotes = ((visible(c.source), short(c.version, 12), short(c.quote, 200)) for c in run.citations)
-        yield table(("source", "version", "quote"), quotes, title="\nCitations")
+        yield Text("\nCitations", style="bold")
+        yield from _citations(run)
     if run.last_error and run.state != "COMPLETED":
         yield Text.assemble(("\nLast error  ", "bold red"), short(run.last_error, 400))
     if run.plan is not None:
-        yield table(("task", "agent", "goal", "after"), _plan_rows(run), title="\nPlan")
+        yield table(("task", "goal"), _plan_rows(run), title="\nPlan")
     if run.actions:
         yield table(("tool", "effect", "status", "note"), map(_action_row, run.actions), title="\nActions")
     if run.approvals:
-        yield table(("approval", "state", "question", "until"), _approval_rows(run), title="\nApprovals")
-    if run.caveats:
+        yield Text("\nApprovals", style="bold")
+        yield from _approvals(run)
+    unsaid = [caveat for caveat in run.caveats if caveat not in (run.answer or "")]
+    if unsaid:
         yield Text("\nCaveats", style="bold")
-        yield Group(*(Text(f"• {short(caveat, 400)}") for caveat in run.caveats))
+        yield from (_hanging("•", Text(short(caveat, 400))) for caveat in unsaid)
+
+
+def _prose(text: str) -> Iterator[RenderableType]:
+    """An answer line by line: items hang from their mark, a line in two stars is bold."""
+    for line in shown(text).splitlines():
+        item, title = _ITEM.match(line), _TITLE.fullmatch(line)
+        if item is not None:
+            yield _hanging(item[0].rstrip(), Text(line[item.end() :]))
+        else:
+            yield Text(line) if title is None else Text(title[1], style="bold")
+
+
+def _hanging(mark: str, text: Text) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(mark), text)
+    return grid
+
+
+def _citations(run: Run) -> Iterator[RenderableType]:
+    for number, citation in enumerate(run.citations, start=1):
+        source = f"{visible(citation.source)} {visible(citation.version[:8])}"
+        yield _hanging(f"[{number}]", Text.assemble(short(citation.quote, 200), "  ", (source, "dim")))
 
 
 def _plan_rows(run: Run) -> Iterator[Sequence[Cell]]:
     for task in run.plan.tasks if run.plan else ():
         optional = " (optional)" if task.optional else ""
-        after = ", ".join(map(visible, task.depends_on))
-        yield visible(task.task_id) + optional, visible(task.agent), short(task.goal, 120), after
+        after = f"\nafter {', '.join(map(visible, task.depends_on))}" if task.depends_on else ""
+        goal = Text.assemble(short(task.goal, 120), (after, "dim"))
+        yield visible(who(task.agent, task.task_id)) + optional, goal
 
 
 def _action_row(action: Action) -> Sequence[Cell]:
@@ -168,8 +215,9 @@ def _action_row(action: Action) -> Sequence[Cell]:
     return visible(action.tool), action.effect, status, note
 
 
-def _approval_rows(run: Run) -> Iterator[Sequence[Cell]]:
+def _approvals(run: Run) -> Iterator[RenderableType]:
     for approval in run.approvals:
         by = f" by {visible(approval.decided_by.user)}" if approval.decided_by else ""
-        until = instant(approval.expires_at) if approval.state == "pending" else ""
-        yield visible(approval.approval_id), approval.state + by, shown(approval.question, limit=2_000), until
+        until = f" until {instant(approval.expires_at)}" if approval.state == "pending" else ""
+        yield Text(f"{visible(approval.approval_id)}  {approval.state}{by}{until}")
+        yield _hanging("  ", Text(shown(approval.question, limit=2_000)))

@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from pilotman.guardrails.purse import NANO
 from pilotman.memory.event import Event
-from pilotman.supervisor.render import count, dollars, seconds, short, spent, state_style
+from pilotman.supervisor.render import count, dollars, headline, seconds, short, spent, state_style, who
 from pilotman.supervisor.run import Run
 
 _BAD = "red"
@@ -26,7 +26,7 @@ def tree(run: Run, events: Sequence[Event]) -> Tree:
         "  ",
         (run.state, f"bold {state_style(run.state)}"),
         "  ",
-        short(run.request, 100),
+        headline(run),
     )
     drawing = _Drawing(began=run.created_at, root=Tree(heading))
     for event in events:
@@ -121,7 +121,7 @@ def _word(data: Mapping[str, Any], name: str, limit: int = 100) -> str:
 
 
 def _task(data: Mapping[str, Any]) -> Text:
-    return Text.assemble("task ", (_word(data, "task_id"), "bold"), "  ", (_word(data, "agent"), "cyan"))
+    return Text.assemble("task ", (who(_word(data, "agent"), _word(data, "task_id")), "bold"))
 
 
 def _task_ended(data: Mapping[str, Any]) -> Text:
@@ -190,7 +190,7 @@ def _found(data: Mapping[str, Any]) -> Text:
 
 def _planned(data: Mapping[str, Any]) -> Text:
     tasks: Sequence[Mapping[str, Any]] = data.get("tasks") or ()
-    listed = ", ".join(f"{_word(t, 'task_id', 40)} ({_word(t, 'agent', 40)})" for t in tasks)
+    listed = ", ".join(who(_word(t, "agent", 40), _word(t, "task_id", 40)) for t in tasks)
     return Text(f"{listed}  {_word(data, 'reason')}".rstrip())
 
 

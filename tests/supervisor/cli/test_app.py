@@ -22,7 +22,7 @@ from pilotman.supervisor.cli import main
 from pilotman.supervisor.cli.home import Home
 from pilotman.supervisor.teams.samples import sample_alert, sample_runbooks
 
-RUN = [sys.executable, "-c", "from pilotman.supervisor.cli import main; main()"]
+RUN = [sys.executable, "-m", "pilotman"]
 
 AS_NOBODY = [
     sys.executable,
@@ -145,7 +145,8 @@ def test_people_see_progress_the_run_and_what_to_do_next(pilotman: Terminal) -> 
     code, out, err = pilotman("triage")
     assert code == 3
     assert "plan diagnostician, librarian → operator" in err, "what runs at once stands side by side"
-    assert re.search(rf"pilotman approve apr_\w+ --home {pilotman.home} ", out), "to be copied as it is"
+    for answer in ("approve", "reject"):
+        assert re.search(rf"pilotman {answer} apr_\w+ --home {pilotman.home}\n", out), "to be copied as it is"
     code, out, _ = pilotman("runs")
     assert "ESCALATED" in out
     _, [listed] = pilotman.json("runs")
@@ -154,7 +155,7 @@ def test_people_see_progress_the_run_and_what_to_do_next(pilotman: Terminal) -> 
     assert "open_ticket" in out
     code, out, _ = pilotman("approvals")
     assert "restart_service" in out
-    assert f"--home {pilotman.home} " in out
+    assert f"--home {pilotman.home}\n" in out
     assert "T-1" in pilotman("tickets")[1]
     code, run = pilotman.json("cancel", listed["run_id"], "--reason", "drill")
     assert (code, run["state"]) == (1, "CANCELLED")
@@ -181,6 +182,24 @@ def test_a_run_goes_on_with_what_it_began_with(pilotman: Terminal, tmp_path: Pat
     assert home.settings("incident").tickets_url is None
     (pilotman.home / "settings" / f"{run['run_id']}.json").write_text("{")
     assert home.settings("incident", run["run_id"]) == home.settings("incident"), "damaged: the last ones"
+
+
+def test_an_alert_that_is_sent_again_with_other_flags_goes_on_as_it_was_accepted(
+    pilotman: Terminal, tmp_path: Path
+) -> None:
+    alert = tmp_path / "alert.json"
+    alert.write_text(json.dumps(sample_alert(host="web-1")))
+    with subprocess.Popen(
+        [*RUN, "triage", str(alert), "--home", str(pilotman.home)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as driving:
+        while not any((pilotman.home / "settings").glob("run_*.json")):
+            time.sleep(0.01)
+        driving.kill()
+    _, run = pilotman.json("triage", str(alert), "--tickets-url", "http://127.0.0.1:9")
+    assert {a["tool"]: a["status"] for a in run["actions"]}["open_ticket"] == "applied"
+    assert [ticket["run_id"] for ticket in pilotman.json("tickets")[1]] == [run["run_id"]]
 
 
 def test_runs_can_be_looked_at_and_ended_when_their_documents_are_gone(
@@ -304,6 +323,21 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, pilotman: Terminal
     assert len(pilotman.json("tickets")[1]) == 1
 
 
+@pytest.mark.parametrize("after_s", [0.15, 0.6])
+def test_an_interrupt_while_it_is_being_loaded_is_one_line(tmp_path: Path, after_s: float) -> None:
+    home = tmp_path / "home"
+    with subprocess.Popen(
+        [*RUN, "triage", "--home", str(home)], stderr=subprocess.PIPE, text=True
+    ) as loading:
+        time.sleep(after_s)
+        loading.send_signal(signal.SIGINT)
+        assert loading.stderr is not None
+        said = loading.stderr.read()
+    assert loading.returncode == 130
+    assert said.startswith("pilotman: interrupted")
+    assert len(said.splitlines()) == 1
+
+
 def test_a_corrupt_journal_is_left_as_it_is(pilotman: Terminal) -> None:
     pilotman.json("triage")
     journal = pilotman.home / "pilotman.db"
@@ -333,6 +367,8 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(pilotman: Terminal) -> 
     assert full.returncode == 1, full.stderr
     assert "Traceback" not in full.stderr
     assert "pilotman: " in full.stderr.splitlines()[-1]
+    assert "what was stored before is kept" in full.stderr
+    assert "nothing was stored" not in full.stderr
     assert [r["run_id"] for r in pilotman.json("runs")[1]] == [run["run_id"]]
 
 

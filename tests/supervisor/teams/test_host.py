@@ -54,18 +54,27 @@ def test_another_host_is_not_observed_and_that_is_said() -> None:
         looked.append("here")
         return memory()
 
-    facts, missing = Machine().observe("web-1", look)  # type: ignore[arg-type]  # pyright: ignore
+    facts, missing = Machine().observe(["web-1"], look)  # type: ignore[arg-type]  # pyright: ignore
     assert looked == []
     assert facts["observed_host"] is None
     assert missing == facts["summary"] == f"host web-1 is not this machine ({HERE}): it was not observed"
 
 
 def test_a_stand_in_names_the_machine_that_was_observed() -> None:
-    facts, missing = Machine(observe_here=True).observe("web-1", memory)
-    assert (facts["host"], facts["observed_host"], missing) == ("web-1", HERE, "")
+    facts, missing = Machine(observe_here=True).observe(["web-1"], memory)
+    assert (facts["hosts"], facts["observed_host"], missing) == (["web-1"], HERE, "")
     assert facts["summary"].startswith(
         f"observed on {HERE} (asked about web-1; this machine was observed as its user said)"
     )
+
+
+def test_of_several_hosts_those_that_were_not_observed_are_named() -> None:
+    facts, missing = Machine().observe(["web-1", HERE, "web-2"], memory)
+    assert (facts["hosts"], facts["observed_host"]) == (["web-1", HERE, "web-2"], HERE)
+    assert facts["summary"].startswith(f"observed on {HERE}: memory is ")
+    assert missing == f"hosts web-1, web-2 are not this machine ({HERE}): they were not observed"
+    _, missing = Machine().observe([f"web-{n}" for n in range(9)], memory)
+    assert "web-4 and 4 more are not" in missing
 
 
 def test_disks_are_those_that_the_system_reports() -> None:
@@ -140,17 +149,17 @@ TOOLS = {one.name: one for one in host_tools(Machine())}
 class TestTools:
     @pytest.mark.parametrize("name", sorted(TOOLS))
     def test_each_names_the_observed_host(self, name: str) -> None:
-        result = did(TOOLS[name], host=HERE)
+        result = did(TOOLS[name], hosts=[HERE])
         assert result.value["observed_host"] == HERE
         assert result.value["summary"].startswith(f"observed on {HERE}: ")
         assert next(iter(result.value)) == "summary"
 
     @pytest.mark.parametrize("name", sorted(TOOLS))
     def test_each_is_partial_about_another_host(self, name: str) -> None:
-        result = did(TOOLS[name], host="web-1")
+        result = did(TOOLS[name], hosts=["web-1"])
         assert (result.status, result.value["observed_host"]) == ("partial", None)
         assert result.caveats == (f"host web-1 is not this machine ({HERE}): it was not observed",)
 
     def test_all_only_read_and_ask_for_the_host(self) -> None:
         assert {one.effect for one in TOOLS.values()} == {"read"}
-        assert all(one.args_schema["required"] == ["host"] for one in TOOLS.values())
+        assert all(one.args_schema["required"] == ["hosts"] for one in TOOLS.values())

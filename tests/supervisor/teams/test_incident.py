@@ -130,6 +130,35 @@ async def test_another_host_is_not_observed_and_the_answer_says_so() -> None:
 
 
 @pytest.mark.anyio
+async def test_of_a_group_over_several_hosts_each_is_looked_at_or_named() -> None:
+    here, there = sample_alert(), sample_alert(host="web-99")
+    here["alerts"] += [{**there["alerts"][0], "fingerprint": "other"}]
+    here["commonLabels"] = {}
+    async with desk() as d:
+        run = await d.triage(here)
+        assert run.answer is not None
+        assert "% full" in run.answer
+        assert "host web-99 is not this machine" in run.answer
+
+
+@pytest.mark.anyio
+async def test_the_ticket_has_a_headline_and_all_that_was_found() -> None:
+    alert = sample_alert(host="web-99")
+    alert["commonAnnotations"]["description"] = 'It waits (reason: "CrashLoopBackOff") on web-99.'
+    alert["commonAnnotations"]["runbook_url"] = "https://runbooks.example/service-down"
+    async with desk() as d:
+        await d.triage(alert)
+        (ticket,) = d.tickets.tickets(tenant="acme")
+    assert ticket.title == "ServiceDown on web-99"
+    assert ticket.body.startswith(
+        "Runbook: https://runbooks.example/service-down\n\nSummary: Service orders-api"
+    )
+    for said in ("CrashLoopBackOff", "\n\nWhat the documents say:\n- ", "(service-down.md)", "Disk usage, "):
+        assert said in ticket.body
+    assert "Triage this alert" not in ticket.body
+
+
+@pytest.mark.anyio
 async def test_this_machine_stands_in_where_its_user_said_so() -> None:
     async with desk(observe_here=True) as d:
         run = await d.triage(sample_alert(host="web-99"))

@@ -63,6 +63,20 @@ async def test_a_refund_is_told_and_an_account_updated_under_a_permit(shop: SQLi
 
 
 @pytest.mark.anyio
+async def test_every_order_of_a_message_is_looked_up_and_what_is_too_much_is_said(shop: SQLiteShop) -> None:
+    async with support_team(shop=shop) as team:
+        two = await team.run("Where are my refunds for A-1001 and A-1002?", principal=ALICE)
+        many = await team.run(
+            f"Refunds for {', '.join(f'A-{n}' for n in range(1001, 1007))}?", principal=ALICE
+        )
+    assert two.answer is not None
+    assert "EUR 89.00" in two.answer
+    assert "EUR 129.50" in two.answer
+    assert many.answer is not None
+    assert "not looked up: A-1005, A-1006" in many.answer
+
+
+@pytest.mark.anyio
 async def test_somebody_elses_account_waits_for_a_person(shop: SQLiteShop) -> None:
     async with support_team(shop=shop) as team:
         run = await team.run("please update robin's email to robin@new.example", principal=ALICE)
@@ -116,20 +130,22 @@ class TestReading:
     def test_a_strangers_order_is_as_one_that_does_not_exist(
         self, shop: SQLiteShop, make_ctx: Callable[..., ToolContext], name: str, order_id: str
     ) -> None:
-        told = did(self.tool(shop, name), order_id=order_id, ctx=make_ctx())
-        assert told == {"summary": f"there is no order {order_id} of this customer.", "found": False}
+        told = did(self.tool(shop, name), order_ids=[order_id], ctx=make_ctx()).value
+        nothing = f"there is no order {order_id} of this customer."
+        assert told == {"summary": nothing, "orders": [{"summary": nothing, "found": False}]}
 
     def test_another_tenants_data_does_not_exist(
         self, shop: SQLiteShop, make_ctx: Callable[..., ToolContext]
     ) -> None:
         ctx = make_ctx(tenant="other")
-        assert not did(self.tool(shop, "order_status"), order_id="A-1001", ctx=ctx)["found"]
+        order = did(self.tool(shop, "order_status"), order_ids=["A-1001"], ctx=ctx).value
+        assert order["summary"] == "there is no order A-1001 of this customer."
         assert not did(self.tool(shop, "account_details"), ctx=ctx)["found"]
 
     def test_a_refund_is_told_with_its_state_and_dates(self, shop: SQLiteShop, ctx: ToolContext) -> None:
         refund = self.tool(shop, "refund_status")
-        assert "paid on 2026-10-25" in did(refund, order_id="A-1002", ctx=ctx)["summary"]
-        assert "no refund was asked for" in did(refund, order_id="A-1003", ctx=ctx)["summary"]
+        assert "paid on 2026-10-25" in did(refund, order_ids=["A-1002"], ctx=ctx).value["summary"]
+        assert "no refund was asked for" in did(refund, order_ids=["A-1003"], ctx=ctx).value["summary"]
 
     def test_an_account_is_shown_to_its_owner_only(
         self, shop: SQLiteShop, make_ctx: Callable[..., ToolContext]
@@ -216,7 +232,7 @@ def test_intents_are_all_recognised(text: str, intents: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "facts"),
     [
-        ("Refund for A-1001 and A-1002?", {"order_id": "A-1001", "order_ids": ["A-1001", "A-1002"]}),
+        ("Refund for A-1001 and A-1002?", {"order_ids": ["A-1001", "A-1002"]}),
         ("Set my e-mail to a.b@c.example, please", {"email": "a.b@c.example"}),
         ("My new phone number is +44 20 7946 0001.", {"phone": "+44 20 7946 0001"}),
         ("change my address to 5 Harbour Lane, Seatown. Thanks", {"address": "5 Harbour Lane, Seatown"}),
@@ -227,7 +243,7 @@ def test_intents_are_all_recognised(text: str, intents: list[str]) -> None:
             "Update the account for customer Robin.S: phone is +44 20 7946 0999",
             {"customer": "robin.s", "phone": "+44 20 7946 0999"},
         ),
-        ("Is the address of my order A-1001 right?", {"order_id": "A-1001", "order_ids": ["A-1001"]}),
+        ("Is the address of my order A-1001 right?", {"order_ids": ["A-1001"]}),
         ("Which phone number for the delivery do you have?", {}),
         ("Why was I charged twice?", {}),
     ],

@@ -61,10 +61,24 @@ def test_a_kind_of_thing_stays_in_the_query_and_one_of_its_kind_does_not() -> No
 
 
 def test_an_alert_without_a_name_is_as_good() -> None:
-    named, stripped = intake(sample_alert()), intake(nameless(sample_alert()))
-    assert stripped.facts["title"] == named.facts["title"]
+    named, stripped = intake(sample_alert(host="web-1")), intake(nameless(sample_alert(host="web-1")))
+    assert named.facts["title"] == "ServiceDown on web-1"
+    assert stripped.facts["title"] == "Service orders-api does not answer its health check on web-1"
     assert "ServiceDown" not in stripped.text + stripped.query + json.dumps(dict(stripped.facts))
     assert "Service Down" in named.query
+
+
+@pytest.mark.parametrize(
+    ("labels", "summary", "title"),
+    [
+        ({"namespace": "shop", "cluster": "eu"}, "Quota is full. It was half full.", "Quota is full in shop"),
+        ({"cluster": "eu"}, "eu is out of nodes", "eu is out of nodes"),
+        ({"alertname": "DiskFull", "host": "web-1"}, "The disk is full.", "DiskFull on web-1"),
+        ({"host": "web-1"}, "word " * 50, "word " * 15 + "word…"),
+    ],
+)
+def test_the_title_is_a_headline(labels: dict[str, str], summary: str, title: str) -> None:
+    assert intake(webhook({**alert(**labels), "annotations": {"summary": summary}})).facts["title"] == title
 
 
 def test_an_alert_that_says_nothing_still_has_a_title() -> None:
@@ -97,6 +111,9 @@ def test_several_hosts_are_all_there() -> None:
     facts = intake(webhook(alert(instance="a:1"), alert(instance="b:1"), alert(instance="a:1", x="y"))).facts
     assert facts["hosts"] == ["a", "b"]
     assert facts["alerts"] == 3
+    many = intake(webhook(*(alert(alertname="Down", instance=f"h{n}:1") for n in range(30))))
+    assert many.facts["title"] == "Down on h0 and 29 more"
+    assert "h19, (and 10 more)" in many.text
 
 
 @pytest.mark.parametrize(

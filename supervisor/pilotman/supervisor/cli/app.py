@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -25,12 +26,11 @@ from pilotman.supervisor.cli.traces import exported
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.state import STATES
 from pilotman.supervisor.supervisor import Supervisor
+from pilotman.supervisor.teams.alert import MAX_SIZE, read_webhook
 from pilotman.supervisor.teams.samples import sample_alert
 from pilotman.supervisor.timeline import tree
 
 T = TypeVar("T")
-
-MAX_INPUT = 8_000_000
 
 app = typer.Typer(
     name="pilotman",
@@ -63,6 +63,9 @@ def main() -> None:
     except PilotmanError as error:
         output.complain(str(error))
         sys.exit(output.code_of(error))
+    except KeyboardInterrupt:
+        output.complain("interrupted")
+        sys.exit(output.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(output.FAILED)
@@ -167,8 +170,8 @@ def show(
     if as_json:
         output.as_json({**run.to_dict(), "events": [json.loads(event.to_json()) for event in events]})
         return
-    output.show_run(run, flags=place.flags(tenant))
     output.console.print(tree(run, events))
+    output.show_run(run, flags=place.flags(tenant))
 
 
 @app.command()
@@ -294,26 +297,17 @@ def _state(state: str | None) -> Any:
     return None if state is None else state.upper()
 
 
-def _read(alert: str) -> Any:
-    """The JSON of a file or of standard input.
+def _read(alert: str) -> dict[str, Any]:
+    """The webhook in a file or on standard input.
 
     Raises:
         InvalidRequest: it cannot be read, is too large or is not JSON.
     """
     try:
-        raw = sys.stdin.buffer.read(MAX_INPUT + 1) if alert == "-" else Path(alert).read_bytes()
+        raw = sys.stdin.buffer.read(MAX_SIZE + 1) if alert == "-" else Path(alert).read_bytes()
     except OSError as error:
         raise InvalidRequest(f"{alert} cannot be read: {error.strerror}") from error
-    if len(raw) > MAX_INPUT:
-        raise InvalidRequest(f"{alert} has more than {MAX_INPUT:,} bytes")
-    name = "standard input" if alert == "-" else alert
-    try:
-        webhook = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{name} is not JSON: {error}", hint="give one Alertmanager webhook") from error
-    if isinstance(webhook, dict):
-        return cast("dict[str, Any]", webhook)
-    raise InvalidRequest(f"{name} holds no JSON object", hint="give one Alertmanager webhook")
+    return read_webhook(raw)
 
 
 def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:
@@ -327,6 +321,8 @@ def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:
             work.close()
             await place.memory.aclose()
 
+    if callable(signal.getsignal(signal.SIGINT)):  # from here on an interrupt unwinds; ignored it stays so
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return asyncio.run(whole())
     except KeyboardInterrupt:  # beyond here, typer would end the process without a word
@@ -343,15 +339,28 @@ async def _team_of(place: Home, run_id: str, who: Principal) -> Supervisor:
 def _drive(
     place: Home, name: str, settings: Settings, request: Any, who: Principal, *, as_json: bool
 ) -> None:
-    """Drive a request with a new team."""
+    """Drive a request with a new team; one that was accepted before, with the team that it has."""
     team = place.new_team(name, settings)
 
     async def work() -> Run:
-        place.memory.journal.add_listener(partial(place.keep_once, settings=settings))
-        async with Progress(place.memory, who.tenant, quiet=as_json):
-            return await team.run(request, principal=who)
+        known = await _known(place, team, request, who)
+        if known is None:
+            place.keep(name, settings)
+            place.memory.journal.add_listener(partial(place.keep_once, settings=settings))
+        else:
+            output.remark(f"{known} has accepted this request before: it goes on with the settings of then")
+        driver = team if known is None else place.team(name, known)
+        async with Progress(place.memory, who.tenant, quiet=as_json, run_id=known):
+            return await driver.run(request, principal=who)
 
     _finish(place, _run(place, work()), as_json=as_json)
+
+
+async def _known(place: Home, team: Supervisor, request: Any, who: Principal) -> str | None:
+    """The run that accepted this request before."""
+    key = team.team.intake(request).idempotency_key
+    row = None if key is None else await place.memory.journal.run_of(key, tenant=who.tenant)
+    return None if row is None else row.run_id
 
 
 def _answer(

@@ -80,13 +80,10 @@ class Home:
 
         Raises:
             ConfigurationError: a folder of which nothing can be read, an unknown model, a URL that is none.
-            Unavailable: the home cannot be written.
         """
         if settings.documents is not None:
             asyncio.run(_check(FolderSource(settings.documents)))
-        team = self._build(name, settings)
-        self.keep(name, settings)
-        return team
+        return self._build(name, settings)
 
     def team(self, name: str, run_id: str | None = None) -> Supervisor:
         """A shipped team as it was built for a run, or the last time. Its folder may be gone: runs say so.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from pilotman.guardrails.approval import Approval, visible
@@ -21,7 +22,7 @@ from pilotman.guardrails.errors import (
     PilotmanError,
 )
 from pilotman.memory.records import ENDED, WAITING
-from pilotman.supervisor.render import short, state_style, table
+from pilotman.supervisor.render import headline, state_style
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.teams.tickets import Ticket
 
@@ -51,6 +52,11 @@ def code_of(error: PilotmanError) -> int:
 def complain(message: str) -> None:
     """One line to standard error."""
     sys.stderr.write(f"pilotman: {visible(message, limit=2_000)}\n")
+
+
+def remark(message: str) -> None:
+    """One line to standard error, about nothing bad."""
+    errors.print(Text(visible(message, limit=2_000), style="dim"), soft_wrap=True)
 
 
 def as_json(value: Any) -> None:
@@ -126,11 +132,10 @@ def show_run(run: Run, *, flags: str) -> None:
 
 def show_runs(runs: Sequence[Run]) -> None:
     """Runs for people."""
-    rows = (
-        (Text(run.run_id), Text(run.state, style=state_style(run.state)), _when(run.created_at), _title(run))
-        for run in runs
-    )
-    _show("runs", ("run", "state", "received", "request"), rows)
+    for run in runs:
+        state = (run.state, state_style(run.state))
+        _item((run.run_id, "  ", state, "  ", _when(run.created_at)), headline(run))
+    _none(runs, "runs")
 
 
 def show_approvals(approvals: Sequence[Approval], *, flags: str) -> None:
@@ -141,36 +146,35 @@ def show_approvals(approvals: Sequence[Approval], *, flags: str) -> None:
             f"    for {approval.requested_by.user} in {approval.run_id}, until {_when(approval.expires_at)}"
         )
         console.print(Text(visible(asked), style="dim"), soft_wrap=True)
-    if not approvals:
-        console.print(Text("no approvals", style="dim"))
+    _none(approvals, "approvals")
 
 
 def show_tickets(tickets: Sequence[Ticket]) -> None:
     """Tickets for people."""
-    rows = ((t.ticket_id, t.severity, t.status, t.title, t.run_id) for t in tickets)
-    _show("tickets", ("ticket", "severity", "status", "title", "run"), rows)
+    for ticket in tickets:
+        facts = (ticket.ticket_id, ticket.severity, ticket.status, ticket.run_id)
+        _item(("  ".join(map(visible, facts)),), visible(ticket.title))
+    _none(tickets, "tickets")
 
 
 def _show_question(approval: Approval, flags: str) -> None:
     console.print(Text.assemble("? ", (visible(approval.question), "bold")))
     for reason in approval.reasons:
         console.print(Text(f"    {visible(reason)}", style="dim"))
-    # Not wrapped: it is there to be copied.
-    console.print(
-        Text(f"    pilotman approve {approval.approval_id}{flags}    or: reject", style="cyan"),
-        soft_wrap=True,
-    )
+    for answer in ("approve", "reject"):  # not wrapped: they are there to be copied
+        command = f"    pilotman {answer} {approval.approval_id}{flags}"
+        console.print(Text(command, style="cyan"), soft_wrap=True)
 
 
-def _show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    drawn = table(columns, ([visible(c) if isinstance(c, str) else c for c in row] for row in rows))
-    for column in drawn.columns:
-        column.no_wrap = column.header in ("run", "ticket")
-    console.print(drawn if drawn.row_count else Text(f"no {title}", style="dim"))
+def _item(facts: Sequence[str | tuple[str, str]], title: str) -> None:
+    """One of a list, on two lines: beside an id of 36 characters a narrow terminal has no room."""
+    console.print(Text.assemble(*facts), soft_wrap=True)
+    console.print(Padding(Text(title, style="bold"), (0, 0, 0, 4), expand=False))
 
 
-def _title(run: Run) -> str:
-    return short(run.request.partition("\n")[0], 80)
+def _none(found: Sequence[object], what: str) -> None:
+    if not found:
+        console.print(Text(f"no {what}", style="dim"))
 
 
 def _when(at: datetime) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 from pilotman.guardrails.approval import visible
 from pilotman.memory import Event, Memory
 from pilotman.supervisor.cli.output import errors
+from pilotman.supervisor.render import who
 
 _LINES: Mapping[str, tuple[str, str]] = {
     "plan_made": ("plan", "{tasks}"),
@@ -86,8 +87,7 @@ def _line(event: Event) -> Text | None:
 
 
 def _who(task: Mapping[str, Any]) -> str:
-    agent, name = str(task["agent"]), str(task["task_id"])
-    return agent if agent == name else f"{agent} ({name})"
+    return who(str(task["agent"]), str(task["task_id"]))
 
 
 def _waves(tasks: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:

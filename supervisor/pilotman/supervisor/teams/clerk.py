@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from pilotman.agents import Tool, ToolContext, ToolFailure, tool
+from pilotman.agents import Tool, ToolContext, ToolFailure, ToolResult, tool
 from pilotman.guardrails import Principal
 from pilotman.supervisor.teams.shop import CHANGEABLE, Change, Shop
 
 STAFF = "support"
 """The role whose holders may see and change other customers' data."""
 
-OrderId = Annotated[
-    str, Field(pattern=r"^[A-Z]{1,3}-\d{3,8}$", description="the order's number, such as A-1001")
+MAX_ORDERS = 100
+"""Orders that one request may name."""
+LOOKED_UP = 4
+"""Orders that one call looks up; of the others it says that it did not."""
+
+OrderId = Annotated[str, Field(pattern=r"^[A-Z]{1,3}-\d{3,8}$")]
+OrderIds = Annotated[
+    list[OrderId],
+    Field(min_length=1, max_length=MAX_ORDERS, description="the orders' numbers, such as A-1001"),
 ]
 Customer = Annotated[
     str | None, Field(max_length=100, description="sign-in name, if not the asking customer")
@@ -55,26 +62,32 @@ class Clerk:
             update,
         ]
 
-    def refund_status(self, order_id: OrderId, ctx: ToolContext) -> dict[str, Any]:
-        """Look up the status of the refund for an order: its state, amount and dates."""
-        tenant = ctx.principal.tenant
+    def refund_status(self, order_ids: OrderIds, ctx: ToolContext) -> ToolResult:
+        """Look up the status of the refund for orders: its state, amount and dates."""
+        return _each(order_ids, lambda order_id: self._refund(order_id, ctx.principal))
+
+    def order_status(self, order_ids: OrderIds, ctx: ToolContext) -> ToolResult:
+        """Look up orders: what was bought, when, for how much, and whether it was delivered."""
+        return _each(order_ids, lambda order_id: self._order(order_id, ctx.principal))
+
+    def _refund(self, order_id: str, principal: Principal) -> dict[str, Any]:
+        tenant = principal.tenant
         order = self._shop.order(tenant=tenant, order_id=order_id)
-        if order is None or not may_see(ctx.principal, order.customer):
-            return {"summary": f"there is no order {order_id} of this customer.", "found": False}
+        if order is None or not may_see(principal, order.customer):
+            return _unknown(order_id)
         refund = self._shop.refund(tenant=tenant, order_id=order_id)
         if refund is None:
             summary = f"no refund was asked for order {order_id}, which is {order.status}."
             return {"summary": summary, "found": False}
         paid = f", paid on {refund.paid_on}" if refund.paid_on else ""
         summary = f"the refund of {refund.amount} for order {order_id} is {refund.state}"
-        summary += f"; it was requested on {refund.requested_on}{paid}."
+        summary += f", requested on {refund.requested_on}{paid}."
         return {"summary": summary, "found": True, **asdict(refund)}
 
-    def order_status(self, order_id: OrderId, ctx: ToolContext) -> dict[str, Any]:
-        """Look up an order: what was bought, when, for how much, and whether it was delivered."""
-        order = self._shop.order(tenant=ctx.principal.tenant, order_id=order_id)
-        if order is None or not may_see(ctx.principal, order.customer):
-            return {"summary": f"there is no order {order_id} of this customer.", "found": False}
+    def _order(self, order_id: str, principal: Principal) -> dict[str, Any]:
+        order = self._shop.order(tenant=principal.tenant, order_id=order_id)
+        if order is None or not may_see(principal, order.customer):
+            return _unknown(order_id)
         summary = f"order {order_id} ({order.item}, {order.total}) of {order.placed_on} is {order.status}."
         told = {name: value for name, value in asdict(order).items() if name != "customer"}
         return {"summary": summary, "found": True, **told}
@@ -155,6 +168,22 @@ class Clerk:
             fields=done["before"],
             key=f"{ctx.idempotency_key}:undone",
         )
+
+
+def _each(order_ids: Sequence[str], look: Callable[[str], dict[str, Any]]) -> ToolResult:
+    """What is found about each order, at most ``LOOKED_UP`` of them, and which were left out."""
+    wanted = list(dict.fromkeys(order_ids))
+    found = [look(order_id) for order_id in wanted[:LOOKED_UP]]
+    said = "; ".join(one["summary"].rstrip(".") for one in found)
+    value = {"summary": f"{said}.", "orders": found}
+    left = ", ".join(wanted[LOOKED_UP:])
+    if left:
+        return ToolResult.partial(value, f"too many at once, not looked up: {left}")
+    return ToolResult.ok(value)
+
+
+def _unknown(order_id: str) -> dict[str, Any]:
+    return {"summary": f"there is no order {order_id} of this customer.", "found": False}
 
 
 def _given(email: str | None, address: str | None, phone: str | None) -> dict[str, str]:

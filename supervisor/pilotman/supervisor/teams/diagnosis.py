@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from pilotman.agents import Tool, ToolResult, tool
 from pilotman.supervisor.teams.host import Machine, Observed, disks, load, memory, processes, sockets
 from pilotman.supervisor.teams.probe import Probe
 from pilotman.supervisor.teams.prometheus import Prometheus, Reading, up
 
-Host = Annotated[str, Field(min_length=1, max_length=253, description="the host that the request names")]
+MAX_HOSTS = 100
+HostName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=253)]
+Hosts = Annotated[
+    list[HostName],
+    Field(min_length=1, max_length=MAX_HOSTS, description="all hosts that the request names"),
+]
 Mount = Annotated[str, Field(max_length=1_000, description="a mount point that the request names")]
 Service = Annotated[str, Field(max_length=128, description="a service that the request names")]
 Instance = Annotated[
@@ -27,34 +32,34 @@ Url = Annotated[
 def host_tools(machine: Machine) -> list[Tool[..., Any]]:
     """Facts of a host, seen from the machine that we run on; of other hosts it says that nothing was seen."""
 
-    def look(host: str, at: Callable[[], Observed]) -> ToolResult:
-        facts, missing = machine.observe(host, at)
+    def look(hosts: list[str], at: Callable[[], Observed]) -> ToolResult:
+        facts, missing = machine.observe(hosts, at)
         return ToolResult.partial(facts, missing) if missing else ToolResult.ok(facts)
 
     @tool(effect="read")
-    def disk_usage(host: Host, mountpoint: Mount = "") -> ToolResult:
-        """Inspect the disks of a host: how full each file system is, free space, inodes, by mount point."""
-        return look(host, lambda: disks(mountpoint))
+    def disk_usage(hosts: Hosts, mountpoint: Mount = "") -> ToolResult:
+        """Inspect the disks of hosts: how full each file system is, free space, inodes, by mount point."""
+        return look(hosts, lambda: disks(mountpoint))
 
     @tool(effect="read")
-    def memory_usage(host: Host) -> ToolResult:
-        """Inspect the memory of a host: used and available RAM, and swap. For out-of-memory trouble."""
-        return look(host, memory)
+    def memory_usage(hosts: Hosts) -> ToolResult:
+        """Inspect the memory of hosts: used and available RAM, and swap. For out-of-memory trouble."""
+        return look(hosts, memory)
 
     @tool(effect="read")
-    def system_load(host: Host) -> ToolResult:
-        """Inspect the load of a host: load averages, processor (CPU) use, cores, uptime since boot."""
-        return look(host, load)
+    def system_load(hosts: Hosts) -> ToolResult:
+        """Inspect the load of hosts: load averages, processor (CPU) use, cores, uptime since boot."""
+        return look(hosts, load)
 
     @tool(effect="read")
-    def running_processes(host: Host, service: Service = "") -> ToolResult:
-        """Inspect the processes of a host: which use most CPU and memory, whether a service runs."""
-        return look(host, lambda: processes(service))
+    def running_processes(hosts: Hosts, service: Service = "") -> ToolResult:
+        """Inspect the processes of hosts: which use most CPU and memory, whether a service runs."""
+        return look(hosts, lambda: processes(service))
 
     @tool(effect="read")
-    def network_sockets(host: Host) -> ToolResult:
-        """Inspect the network sockets of a host: listening ports, and connections that services have open."""
-        return look(host, sockets)
+    def network_sockets(hosts: Hosts) -> ToolResult:
+        """Inspect the network sockets of hosts: listening ports, and connections that services have open."""
+        return look(hosts, sockets)
 
     return [disk_usage, memory_usage, system_load, running_processes, network_sockets]
 

@@ -61,27 +61,26 @@ class Machine:
             same_short_name = wanted.split(".")[0] == own.split(".")[0]
             return same_short_name and wanted == socket.getfqdn().lower().rstrip(".")
 
-    def refusal(self, host: str) -> str | None:
-        """Why this machine does not answer for ``host``, or None."""
-        if self._observe_here or (host.strip() and self.is_called(host)):
-            return None
-        if not host.strip():
-            return "the request names no host: none was observed"
-        return f"host {host.strip()} is not this machine ({self.name}): it was not observed"
-
-    def observe(self, host: str, look: Callable[[], Observed]) -> tuple[Facts, str]:
-        """What ``look`` sees as facts about ``host``, and what is missing: all, if this is another host."""
-        refusal = self.refusal(host)
-        about: Facts = {"host": host.strip(), "observed_at": self._clock().astimezone(UTC).isoformat()}
-        if refusal is not None:
-            return {"summary": refusal, **about, "observed_host": None}, refusal
+    def observe(self, hosts: Sequence[str], look: Callable[[], Observed]) -> tuple[Facts, str]:
+        """What ``look`` sees as facts about ``hosts``, and what is missing: the hosts that are others."""
+        others = [host for host in hosts if not self.is_called(host)]
+        about: Facts = {"hosts": [*hosts], "observed_at": self._clock().astimezone(UTC).isoformat()}
+        unseen = "" if self._observe_here else self._unseen(others)
+        if len(others) == len(hosts) and not self._observe_here:
+            return {"summary": unseen, **about, "observed_host": None}, unseen
         seen = look()
-        stands_in = bool(host.strip()) and not self.is_called(host)
-        note = (
-            f" (asked about {host.strip()}; this machine was observed as its user said)" if stands_in else ""
-        )
+        stands_in = f" (asked about {_listed(others)}; this machine was observed as its user said)"
+        note = stands_in if self._observe_here and others else ""
         summary = f"observed on {self.name}{note}: {seen.summary}"
-        return {"summary": summary, **about, "observed_host": self.name, **seen.facts}, seen.missing
+        missing = "; ".join(filter(None, (unseen, seen.missing)))
+        return {"summary": summary, **about, "observed_host": self.name, **seen.facts}, missing
+
+    def _unseen(self, others: Sequence[str]) -> str:
+        if not others:
+            return ""
+        if len(others) == 1:
+            return f"host {others[0]} is not this machine ({self.name}): it was not observed"
+        return f"hosts {_listed(others)} are not this machine ({self.name}): they were not observed"
 
 
 def disks(mountpoint: str = "") -> Observed:
@@ -184,6 +183,11 @@ def same_service(service: str, process: str) -> bool:
     """Whether a process is named like a service: ``sshd`` for ``ssh``, ``postgres`` for ``postgresql``."""
     stem, name = service.lower().removesuffix(".service"), process.lower()
     return name.startswith(stem) or (len(name) >= 4 and stem.startswith(name))
+
+
+def _listed(hosts: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(hosts) - most} more" if len(hosts) > most else ""
+    return f"{', '.join(hosts[:most])}{more}"
 
 
 def _is_own(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

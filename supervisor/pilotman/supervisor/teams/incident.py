@@ -182,4 +182,5 @@ class _IntakeHere:
 
     def __call__(self, request: str | Mapping[str, Any] | BaseModel) -> Intake:
         taken = triage.intake(request)
-        return taken if "host" in taken.facts else replace(taken, facts={**taken.facts, "host": self.host})
+        here = {"hosts": [self.host], "host": self.host}
+        return taken if "host" in taken.facts else replace(taken, facts={**taken.facts, **here})

@@ -14,6 +14,7 @@ from pilotman.supervisor.teams.tickets import NewTicket, Severity, Ticket, Ticke
 
 Title = Annotated[str, Field(min_length=3, max_length=200, description="what is wrong, in a line")]
 Body = Annotated[str, Field(max_length=8_000, description="what is known: findings, causes, next steps")]
+RunbookUrl = Annotated[str, Field(max_length=2_000, description="the runbook that the alert itself names")]
 Host = Annotated[str, Field(max_length=253, description="the host that the request names")]
 Service = Annotated[
     str,
@@ -40,16 +41,17 @@ def ticket_tools(book: TicketBook) -> list[Tool[..., Any]]:
         severity: Severity = "warning",
         host: Host = "",
         body: Body = "",
+        runbook_url: RunbookUrl = "",
         queue: Queue = "incidents",
     ) -> dict[str, str]:
         """Open a ticket about an incident, with what was found out, for the people who will mend it."""
-        where = f"Host: {host}\n\n" if host else ""
+        del queue
         ticket = NewTicket(
             tenant=ctx.principal.tenant,
             key=ctx.idempotency_key,
             run_id=ctx.run_id,
             title=title,
-            body=f"{where}{body}\n\nQueue: {queue}".strip(),
+            body=_headed(body.removeprefix(title).strip(), {"Host": host, "Runbook": runbook_url}),
             severity=severity,
         )
         return _receipt(book.create(ticket))
@@ -61,13 +63,20 @@ def ticket_tools(book: TicketBook) -> list[Tool[..., Any]]:
         severity: Severity = "warning",
         host: Host = "",
         body: Body = "",
+        runbook_url: RunbookUrl = "",
         queue: Queue = "incidents",
     ) -> dict[str, str] | None:
-        del title, severity, host, body, queue  # the key alone tells
+        del title, severity, host, body, runbook_url, queue  # the key alone tells
         found = book.find(tenant=ctx.principal.tenant, key=ctx.idempotency_key)
         return None if found is None else _receipt(found)
 
     return [open_ticket]
+
+
+def _headed(body: str, facts: Mapping[str, str]) -> str:
+    """The body below those facts that it does not tell itself."""
+    head = [f"{name}: {fact}" for name, fact in facts.items() if fact and fact not in body]
+    return "\n\n".join(filter(None, ("\n".join(head), body)))
 
 
 def silence_tools(alertmanager: Alertmanager) -> list[Tool[..., Any]]:

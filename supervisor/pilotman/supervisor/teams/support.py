@@ -16,7 +16,7 @@ from pilotman.guardrails.errors import InvalidRequest
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus
 from pilotman.supervisor import Intake, Supervisor
-from pilotman.supervisor.teams.clerk import Clerk, may_see
+from pilotman.supervisor.teams.clerk import MAX_ORDERS, Clerk, may_see
 from pilotman.supervisor.teams.shop import Shop, SQLiteShop
 
 TASK_TYPE = "support"
@@ -96,7 +96,7 @@ def intake(request: str | Mapping[str, Any] | BaseModel) -> Intake:
     orders = list(dict.fromkeys(_ORDER.findall(words)))
     facts: dict[str, Any] = {"intents": intents, **_values(words)}
     if orders:
-        facts |= {"order_id": orders[0], "order_ids": orders[:20]}
+        facts["order_ids"] = orders[:MAX_ORDERS]
     severity = 20 if "complaint" in intents else 10
     return Intake(
         text=words.strip(), query=words.strip(), facts=facts, severity=severity, task_type=TASK_TYPE

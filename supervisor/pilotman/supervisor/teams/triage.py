@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.supervisor import Intake
 from pilotman.supervisor.teams.alert import Alert, Webhook, check_webhook, digest
+from pilotman.supervisor.teams.diagnosis import MAX_HOSTS
 
 TASK_TYPE = "incident"
 MAX_REPORT = 20_000
 """Characters of an incident that a person reports in words."""
+MAX_TITLE = 80
 JOB = (
     "Triage this alert: look up its runbook and earlier runs, inspect the affected system, "
     "open a ticket and propose a remediation."
@@ -37,6 +39,8 @@ _KIND_LABELS = frozenset({"alertname", "severity", "job", "container", "componen
 _NAMED = re.compile(r"[\W\d_]")  # a name of something, not a word of the language
 _UNIT = re.compile(r"[\w@.:\\-]+\.(service|socket|timer)")
 _NAME = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
+_FRACTION = re.compile(r"\.\d+(?=Z$)")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:])\s")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -97,14 +101,15 @@ def _facts(webhook: Webhook) -> dict[str, Any]:
     description = _annotation(notes, alerts, "description") or _annotation(notes, alerts, "message")
     hosts = _unique(_host(alert.labels) for alert in alerts)
     found: dict[str, Any] = {
-        "title": _line(summary or name or description or _pairs(labels), 200) or "An alert without a name",
+        "title": _title(name or summary or description or _pairs(labels), labels, hosts),
         "name": name,
         "summary": summary,
         "description": description,
         "severity": max((_severity(alert.labels) for alert in alerts), key=lambda s: _SEVERITIES[s][0]),
         "status": "firing" if webhook.firing else "resolved",
+        "reason": _line(summary or description or name, 300),
+        "hosts": hosts[:MAX_HOSTS],  # before one of them: it is what a tool that takes several is to get
         "host": hosts[0] if hosts else "",
-        "hosts": hosts[:20],
         "instance": labels.get("instance", ""),
         "service": _service(labels),
         "url": _url({**notes, **labels}),
@@ -137,13 +142,14 @@ def _key(webhook: Webhook) -> str:
 
 
 def _text(facts: Mapping[str, Any]) -> str:
-    where = ", ".join(facts.get("hosts", ())) or facts.get("cluster", "")
+    where = _some(facts.get("hosts", ()), 20, ", ") or facts.get("cluster", "")
     rows = {
+        "Summary": facts.get("summary", ""),
         "Name": facts.get("name", ""),
         "Severity": facts["severity"],
         "Where": where,
         "Service": facts.get("service", ""),
-        "Since": facts["started_at"],
+        "Since": _FRACTION.sub("", facts["started_at"]),
         "Alerts in the group": str(facts["alerts"]) if facts["alerts"] > 1 else "",
         "Description": facts.get("description", ""),
         "Labels": _pairs(facts.get("labels", {})),
@@ -160,21 +166,21 @@ def _query(facts: Mapping[str, Any]) -> str:
     """
     name = _CAMEL.sub(" ", facts.get("name", ""))
     parts = (name, facts.get("summary", ""), facts.get("description", ""))
-    query = "\n".join(dict.fromkeys(part for part in parts if part)) or facts["title"]
+    told = facts.get("summary") or facts["title"]
+    query = "\n".join(dict.fromkeys(part for part in parts if part)) or told
     labels: Mapping[str, str] = facts.get("labels", {})
     kinds = {value for key, value in labels.items() if key in _KIND_LABELS}
     names = {value for value in labels.values() if value not in kinds and _NAMED.search(value)}
     for value in sorted(names, key=len, reverse=True):
         query = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", " ", query)
-    return query if query.strip() else facts["title"]
+    return query if query.strip() else told
 
 
 def _resolved(webhook: Webhook, facts: Mapping[str, Any]) -> str:
     ends = [alert.ends_at for alert in webhook.alerts if not alert.ends_at.startswith("0001-")]
     last = f", the last at {max(ends)}" if ends else ""
-    where = f" on {facts['host']}" if "host" in facts else ""
     count = f"{facts['alerts']} alert{'s' if facts['alerts'] > 1 else ''} ended{last}"
-    return f"Resolved: {facts['title'].rstrip('.')}{where}. {count}. This was recorded; no ticket was opened."
+    return f"Resolved: {facts['title']}. {count}. This was recorded; no ticket was opened."
 
 
 def _shared(maps: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -186,8 +192,13 @@ def _shared(maps: Sequence[Mapping[str, str]]) -> dict[str, str]:
 def _annotation(notes: Mapping[str, str], alerts: Sequence[Alert], name: str, *, most: int = 5) -> str:
     """What all alerts say; else the first few different texts, a line each, and how many more there are."""
     texts = [notes[name]] if name in notes else _unique(alert.annotations.get(name, "") for alert in alerts)
+    return _some([text.strip()[:4_000] for text in texts], most, "\n")
+
+
+def _some(texts: Sequence[str], most: int, between: str) -> str:
+    """The first few, and how many more there are."""
     more = [f"(and {len(texts) - most} more)"] if len(texts) > most else []
-    return "\n".join([*(text.strip()[:4_000] for text in texts[:most]), *more])
+    return between.join([*texts[:most], *more])
 
 
 def _severity(labels: Mapping[str, str]) -> str:
@@ -223,6 +234,17 @@ def _expression(generator_url: str) -> str:
         return parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0][:4_000]
     except ValueError:
         return ""
+
+
+def _title(what: str, labels: Mapping[str, str], hosts: Sequence[str]) -> str:
+    """A headline: the alert's name or the first sentence about it, and where."""
+    title = _SENTENCE_END.split(" ".join(what.split()), maxsplit=1)[0].rstrip(".:; ")
+    title = title or "An alert without a name"
+    place = hosts[0] if hosts else labels.get("namespace") or labels.get("cluster") or ""
+    if place and place not in title:
+        title += f" {'on' if hosts else 'in'} {place}"
+    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
+    return _line(title, MAX_TITLE - len(more)) + more
 
 
 def _pairs(labels: Mapping[str, str]) -> str:
