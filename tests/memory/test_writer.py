@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ async def test_appended_events_are_stored_after_the_linger(tmp_path: Path, make:
     await journal.create_run(make.run(), events=[])
     journal.append("run_1", [make.event()])
     await asyncio.sleep(LINGER * 6)
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT count(*) FROM events").fetchone() == (1,)
     other.close()
     await journal.aclose()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Kept:
     """A run's events as rows of the file, payloads put back in their places."""
 
     def __init__(self, path: Path, run_id: str) -> None:
-        with sqlite3.connect(path) as database:
+        with closing(sqlite3.connect(path)) as database:
             database.row_factory = sqlite3.Row
             found = database.execute("SELECT digest, body FROM payloads WHERE run_id = ?", (run_id,))
             bodies = {row["digest"]: json.loads(row["body"]) for row in found}
