@@ -115,7 +115,6 @@ async def test_appended_events_are_stored_after_the_linger(tmp_path: Path, make:
     await asyncio.sleep(LINGER * 6)
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT count(*) FROM events").fetchone() == (1,)
-    other.close()
     await journal.aclose()
 
 
