@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pilotman.agents.rules.words import stem, words
+from pilotman.guardrails.wording.words import stem, words
 from pilotman.agents.shape import is_list, is_mapping
 
 _ALIASES = """

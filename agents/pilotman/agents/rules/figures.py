@@ -10,7 +10,7 @@ from typing import Any
 from pilotman.agents.rules import phrases
 from pilotman.agents.rules.formats import money, numbers
 from pilotman.agents.rules.known import Search
-from pilotman.agents.rules.lexicon import word_set
+from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.agents.rules.schemas import Slot
 
 _MONEY = word_set("amount price cost sum total budget cents value salary fee")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pilotman.agents.rules.schemas import Slot
-from pilotman.agents.rules.verbs import Deed
+from pilotman.guardrails.wording.verbs import Deed
 
 _LONGEST = 8_000
 

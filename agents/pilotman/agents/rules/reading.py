@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pilotman.agents.messages import text_of
 from pilotman.agents.prompts import prompt_kind
 from pilotman.agents.report import AgentCard, Passage, Report, ToolCard
-from pilotman.agents.rules.verbs import deed
+from pilotman.guardrails.wording.verbs import deed
 from pilotman.agents.sections import parse_sections
 from pilotman.agents.shape import is_list, is_mapping
 from pilotman.guardrails.policy import Effect

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from pilotman.agents.rules.formats import FORMS, dates
-from pilotman.agents.rules.lexicon import word_set
-from pilotman.agents.rules.words import words
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.words import words
 from pilotman.agents.shape import is_list, is_mapping
 
 NO_VALUE: Any = object()

@@ -1,0 +1,153 @@
+"""What a run has read: which values stand where, who wrote them, and which records the request means."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from pilotman.guardrails.gate.literals import addresses, canonical, dates, numbers, times
+from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
+from pilotman.guardrails.gate.request import Request
+from pilotman.guardrails.wording.words import stem, words
+
+Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknown"]
+"""Where a value stands: in the request or the facts; in the one record that the request means; in another
+record of a trusted author; in what third parties wrote; nowhere."""
+
+_COMMON = frozenset({"id", "ids", "name", "number", "key"})
+HARMLESS: frozenset[Standing] = frozenset({"given", "designated"})
+
+
+class Evidence:
+    """All that one run has read. ``tainted``: some of it was written by third parties."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.tainted = False
+        self.days: frozenset[str] = frozenset()
+        self.hours: frozenset[str] = frozenset()
+        self.numbers: frozenset[str] = frozenset()
+        self._asked: set[str] = set()
+        self._nouns: set[str] = set()
+        self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
+        self._lines: list[tuple[str, Record]] = []
+        self._foreign: list[str] = []
+        self._foreign_addresses: frozenset[str] = frozenset()
+
+    def observe(self, args: Mapping[str, Any], result: Any, *, third_party: bool | Sequence[str]) -> None:
+        """Take in what a tool returned for these arguments."""
+        asked = [value for _, value in scalars(args)]
+        self._asked.update(form for value in asked for form in forms(value))
+        bound = all(self.standing(value) in HARMLESS for value in asked)
+        for group in groups(result, third_party=third_party):
+            if not asked and len(group) == 1:
+                self._learn_today(group[0])
+            self._designate(group, bound=bound)
+            for record in group:
+                self._enter(record)
+
+    def standing(self, value: Any) -> Standing:
+        """Where a value stands."""
+        if self.request.holds(value):
+            return "given"
+        found = self.records_with(value)
+        if any(record.designated for record in found):
+            return "designated"
+        if found:
+            return "known"
+        return "foreign" if self.wrote(value) else "unknown"
+
+    def records_with(self, value: Any) -> list[Record]:
+        """The records that hold this value in a trusted field, or in a line of trusted text."""
+        spelled = forms(value)
+        found = {id(r): r for form in spelled for r in self._trusted.get(form, ())}
+        if not found:
+            found = {id(r): r for form in spelled for line, r in self._lines if stands(form, line)}
+        return list(found.values())
+
+    def wrote(self, value: Any) -> bool:
+        """Whether third parties wrote this value somewhere."""
+        found = forms(value)
+        if not self._foreign_addresses.isdisjoint(found):
+            return True
+        return any(stands(form, text) for form in found for text in self._foreign)
+
+    def misplaced(self, value: Any, nouns: frozenset[str]) -> bool:
+        """Whether a value of this kind stands elsewhere, and this one only where another kind stands.
+
+        ``nouns`` are the stems of a parameter's name: a booking's number is no flight's number.
+        """
+        spelled = forms(value)
+        under = {stem(word) for form in spelled for r in self._trusted.get(form, ()) for f in r.fields if form in forms(f.text) for word in words(f.name)}
+        return bool(under) and under.isdisjoint(nouns) and not self._nouns.isdisjoint(nouns - _COMMON)
+
+    def consumed(self, quote: str) -> bool:
+        """Whether words in quotes named something to read, rather than what to write."""
+        wanted = canonical(quote)
+        return wanted in self._asked or any(wanted in line for line, _ in self._lines) or bool(self.records_with(quote))
+
+    def _learn_today(self, record: Record) -> None:
+        """A trusted read without arguments that returns one date and no more tells what day it is."""
+        text = record.fields[0].text if len(record.fields) == 1 and record.fields[0].trusted else ""
+        if self.request.today is None and len(text) < 40 and len(found := dates(text)) == 1:
+            self.request.today = next(iter(found))
+
+    def _designate(self, group: list[Record], *, bound: bool) -> None:
+        """Mark the records that the request means, by its own words, among those that were read together.
+
+        What a read returned alone, for arguments that the request names, is meant. Of several, it is the one
+        that shares most of the telling words with the request (weighted by how rarely the siblings have
+        them), the extreme one where the request says so, and all of the best where it says "all".
+        """
+        for record in group if len(group) == 1 and bound else self._meant(group, bound=bound):
+            record.designated = True
+        meant = [f.text for r in group if r.designated for f in r.fields if f.trusted and len(f.text) < 80]
+        self.days |= {day for text in meant for day in dates(text)}
+        self.hours |= {hour for text in meant for hour in times(text)}
+        self.numbers |= {number for text in meant for number in numbers(text)}
+
+    def _meant(self, group: list[Record], *, bound: bool) -> list[Record]:
+        request = self.request
+        named = [record for record in group if self._is_named(record)]
+        if named:
+            return named
+        scores = self._scores(group)
+        best = max(scores, default=0.0)
+        if best <= 0 and not bound:
+            return []
+        winners = [r for r, score in zip(group, scores, strict=True) if score >= best - 1e-9]
+        if len(winners) == 1 or request.plural:
+            return winners if best > 0 else []
+        return request.ranks(winners)
+
+    def _is_named(self, record: Record) -> bool:
+        """Whether the request says a name that is this record's and no sibling's."""
+        others = [r for r in record.group if r is not record]
+        for name in record.names:
+            shared = sum(name in r.names for r in others)
+            if stands(name, self.request.canonical) and (not shared or (self.request.plural and shared < len(others))):
+                return True
+        return any(all(t not in r.terms for r in others) for t in record.terms & self.request.proper)
+
+    def _scores(self, group: list[Record]) -> list[float]:
+        days = {t for record in group for t in record.terms if t.startswith("date:")}
+        wanted = self.request.terms | {day for day in days if self.request.means_day(day[5:])}
+        frequency = Counter(term for record in group for term in record.terms & wanted)
+        size = len(group)
+        weight = {t: math.log((size + 1) / n) for t, n in frequency.items() if n < size or size == 1}
+        return [sum(weight.get(term, 0.0) for term in record.terms & wanted) for record in group]
+
+    def _enter(self, record: Record) -> None:
+        for one in record.fields:
+            if not one.trusted:
+                self.tainted = True
+                self._foreign.append(f" {one.text} ")
+                self._foreign_addresses |= addresses(one.text)
+                continue
+            self._nouns.update(stem(word) for word in words(one.name))
+            for form in forms(one.text):
+                self._trusted[form].append(record)
+            if " " in one.text:
+                self._lines.append((f" {one.text} ", record))
