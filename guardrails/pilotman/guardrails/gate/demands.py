@@ -29,6 +29,7 @@ _TO_ME = word_set("send email mail message text remind book reserve buy order fo
 _PRONOUNS = word_set("it them this that these those one")
 _MONEY = re.compile(r"[$€£]\s?\d|\d\s?[$€£]|\b\d[\d.,]*\s?(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf)\b")
 _PERSON = re.compile(r"(?<=[a-z,:] )([A-Z][a-z]+)\b(?! ?\d)")  # a capital inside a sentence: a name, mostly
+_NAMED = re.compile(r"(?<!\w)[@#][\w'-]+(?: @[\w'-]+)*|[\w.+-]+@[\w-]+\.[\w.-]+")
 _SHAPES = (
     ("person", re.compile(r"(?<!\w)@\w|\b(?:every(?:one|body)|him|her|them|us|people|team)\b")),
     ("money", _MONEY),
@@ -44,7 +45,8 @@ _SHAPES = (
 class Demand:
     """One place that asks for something to be done. ``terms`` are the stems of what is said around it.
 
-    ``clause`` are the words from the verb to the next one, case-folded.
+    ``clause`` are the words from the verb to the next one, case-folded. ``loose``: it is hardly more than a
+    thing that somebody wants.
     """
 
     verb: str
@@ -53,6 +55,7 @@ class Demand:
     things: frozenset[str]
     shapes: frozenset[str]
     clause: str
+    loose: bool = False
 
     def shapes_of(self, deed: Deed) -> float:
         """How well the kinds of value that stand here go with a tool's parameters."""
@@ -69,8 +72,13 @@ def demands(request: str, verbs: frozenset[str] = frozenset()) -> list[Demand]:
         found += _in_sentence(sentence, before, verbs)
         before = sentence
     if not found and not request.rstrip().endswith("?") and not wants_information(request):  # "Two rooms in Oslo, please": a thing and no verb
-        found.append(_demand("", EVERY_ACTION, request.casefold(), request.casefold()))
+        found.append(_demand("", EVERY_ACTION, request.casefold(), request.casefold(), loose=True))
     return found
+
+
+def names(clause: str) -> list[str]:
+    """The names in the words of a demand: of people and places, channels and addresses."""
+    return [found.strip("@#.,") for found in _NAMED.findall(clause)]
 
 
 def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[Demand]:
@@ -94,10 +102,10 @@ def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[
         last = tokens[end].start() if end < len(tokens) else len(sentence)
         yield _demand(word, actions, around, sentence[tokens[at].start() : last])
     if not places and _WANT & set(spoken) and not sentence.endswith("?"):
-        yield _demand("get", ACTIONS["book"] | ACTIONS["create"], sentence, sentence)
+        yield _demand("get", ACTIONS["book"] | ACTIONS["create"], sentence, sentence, loose=True)
 
 
-def _demand(verb: str, actions: frozenset[str], around: str, clause: str) -> Demand:
+def _demand(verb: str, actions: frozenset[str], around: str, clause: str, *, loose: bool = False) -> Demand:
     said = terms(around)
     shapes = {name for name, pattern in _SHAPES if pattern.search(around)}
     return Demand(
@@ -107,6 +115,7 @@ def _demand(verb: str, actions: frozenset[str], around: str, clause: str) -> Dem
         things=frozenset[str]().union(*(THINGS[term] for term in said if term in THINGS)),
         shapes=frozenset(shapes),
         clause=clause,
+        loose=loose,
     )
 
 

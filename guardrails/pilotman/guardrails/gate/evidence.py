@@ -33,7 +33,7 @@ class Evidence:
         self._nouns: set[str] = set()
         self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
         self._lines: list[tuple[str, Record]] = []
-        self._foreign: list[str] = []
+        self._foreign: list[tuple[str, Record]] = []
         self._foreign_addresses: frozenset[str] = frozenset()
 
     def observe(self, args: Mapping[str, Any], result: Any, *, third_party: bool | Sequence[str]) -> None:
@@ -46,6 +46,7 @@ class Evidence:
                 self._learn_today(group[0])
             self._designate(group, bound=bound)
             for record in group:
+                record.bound = bound and bool(asked)
                 self._enter(record)
 
     def standing(self, value: Any) -> Standing:
@@ -72,7 +73,13 @@ class Evidence:
         found = forms(value)
         if not self._foreign_addresses.isdisjoint(found):
             return True
-        return any(stands(form, text) for form in found for text in self._foreign)
+        return any(stands(form, text) for form in found for text, _ in self._foreign)
+
+    def sources(self, value: Any) -> list[Record]:
+        """The records that hold this value anywhere, whoever wrote it there."""
+        spelled = forms(value)
+        found = {id(r): r for form in spelled for text, r in self._foreign if stands(form, text)}
+        return [*self.records_with(value), *found.values()]
 
     def misplaced(self, value: Any, nouns: frozenset[str]) -> bool:
         """Whether a value of this kind stands elsewhere, and this one only where another kind stands.
@@ -143,7 +150,7 @@ class Evidence:
         for one in record.fields:
             if not one.trusted:
                 self.tainted = True
-                self._foreign.append(f" {one.text} ")
+                self._foreign.append((f" {one.text} ", record))
                 self._foreign_addresses |= addresses(one.text)
                 continue
             self._nouns.update(stem(word) for word in words(one.name))

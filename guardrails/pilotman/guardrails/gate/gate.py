@@ -11,12 +11,14 @@ from typing import Any, Protocol, TypeAlias
 
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.deeds import deed
+from pilotman.guardrails.gate.demands import names
 from pilotman.guardrails.gate.lease import Lease, Strength, lease
 from pilotman.guardrails.gate.literals import addresses, canonical
 from pilotman.guardrails.gate.records import forms, stands
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part, parts
-from pilotman.guardrails.gate.values import fits
+from pilotman.guardrails.gate.values import fits, is_money
+from pilotman.guardrails.wording.words import terms
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
 
@@ -32,6 +34,7 @@ _SHAPES = tuple(
         r"(?=\w*[-_]?\d)[a-zA-Z]+[-_]?\d[\w-]*",
     )
 )
+_SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
 _ORIGINS = frozenset({"from", "sourc", "source", "own", "my", "sender", "payer", "debit", "origin"})
 
 
@@ -130,18 +133,33 @@ class Gate:
         if strength == "none" or (strength == "weak" and self._lease.delegates):
             return self._unleased(found, tool)
         findings = [self._finding(part, strength, tool.name) for part in found]
+        if self._evidence.tainted and not any(self._is_related(part) for part in found):
+            findings.append(("no", "nothing in it comes from the request"))
         findings += self._about_words(found, tool.name)
         findings += self._about_counts(call, found, strength)
         return _summed(findings, strength)
+
+    def _is_related(self, part: Part) -> bool:
+        """Whether a part of a call follows from the request."""
+        if part.role == "content":
+            return not self._request.telling.isdisjoint(terms(str(part.value)))
+        return fits(part, self._evidence) == "fits"
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. It is put to a person only if the request names every target."""
         targets = [part for part in found if part.role == "target"]
         if targets and self._lease.calls is None and all(self._request.holds(part.value) for part in targets):
             return Decision.escalate(f"the request does not ask for {tool.name}, but it names what this is about")
-        if self._lease.delegates and self._evidence.tainted:
+        handed = self._lease.delegates and all(self._is_in_document(part.value) for part in targets)
+        if handed and self._evidence.tainted:
             return Decision.escalate("the request hands over to a document: a person decides what it may ask")
         return Decision.deny(f"the request does not ask for {tool.name}")
+
+    def _is_in_document(self, value: Any) -> bool:
+        """Whether we wrote a value, or somebody did in what was read because the request names it."""
+        if self._evidence.standing(value) in (*HARMLESS, "known"):
+            return True
+        return any(source.bound or source.designated for source in self._evidence.sources(value))
 
     def _judge_egress(self, found: list[Part]) -> Decision:
         """A read whose destination the caller chooses: where it goes, it takes along what it names."""
@@ -172,16 +190,30 @@ class Gate:
         name = f"{part.path} ({canonical(str(part.value))[:60]})"
         if self._names_another(part):
             return "no", f"{name} is another than the request names"
+        if standing == "known" and strength == "strong" and not part.nouns.isdisjoint(_ORIGINS):
+            return "ok", ""
+        if self._evidence.tainted and self._is_stranger(part, tool):
+            return "no", f"{name} is not whom or what the request names"
         if strength == "weak":
             asked = not self._evidence.tainted
             return ("ask" if asked else "no"), f"{name} is not what the request names"
-        if standing == "known" and not part.nouns.isdisjoint(_ORIGINS):
-            return "ok", ""
         if standing == "known":
             return "ask", f"{name} is one of several that the request may mean"
         if standing == "foreign":
             return "ask", f"{name} comes from what others wrote"
         return "ask" if not self._evidence.tainted else "no", f"nobody named {name}"
+
+    def _is_stranger(self, part: Part, tool: str) -> bool:
+        """Whether the words that asked for this tool name somebody or something, and this has to do with neither."""
+        named = self._names_for(tool)
+        sources = self._evidence.sources(part.value)
+        return bool(named) and named.isdisjoint(terms(str(part.value))) and not any(named & s.words for s in sources)
+
+    def _names_for(self, tool: str) -> frozenset[str]:
+        """Stems of the names in the words that asked for a tool, but for those of what was read."""
+        clauses = self._lease.clauses.get(tool, ())
+        found = [name for clause in clauses for name in names(clause) if not self._evidence.consumed(name)]
+        return terms(" ".join(found))
 
     def _names_another(self, part: Part) -> bool:
         """Whether the request itself names another target of this kind."""
@@ -202,9 +234,10 @@ class Gate:
         name = f"{part.path} ({canonical(str(part.value))[:60]})"
         if verdict == "contradicts":
             return ("ask" if strength == "strong" else "no"), f"{name} is not what the request says"
-        if not self._evidence.tainted:
+        loose = strength == "strong" and part.nouns.isdisjoint(_SECRETS) and not is_money(part)
+        if loose or not self._evidence.tainted:
             return "ok", ""
-        return ("ask" if strength == "strong" else "no"), f"nobody said {name}"
+        return "ask", f"nobody said {name}"
 
     def _about_content(self, part: Part, strength: Strength) -> Finding:
         text = str(part.value)
@@ -238,7 +271,7 @@ class Gate:
 
     def _about_counts(self, call: Call, found: list[Part], strength: Strength) -> list[Finding]:
         if self._targets[call.tool, _targets(found)]:
-            return [("no" if self._evidence.tainted else "ask", f"{call.tool} was done to the same target already")]
+            return [("ask", f"{call.tool} was done to the same target already")]
         calls = self._lease.calls
         if calls is not None and sum(n for (name, _), n in self._targets.items() if name == call.tool) >= calls.get(call.tool, 0):
             return [("ask", "the plan has fewer of these calls")]

@@ -77,7 +77,7 @@ def _strengths(request: str, known: Sequence[Deed]) -> tuple[dict[str, Strength]
             if not action or action + fit < best - _FAR:
                 continue
             clauses.setdefault(name, []).append(demand.clause)
-            if action + fit >= best - _NEAR and fit >= _FITTING:
+            if action + fit >= best - _NEAR and fit >= _FITTING and not demand.loose:
                 found[name] = "strong"
             elif found[name] == "none":
                 found[name] = "weak"

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal as OneOf
 from typing import TypeAlias
 
-Kind: TypeAlias = OneOf["email", "url", "iban", "date", "weekday", "relative", "time", "number", "quoted"]
+Kind: TypeAlias = OneOf["email", "url", "iban", "date", "weekday", "relative", "time", "number", "money", "quoted"]
 
 _MONTHS = MappingProxyType(
     {
@@ -57,7 +57,8 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _NAMED_TIME = MappingProxyType({"noon": "12:00", "midday": "12:00", "midnight": "00:00"})
-_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d+(?:[.,]\d+)*(?![\w])")
+_NUMBER = re.compile(r"(?<![\w.,/-])[-+]?\d+(?:[.,]\d+)*(?!\w|\.\w|-\d)")
+_MONEY = re.compile(r"[$€£]\s?(\d[\d.,]*)|(\d[\d.,]*)\s?(?:[$€£]|(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf|francs?)\b)", re.I)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'`)\]]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|ai|info|co|app)\b[^\s<>\"'`)\]]*", re.I)
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}\b")
@@ -124,7 +125,7 @@ def times(text: str) -> frozenset[str]:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Numbers in digits or, up to twelve, in words."""
+    """Numbers in digits or, up to twelve, in words; none that is part of a name or a path."""
     found = {number for token in _NUMBER.findall(text) if (number := canonical_number(token)) is not None}
     found |= {str(_COUNTS[word]) for word in re.findall(r"[a-z]+", text.casefold()) if word in _COUNTS}
     return frozenset(found)
@@ -179,6 +180,9 @@ def _literals(text: str) -> Iterator[Literal]:
     yield from (Literal("time", value) for value in times(bare))
     yield from (Literal("number", value) for value in numbers(_without_dates(bare)))
     yield from (Literal("quoted", canonical(value)) for value in quotes(text))
+    for before, after in _MONEY.findall(bare):
+        if (number := canonical_number((before or after).rstrip(".,"))) is not None:
+            yield Literal("money", number)
     for word in re.findall(r"[a-z]+", bare.casefold()):
         if word in _WEEKDAYS:
             yield Literal("weekday", word)

@@ -38,11 +38,15 @@ class Field:
 
 @dataclass(eq=False)
 class Record:
-    """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order."""
+    """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order.
+
+    ``designated``: the request means this one. ``bound``: it was read for arguments that the request names.
+    """
 
     fields: tuple[Field, ...]
     group: list[Record] = field(repr=False)
     designated: bool = False
+    bound: bool = False
 
     @cached_property
     def terms(self) -> frozenset[str]:
@@ -51,6 +55,11 @@ class Record:
         days = {f"date:{day}" for text in short for day in dates(text) if len(day) == 10}
         flags = [f.name for f in self.fields if f.text == "true"]
         return terms(" ".join([*short, *flags])) | days
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The stems of everything that stands in it."""
+        return terms(" ".join(f.text for f in self.fields))
 
     @cached_property
     def orderables(self) -> Mapping[str, float | str]:

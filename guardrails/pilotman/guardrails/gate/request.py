@@ -52,6 +52,7 @@ class Request:
             form for _, value in scalars(facts) for form in forms(value)
         }
         self.proper = self._proper()
+        self.telling = frozenset(t for t in self.terms if t not in THINGS and t not in ACTION_STEMS)
         self.plural = not _ALL.isdisjoint(re.findall(r"[a-z]+", self.canonical))
         self._rank = _SUPERLATIVE.search(_NO_RANK.sub(" ", self.canonical))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
@@ -52,6 +53,7 @@ _FORMATS: Mapping[str, Role] = {
 }
 _NAMING = word_set("create add open file register make generate write post publish save submit new draft")
 _DEEPEST = 8
+_IDENTIFIER = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.#@-]{4,64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,8 @@ def _parts(
         name = path.rsplit(".", 1)[-1]
         scalar = value if isinstance(value, str | int | float) else str(value)
         role = role_of(name, schema, verb=verb)
+        if role == "content" and _IDENTIFIER.fullmatch(str(scalar)) and "x-role" not in schema:
+            role = "target"  # "message": here no text, but which one
         nouns = frozenset(stem(word) for word in words(name))
         yield Part(path=path, role=role, value=scalar, nouns=nouns, options=tuple(schema.get("enum", ())))
 

@@ -9,13 +9,14 @@ from typing import Literal, TypeAlias
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.literals import canonical_number, counted, dates, minute_of, shifted, times
 from pilotman.guardrails.gate.roles import Part
-from pilotman.guardrails.wording.words import terms
+from pilotman.guardrails.wording.words import stem, terms
 
 Fit: TypeAlias = Literal["fits", "open", "contradicts"]
 
 _SHIFTS = re.compile(r"\b(?:weeks?|months?|weekend|days?|later|earlier|before|after|end of|next|following|same)\b")
 _LENGTH = re.compile(r"\b(\d+|an?|one|two|three|four|five|six|half an?)[ -](hour|minute|min|hr)s?\b")
 _NIGHTS = re.compile(r"\b(\d+|an?|one|two|three|four|five|six)(?: more)? (day|night|week)s?\b")
+_AMOUNTS = frozenset(stem(word) for word in "amount price sum total value cost fee limit budget".split())
 _DAY = 1_440  # minutes
 
 
@@ -34,15 +35,38 @@ def fits(part: Part, evidence: Evidence) -> Fit:
         if part.options:
             others = [o for o in part.options if o != value and evidence.request.holds(o)]
             return "contradicts" if others else "fits"
+        if _is_replaced(text, evidence):
+            return "contradicts"
         said = terms(text)
         if said and said <= evidence.request.terms:
             return "fits"
         return "fits" if evidence.standing(value) == "known" else "open"
-    said, known = _floats(evidence.request.of("number")), _floats(evidence.numbers)
-    wanted = float(number)
+    return _number(float(number), part, evidence)
+
+
+def _is_replaced(text: str, evidence: Evidence) -> bool:
+    """Whether the request names another thing of the same make: ``4.8.2`` for ``4.9.1``."""
+    make = _make(text)
+    return "9" in make and any(_make(token) == make for token in evidence.request.canonical.split())
+
+
+def _make(token: str) -> str:
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d]+", "a", token.strip(".,;:!?()\"'"))).casefold()
+
+
+def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
+    """An amount is bound by the amounts that the request names, any other number by all of its numbers."""
+    request = evidence.request
+    money = _floats(request.of("money")) if is_money(part) else set[float]()
+    said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
     if wanted in said | known or _is_derived(wanted, said, known):
         return "fits"
-    return "contradicts" if said else "open"
+    return "contradicts" if money or (said and not is_money(part)) else "open"
+
+
+def is_money(part: Part) -> bool:
+    """Whether a parameter's name says that it is an amount of money."""
+    return not part.nouns.isdisjoint(_AMOUNTS)
 
 
 def _day(day: str, evidence: Evidence) -> Fit:
@@ -52,6 +76,8 @@ def _day(day: str, evidence: Evidence) -> Fit:
     lengths = [_days(count, unit) for count, unit in _NIGHTS.findall(request.canonical)]
     if len(day) == 10 and any(shifted(day, sign * n) in evidence.days for n in lengths for sign in (1, -1)):
         return "fits"
+    if lengths and evidence.days and len(day) == 10:
+        return "contradicts"
     spoken = request.of("date", "weekday")
     return "contradicts" if spoken and not _SHIFTS.search(request.canonical) else "open"
 
