@@ -21,6 +21,10 @@ _GENERIC = frozenset("make do perform execute create run submit process request 
 _FILLERS = frozenset("the a an given new from with of for in on at by to".split())
 
 
+_PLAIN = frozenset(stem(word) for word in "name number text value type kind date time start end id title user".split())
+_DEEPEST = 4
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deed:
     """A tool's verb, the actions it can stand for, what it does it to, and the shapes of its parameters.
@@ -56,8 +60,8 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     also = phrased.union(*(ACTIONS[ACTION_STEMS[s]] for word in said if (s := stem(word)) in ACTION_STEMS))
     objects = {stem(part) for part in parts if part != verb}
     described = {term for term in terms(first) if term not in ACTION_STEMS}
-    properties = cast("Mapping[str, Any]", schema.get("properties", {}))
-    named = {stem(word) for parameter in properties for word in words(parameter)}
+    named, options = _parameters(schema)
+    described |= {term for term in named | options if term not in ACTION_STEMS and len(term) > 2} - _PLAIN
     things = [THINGS[term] for term in objects | described if term in THINGS]
     return Deed(
         name=name,
@@ -70,3 +74,20 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
         things=frozenset[str]().union(*things),
         shapes=frozenset(shape for shape, known in _SHAPES.items() if known & named),
     )
+
+
+def _parameters(schema: Mapping[str, Any], depth: int = 0) -> tuple[set[str], set[str]]:
+    """The stems of all parameters' names, and of what may be chosen for them."""
+    names, options = set[str](), set[str]()
+    properties: Any = schema.get("properties")
+    inner = list(properties.items()) if isinstance(properties, Mapping) else []
+    for name, one in cast("list[tuple[str, Any]]", inner):
+        names.update(stem(word) for word in words(str(name)))
+        items: Any = one.get("items", {}) if isinstance(one, Mapping) else {}
+        for part in (one, items) if depth < _DEEPEST else ():
+            if isinstance(part, Mapping):
+                options.update(t for o in part.get("enum", ()) if isinstance(o, str) for t in terms(o))
+                deeper = _parameters(cast("Mapping[str, Any]", part), depth + 1)
+                names |= deeper[0]
+                options |= deeper[1]
+    return names, options

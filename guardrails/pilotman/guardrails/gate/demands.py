@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilotman.guardrails.gate.deeds import Deed
+from pilotman.guardrails.gate.literals import MONTHS, WEEKDAYS, addresses, dates
 from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, EVERY_ACTION, PHRASES, THINGS
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.verbs import wants_information
@@ -78,7 +79,8 @@ def demands(request: str, verbs: frozenset[str] = frozenset()) -> list[Demand]:
 
 def names(clause: str) -> list[str]:
     """The names in the words of a demand: of people and places, channels and addresses."""
-    return [found.strip("@#.,") for found in _NAMED.findall(clause)]
+    found = (name.strip("@#.,") for name in _NAMED.findall(clause))
+    return [*(name for name in found if not dates(name) and name not in WEEKDAYS and name not in MONTHS), *addresses(clause)]
 
 
 def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[Demand]:
@@ -101,8 +103,12 @@ def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[
                 around = f"{before} {around}"
         last = tokens[end].start() if end < len(tokens) else len(sentence)
         yield _demand(word, actions, around, sentence[tokens[at].start() : last])
-    if not places and _WANT & set(spoken) and not sentence.endswith("?"):
+    if places or sentence.endswith("?") or _NEGATIONS & set(spoken):
+        return
+    if _WANT & set(spoken):
         yield _demand("get", ACTIONS["book"] | ACTIONS["create"], sentence, sentence, loose=True)
+    if any(pattern.search(sentence) for _, pattern in _SHAPES):  # "Two rooms at the Grand, 3 to 6 August": a thing and no verb
+        yield _demand("", EVERY_ACTION, sentence, sentence, loose=True)
 
 
 def _demand(verb: str, actions: frozenset[str], around: str, clause: str, *, loose: bool = False) -> Demand:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pilotman.guardrails.gate.literals import addresses, canonical, dates, numbers, times
 from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
 from pilotman.guardrails.gate.request import Request
-from pilotman.guardrails.wording.words import stem, words
+from pilotman.guardrails.wording.words import stem, terms, words
 
 Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknown"]
 """Where a value stands: in the request or the facts; in the one record that the request means; in another
@@ -31,6 +31,7 @@ class Evidence:
         self.numbers: frozenset[str] = frozenset()
         self._asked: set[str] = set()
         self._nouns: set[str] = set()
+        self._agreed: set[str] = set()
         self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
         self._lines: list[tuple[str, Record]] = []
         self._foreign: list[tuple[str, Record]] = []
@@ -41,12 +42,13 @@ class Evidence:
         asked = [value for _, value in scalars(args)]
         self._asked.update(form for value in asked for form in forms(value))
         bound = all(self.standing(value) in HARMLESS for value in asked)
+        given = terms(" ".join(str(value) for value in asked))
         for group in groups(result, third_party=third_party):
             if not asked and len(group) == 1:
                 self._learn_today(group[0])
-            self._designate(group, bound=bound)
+            self._designate(group, bound=bound, given=given)
             for record in group:
-                record.bound = bound and bool(asked)
+                record.bound, record.sought = bound and bool(asked), given
                 self._enter(record)
 
     def standing(self, value: Any) -> Standing:
@@ -54,11 +56,17 @@ class Evidence:
         if self.request.holds(value):
             return "given"
         found = self.records_with(value)
-        if any(record.designated for record in found):
+        if any(record.designated and not self._is_shared(value, record) for record in found) or not self._agreed.isdisjoint(forms(value)):
             return "designated"
         if found:
             return "known"
         return "foreign" if self.wrote(value) else "unknown"
+
+    def _is_shared(self, value: Any, record: Record) -> bool:
+        """Whether all siblings of a record have this value, meant or not: it tells nothing about this one."""
+        others = [r for r in record.group if not r.designated]
+        spelled = forms(value)
+        return bool(others) and all(any(not spelled.isdisjoint(forms(f.text)) for f in r.fields) for r in others)
 
     def records_with(self, value: Any) -> list[Record]:
         """The records that hold this value in a trusted field, or in a line of trusted text."""
@@ -101,42 +109,55 @@ class Evidence:
         if self.request.today is None and len(text) < 40 and len(found := dates(text)) == 1:
             self.request.today = next(iter(found))
 
-    def _designate(self, group: list[Record], *, bound: bool) -> None:
+    def _designate(self, group: list[Record], *, bound: bool, given: frozenset[str]) -> None:
         """Mark the records that the request means, by its own words, among those that were read together.
 
-        What a read returned alone, for arguments that the request names, is meant. Of several, it is the one
-        that shares most of the telling words with the request (weighted by how rarely the siblings have
-        them), the extreme one where the request says so, and all of the best where it says "all".
+        What a read returned alone, for arguments that the request names, is meant. Of several, it is the ones
+        that are named; the extreme one where the request says so ("the cheapest"); else those that share most
+        of the telling words with the request, weighted by how rarely the siblings have them. Are these
+        several and does it not say "all", then only what they agree in is meant.
         """
-        for record in group if len(group) == 1 and bound else self._meant(group, bound=bound):
+        if len(group) == 1 and bound:
+            meant = group
+        else:
+            best = self._best(group, given)
+            alone = len(best) == 1 or self.request.plural or any(record.named for record in best)
+            meant = best if alone else self.request.ranks(best or group)
+            if best and not meant:
+                self._agree(best)
+        for record in meant:
             record.designated = True
-        meant = [f.text for r in group if r.designated for f in r.fields if f.trusted and len(f.text) < 80]
-        self.days |= {day for text in meant for day in dates(text)}
-        self.hours |= {hour for text in meant for hour in times(text)}
-        self.numbers |= {number for text in meant for number in numbers(text)}
+        texts = [f.text for r in meant for f in r.fields if f.trusted and len(f.text) < 80]
+        self.days |= {day for text in texts for day in dates(text)}
+        self.hours |= {hour for text in texts for hour in times(text)}
+        self.numbers |= {number for text in texts for number in numbers(text)}
 
-    def _meant(self, group: list[Record], *, bound: bool) -> list[Record]:
-        request = self.request
-        named = [record for record in group if self._is_named(record)]
+    def _agree(self, records: list[Record]) -> None:
+        first, *others = ({(f.name, f.text) for f in r.fields if f.trusted} for r in records)
+        for _, text in first.intersection(*others):
+            self._agreed.update(forms(text))
+
+    def _best(self, group: list[Record], given: frozenset[str]) -> list[Record]:
+        """The records that the request names; else those that share most of its telling words; none share any."""
+        named = [record for record in group if self._is_named(record, given)]
+        for record in named:
+            record.named = True
         if named:
             return named
+        ranked = self.request.ranks(group)
         scores = self._scores(group)
         best = max(scores, default=0.0)
-        if best <= 0 and not bound:
-            return []
-        winners = [r for r, score in zip(group, scores, strict=True) if score >= best - 1e-9]
-        if len(winners) == 1 or request.plural:
-            return winners if best > 0 else []
-        return request.ranks(winners)
+        return ranked or [r for r, score in zip(group, scores, strict=True) if score >= best - 1e-9 and best > 0]
 
-    def _is_named(self, record: Record) -> bool:
+    def _is_named(self, record: Record, given: frozenset[str]) -> bool:
         """Whether the request says a name that is this record's and no sibling's."""
         others = [r for r in record.group if r is not record]
         for name in record.names:
             shared = sum(name in r.names for r in others)
             if stands(name, self.request.canonical) and (not shared or (self.request.plural and shared < len(others))):
                 return True
-        return any(all(t not in r.terms for r in others) for t in record.terms & self.request.proper)
+        own = (record.terms & self.request.proper) - given
+        return any(all(t not in r.terms for r in others) for t in own)
 
     def _scores(self, group: list[Record]) -> list[float]:
         days = {t for record in group for t in record.terms if t.startswith("date:")}

@@ -13,7 +13,7 @@ from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.demands import names
 from pilotman.guardrails.gate.lease import Lease, Strength, lease
-from pilotman.guardrails.gate.literals import addresses, canonical
+from pilotman.guardrails.gate.literals import addresses, canonical, kind_of
 from pilotman.guardrails.gate.records import forms, stands
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part, parts
@@ -132,7 +132,7 @@ class Gate:
         strength = self._lease.of(call.tool)
         if strength == "none" or (strength == "weak" and self._lease.delegates):
             return self._unleased(found, tool)
-        findings = [self._finding(part, strength, tool.name) for part in found]
+        findings = [self._finding(part, found, strength, tool.name) for part in found]
         if self._evidence.tainted and not any(self._is_related(part) for part in found):
             findings.append(("no", "nothing in it comes from the request"))
         findings += self._about_words(found, tool.name)
@@ -143,6 +143,8 @@ class Gate:
         """Whether a part of a call follows from the request."""
         if part.role == "content":
             return not self._request.telling.isdisjoint(terms(str(part.value)))
+        if part.role == "target":
+            return self._is_in_document(part.value)
         return fits(part, self._evidence) == "fits"
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
@@ -173,22 +175,25 @@ class Gate:
                 return Decision.deny(f"{part.path} is not what the request names")
         return Decision.allow("the request names where this goes")
 
-    def _finding(self, part: Part, strength: Strength, tool: str) -> Finding:
+    def _finding(self, part: Part, found: Sequence[Part], strength: Strength, tool: str) -> Finding:
         if part.role == "content":
             return self._about_content(part, strength)
         if part.role == "value":
             return self._about_value(part, strength)
-        return self._about_target(part, strength, self._evidence.standing(part.value), tool)
+        return self._about_target(part, found, strength, tool)
 
-    def _about_target(self, part: Part, strength: Strength, standing: Standing, tool: str) -> Finding:
+    def _about_target(self, part: Part, found: Sequence[Part], strength: Strength, tool: str) -> Finding:
+        standing = self._evidence.standing(part.value)
         if standing in HARMLESS:
             if standing == "given" and (self._evidence.misplaced(part.value, part.nouns) or self._said_elsewhere(part, tool)):
                 return "ask", f"{part.path} ({canonical(str(part.value))[:60]}) is named, but not for this"
+            if standing == "designated" and self._is_other_address(part, tool):
+                return "ask", f"{part.path} ({canonical(str(part.value))[:60]}) is meant, but not for this"
             if strength == "weak" and standing == "designated" and self._evidence.tainted:
                 return "ask", f"the request does not plainly ask for {tool}"
             return "ok", ""
         name = f"{part.path} ({canonical(str(part.value))[:60]})"
-        if self._names_another(part):
+        if self._names_another(part, found):
             return "no", f"{name} is another than the request names"
         if standing == "known" and strength == "strong" and not part.nouns.isdisjoint(_ORIGINS):
             return "ok", ""
@@ -207,24 +212,31 @@ class Gate:
         """Whether the words that asked for this tool name somebody or something, and this has to do with neither."""
         named = self._names_for(tool)
         sources = self._evidence.sources(part.value)
-        return bool(named) and named.isdisjoint(terms(str(part.value))) and not any(named & s.words for s in sources)
+        return bool(named) and named.isdisjoint(terms(str(part.value))) and not any(named & (s.words | s.sought) for s in sources)
+
+    def _is_other_address(self, part: Part, tool: str) -> bool:
+        """Whether this is an address, and the words that asked for the tool give another of its kind."""
+        mine = {kind_of(address) for address in addresses(str(part.value))}
+        told = {kind_of(a) for clause in self._lease.clauses.get(tool, ()) for a in addresses(clause)}
+        return not mine.isdisjoint(told) and self._is_stranger(part, tool)
 
     def _names_for(self, tool: str) -> frozenset[str]:
-        """Stems of the names in the words that asked for a tool, but for those of what was read."""
+        """Stems of the names in the words that asked for a tool."""
         clauses = self._lease.clauses.get(tool, ())
-        found = [name for clause in clauses for name in names(clause) if not self._evidence.consumed(name)]
-        return terms(" ".join(found))
+        return terms(" ".join(name for clause in clauses for name in names(clause)))
 
-    def _names_another(self, part: Part) -> bool:
-        """Whether the request itself names another target of this kind."""
+    def _names_another(self, part: Part, found: Sequence[Part]) -> bool:
+        """Whether the request itself names another target of this kind, which does not stand elsewhere in the call."""
         mine = addresses(str(part.value))
         if mine:
-            kinds = ("email",) if "@" in str(part.value) else ("iban",) if canonical(str(part.value))[:2].isalpha() else ("url",)
-            if self._request.of(*kinds):
+            if self._request.of(*(kind_of(address) for address in mine)):
                 return True
         records = self._evidence.records_with(part.value)
         return any(
-            sibling.designated for record in records for sibling in record.group if sibling is not record
+            sibling.named and not any(sibling in self._evidence.records_with(other.value) for other in found)
+            for record in records
+            for sibling in record.group
+            if sibling is not record
         )
 
     def _about_value(self, part: Part, strength: Strength) -> Finding:

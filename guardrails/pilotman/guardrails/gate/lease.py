@@ -17,7 +17,8 @@ Strength: TypeAlias = Literal["strong", "weak", "none"]
 _NEAR, _FAR = 0.3, 1.0
 """How much less than the best tool's a tool's score for a demand may be to be meant, or perhaps meant."""
 
-_FITTING = 0.4
+_FITTING, _TELLING = 0.4, 1.0
+"""How well a tool must fit what is said around a verb, and around no verb."""
 _OF_PEOPLE = frozenset({"invite", "share", "assign"})
 _DELEGATING = re.compile(
     r"\b(?:do|complete|perform|follow|execute|carry out|take care of|handle|process|act on|work through|deal with|"
@@ -74,13 +75,15 @@ def _strengths(request: str, known: Sequence[Deed]) -> tuple[dict[str, Strength]
         scores = {deed.name: _score(demand, deed, known) for deed in known}
         best = max((action + fit for action, fit in scores.values() if action), default=0.0)
         for name, (action, fit) in scores.items():
-            if not action or action + fit < best - _FAR:
+            near = action + fit >= best - _NEAR
+            if not action or (demand.loose and not (near and fit >= _TELLING)) or action + fit < best - _FAR:
                 continue
-            clauses.setdefault(name, []).append(demand.clause)
-            if action + fit >= best - _NEAR and fit >= _FITTING and not demand.loose:
-                found[name] = "strong"
-            elif found[name] == "none":
-                found[name] = "weak"
+            strength: Strength = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
+            if found[name] == strength or found[name] == "none":
+                clauses.setdefault(name, []).append(demand.clause)
+            elif strength == "strong":
+                clauses[name] = [demand.clause]
+            found[name] = "strong" if "strong" in (found[name], strength) else "weak"
     return found, clauses
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 Kind: TypeAlias = OneOf["email", "url", "iban", "date", "weekday", "relative", "time", "number", "money", "quoted"]
 
-_MONTHS = MappingProxyType(
+MONTHS = MappingProxyType(
     {
         name: number
         for number, names in enumerate(
@@ -25,7 +25,7 @@ _MONTHS = MappingProxyType(
         for name in names.split()
     }
 )
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _COUNTS = MappingProxyType(
     {
         word: number
@@ -34,7 +34,7 @@ _COUNTS = MappingProxyType(
         )
     }
 )
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?:,?\s+(?P<year>\d{4}))?"
 _DATES = tuple(
@@ -61,7 +61,7 @@ _NUMBER = re.compile(r"(?<![\w.,/-])[-+]?\d+(?:[.,]\d+)*(?!\w|\.\w|-\d)")
 _MONEY = re.compile(r"[$€£]\s?(\d[\d.,]*)|(\d[\d.,]*)\s?(?:[$€£]|(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf|francs?)\b)", re.I)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'`)\]]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|ai|info|co|app)\b[^\s<>\"'`)\]]*", re.I)
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}\b")
+_IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z]{0,3}\d[A-Za-z\d]*){3,10}\b")
 _QUOTED = re.compile("[\"\u201c]([^\"\u201c\u201d\n]{1,500})[\"\u201d]|(?<!\\w)['\u2018`]([^'\u2018\u2019`\n]{1,500})['\u2019`](?!\\w)")
 _RELATIVE = MappingProxyType({"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1})
 _HOURS = 24
@@ -151,6 +151,11 @@ def addresses(text: str) -> frozenset[str]:
     return frozenset(literal.value for literal in _addresses(text))
 
 
+def kind_of(address: str) -> Kind:
+    """The kind of a canonical address."""
+    return "email" if "@" in address else "url" if "." in address else "iban"
+
+
 def agrees(said: str, full: str) -> bool:
     """Whether a full date (``2024-05-20``) is one that ``said`` may mean."""
     if said.startswith("---"):
@@ -163,7 +168,7 @@ def agrees(said: str, full: str) -> bool:
 def weekday_of(full: str) -> str | None:
     """The weekday of a full date."""
     try:
-        return _WEEKDAYS[date.fromisoformat(full).weekday()]
+        return WEEKDAYS[date.fromisoformat(full).weekday()]
     except ValueError:
         return None
 
@@ -184,7 +189,7 @@ def _literals(text: str) -> Iterator[Literal]:
         if (number := canonical_number((before or after).rstrip(".,"))) is not None:
             yield Literal("money", number)
     for word in re.findall(r"[a-z]+", bare.casefold()):
-        if word in _WEEKDAYS:
+        if word in WEEKDAYS:
             yield Literal("weekday", word)
         elif word in _RELATIVE:
             yield Literal("relative", word)
@@ -214,12 +219,12 @@ def _dates(text: str) -> Iterator[str]:
         for match in pattern.finditer(text):
             parts = match.groupdict()
             name = parts.get("name")
-            month = _MONTHS[name.casefold()] if name else int(parts.get("month") or 0)
+            month = MONTHS[name.casefold()] if name else int(parts.get("month") or 0)
             yield from _date(parts.get("year"), month, int(parts["day"]))
     for pattern in _RANGES:
         for match in pattern.finditer(text):
             for day in (match["first"], match["day"]):
-                yield from _date(match["year"], _MONTHS[match["name"].casefold()], int(day))
+                yield from _date(match["year"], MONTHS[match["name"].casefold()], int(day))
     for first, second, year in _SLASHED.findall(text):
         yield from _date(year, int(first), int(second))
         yield from _date(year, int(second), int(first))

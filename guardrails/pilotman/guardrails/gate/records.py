@@ -40,13 +40,16 @@ class Field:
 class Record:
     """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order.
 
-    ``designated``: the request means this one. ``bound``: it was read for arguments that the request names.
+    ``designated``: the request means this one. ``named``: by a name that is its own. ``bound``: it was read for
+    arguments that the request names. ``sought``: the stems of these.
     """
 
     fields: tuple[Field, ...]
     group: list[Record] = field(repr=False)
     designated: bool = False
+    named: bool = False
     bound: bool = False
+    sought: frozenset[str] = frozenset()
 
     @cached_property
     def terms(self) -> frozenset[str]:
