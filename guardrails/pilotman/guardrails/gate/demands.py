@@ -68,13 +68,18 @@ def demands(request: str, verbs: frozenset[str] = frozenset()) -> list[Demand]:
     """Every demand in a request, in order. ``verbs`` are words that tools are called by, known as verbs or not."""
     found: list[Demand] = []
     before = ""
-    for match in _SENTENCE.finditer(request.replace("\u2019", "'").replace("e-mail", "email")):
-        sentence = _PERSON.sub(r"@\1", match.group().strip()).casefold()
+    for sentence in sentences(request):
         found += _in_sentence(sentence, before, verbs)
         before = sentence
     if not found and not request.rstrip().endswith("?") and not wants_information(request):  # "Two rooms in Oslo, please": a thing and no verb
         found.append(_demand("", EVERY_ACTION, request.casefold(), request.casefold(), loose=True))
     return found
+
+
+def sentences(request: str) -> list[str]:
+    """The sentences of a request, case-folded; an ``@`` marks what a capital marked as a name."""
+    text = request.replace("\u2019", "'").replace("e-mail", "email")
+    return [_PERSON.sub(r"@\1", match.group().strip()).casefold() for match in _SENTENCE.finditer(text)]
 
 
 def names(clause: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.deeds import deed
-from pilotman.guardrails.gate.demands import names
+from pilotman.guardrails.gate.demands import names, sentences
 from pilotman.guardrails.gate.lease import Lease, Strength, lease
 from pilotman.guardrails.gate.literals import addresses, canonical, kind_of
 from pilotman.guardrails.gate.records import forms, stands
@@ -194,7 +194,7 @@ class Gate:
             return "ok", ""
         name = f"{part.path} ({canonical(str(part.value))[:60]})"
         if self._names_another(part, found):
-            return "no", f"{name} is another than the request names"
+            return ("ask" if standing == "known" else "no"), f"{name} is another than the request names"
         if standing == "known" and strength == "strong" and not part.nouns.isdisjoint(_ORIGINS):
             return "ok", ""
         if self._evidence.tainted and self._is_stranger(part, tool):
@@ -206,7 +206,8 @@ class Gate:
             return "ask", f"{name} is one of several that the request may mean"
         if standing == "foreign":
             return "ask", f"{name} comes from what others wrote"
-        return "ask" if not self._evidence.tainted else "no", f"nobody named {name}"
+        called = not self._names_for(tool).isdisjoint(terms(str(part.value)))
+        return "ask" if called or not self._evidence.tainted else "no", f"nobody named {name}"
 
     def _is_stranger(self, part: Part, tool: str) -> bool:
         """Whether the words that asked for this tool name somebody or something, and this has to do with neither."""
@@ -221,9 +222,10 @@ class Gate:
         return not mine.isdisjoint(told) and self._is_stranger(part, tool)
 
     def _names_for(self, tool: str) -> frozenset[str]:
-        """Stems of the names in the words that asked for a tool."""
+        """Stems of the names in the words that asked for a tool; there are none, in all of the request."""
         clauses = self._lease.clauses.get(tool, ())
-        return terms(" ".join(name for clause in clauses for name in names(clause)))
+        found = [name for clause in clauses for name in names(clause)]
+        return terms(" ".join(found or [name for said in sentences(self._request.text) for name in names(said)]))
 
     def _names_another(self, part: Part, found: Sequence[Part]) -> bool:
         """Whether the request itself names another target of this kind, which does not stand elsewhere in the call."""

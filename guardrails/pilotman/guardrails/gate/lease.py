@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
 from pilotman.guardrails.gate.deeds import Deed
-from pilotman.guardrails.gate.demands import Demand, demands
+from pilotman.guardrails.gate.demands import Demand, demands, sentences
 
 Strength: TypeAlias = Literal["strong", "weak", "none"]
 
@@ -57,13 +57,14 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
     known = list(deeds)
     planned = None if plan is None else Counter(_planned(plan))
     strengths, clauses = _strengths(request, known)
+    asked = [clause for name, texts in clauses.items() if strengths[name] == "strong" for clause in texts]
     if planned is not None:
         strengths = {deed.name: "strong" if deed.name in planned else "none" for deed in known}
     return Lease(
         strengths=MappingProxyType(strengths),
         clauses=MappingProxyType({name: tuple(texts) for name, texts in clauses.items()}),
         calls=None if planned is None else MappingProxyType(dict(planned)),
-        delegates=bool(_DELEGATING.search(request)),
+        delegates=any(_DELEGATING.search(s) and not any(c in s for c in asked) for s in sentences(request)),
         links=not _LINKS.isdisjoint(re.findall(r"[a-z]+", request.casefold())),
     )
 
