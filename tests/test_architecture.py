@@ -20,7 +20,9 @@ PAGES = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING
 TOP = {*PAGES, *FLOORS, "tests", "notebooks"}
 
 FRONT_DOORS = {
-    "pilotman.guardrails": "Approval Breaker Budget Call Decision Label PilotmanError Policy Principal Retry",
+    "pilotman.guardrails": (
+        "Approval Breaker Budget Call CedarPolicy Decision Gate Label PilotmanError Policy Principal Retry"
+    ),
     "pilotman.memory": "Event Memory",
     "pilotman.retrieval": "Corpus FolderSource Snapshot Source",
     "pilotman.agents": (

@@ -53,7 +53,7 @@ def commands() -> list[str]:
 def test_every_command_that_is_shown_exists(line: str) -> None:
     words = shlex.split(line)
     assert words[0] == "pilotman"
-    done = CliRunner().invoke(app, [words[1], "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    done = CliRunner().invoke(app, [*words[1:], "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert done.exit_code == 0, done.output
     for option in (word for word in words if word.startswith("--")):
         assert option in done.output

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from pilotman.agents.rules.arguments import Filling, fill
 from pilotman.agents.rules.known import Known
 from pilotman.agents.rules.schemas import NO_VALUE, fit, slot
-from pilotman.agents.rules.verbs import deed
+from pilotman.guardrails.wording.verbs import deed
 
 S = {"type": "string"}
 INT = {"type": "integer"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotman.agents.rules.verbs import Deed, asks_for, deed, demands, instructs, wants_information
+from pilotman.guardrails.wording.verbs import Deed, asks_for, deed, demands, instructs, wants_information
 
 TICKET = deed("open_ticket", "Open a ticket.", ("title", "host"))
 RESTART = deed("restart_service", "Restart a service on its host.", ("service",))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotman.agents.rules.words import stem, terms, words
+from pilotman.guardrails.wording.words import stem, terms, words
 
 
 def test_names_are_taken_apart() -> None:

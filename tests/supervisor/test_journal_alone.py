@@ -16,9 +16,9 @@ from tests.supervisor.scene import alice, bob, calls, planned, yes
 
 from pilotman.agents import Specialist, Tool, tool
 from pilotman.agents.messages import to_langchain
-from pilotman.agents.shape import is_mapping
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.guardrails import Decision
+from pilotman.guardrails.shape import is_mapping
 from pilotman.memory import Memory
 from pilotman.supervisor import Plan, Supervisor, Task
 

@@ -22,11 +22,11 @@ from pilotman.agents.report import Passage, Report
 from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
-from pilotman.agents.shape import is_list, is_mapping
 from pilotman.agents.specialist import Kit, tool_card
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, NotFound, Unavailable
 from pilotman.guardrails.permit import Permit
+from pilotman.guardrails.shape import is_list, is_mapping
 
 SEARCH = "search_corpus"
 REFUSED = "Your report was refused:"

@@ -28,10 +28,10 @@ from pilotman.agents.calls import ProposedCall
 from pilotman.agents.gateway import ModelReply, ModelRequest
 from pilotman.agents.isolation import isolated
 from pilotman.agents.messages import from_langchain, to_langchain
-from pilotman.agents.shape import is_mapping
 from pilotman.agents.specialist import Kit
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.guardrails.shape import is_mapping
 
 if TYPE_CHECKING:
     from pilotman.agents.desk import Desk

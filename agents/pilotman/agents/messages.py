@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic_core import to_jsonable_python
 
-from pilotman.agents.shape import is_list, is_mapping
+from pilotman.guardrails.shape import is_list, is_mapping
 
 _KEPT = ("tool_calls", "invalid_tool_calls", "usage_metadata", "response_metadata", "additional_kwargs", "id")
 

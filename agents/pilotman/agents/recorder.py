@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from pilotman.agents.shape import is_mapping
 from pilotman.guardrails.digest import canonical, digest
 from pilotman.guardrails.purse import Spend
+from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal import Journal
 

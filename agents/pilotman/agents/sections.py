@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pilotman.agents.shape import is_list
+from pilotman.guardrails.shape import is_list
 
 _BLOCK = re.compile(r"^<([a-z_]+)>\n([^<]*)\n</\1>$", re.MULTILINE)
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})

@@ -1,9 +1,11 @@
-"""Floor 1: principals, policy, permits, budgets, breakers, labels. Pure: no I/O, no clock."""
+"""Floor 1: principals, policies (plain and Cedar), the gate, permits, budgets, breakers. Pure."""
 
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.cedar.policy import CedarPolicy
 from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.gate.gate import Gate
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.policy import Call, Decision, Policy
 from pilotman.guardrails.principal import Principal
@@ -14,7 +16,9 @@ __all__ = [
     "Breaker",
     "Budget",
     "Call",
+    "CedarPolicy",
     "Decision",
+    "Gate",
     "Label",
     "PilotmanError",
     "Policy",

@@ -17,8 +17,8 @@ from pilotman.agents.rules.figures import figures
 from pilotman.agents.rules.known import Known, Search
 from pilotman.agents.rules.schemas import NO_VALUE, Slot, fit, slot_of_items, slots
 from pilotman.agents.rules.strings import strings
-from pilotman.agents.rules.verbs import Deed
-from pilotman.agents.rules.words import stem, words
+from pilotman.guardrails.wording.verbs import Deed
+from pilotman.guardrails.wording.words import stem, words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pilotman.agents.rules.words import stem, words
-from pilotman.agents.shape import is_list, is_mapping
+from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.guardrails.wording.words import stem, words
 
 _ALIASES = """
 host hostname server machine node instance

@@ -10,8 +10,8 @@ from typing import Any
 from pilotman.agents.rules import phrases
 from pilotman.agents.rules.formats import money, numbers
 from pilotman.agents.rules.known import Search
-from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.schemas import Slot
+from pilotman.guardrails.wording.lexicon import word_set
 
 _MONEY = word_set("amount price cost sum total budget cents value salary fee")
 _HUNDREDTHS = word_set("cents pence")

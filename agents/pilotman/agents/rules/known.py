@@ -9,7 +9,7 @@ from typing import Any
 
 from pilotman.agents.rules.quoting import HEADINGS, humanised
 from pilotman.agents.rules.schemas import Slot
-from pilotman.agents.rules.verbs import Deed
+from pilotman.guardrails.wording.verbs import Deed
 
 _LONGEST = 8_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Set
 
-from pilotman.agents.rules.lexicon import word_set
-from pilotman.agents.rules.verbs import Deed, demands, is_instruction
-from pilotman.agents.rules.words import stem, words
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.verbs import Deed, demands, is_instruction
+from pilotman.guardrails.wording.words import stem, words
 
 _QUOTED = re.compile("[\"\u201c'\u2018`]([^\"\u201c\u201d'\u2018\u2019`\n]{1,120})[\"\u201d'\u2019`]")
 _TOKEN = re.compile(r"[^\s,;()\"“”`]+")

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from pilotman.agents.report import Passage
-from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.phrases import cut
-from pilotman.agents.rules.verbs import is_instruction, is_reading, is_verb
-from pilotman.agents.rules.words import terms, words
-from pilotman.agents.shape import is_list, is_mapping
+from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.verbs import is_instruction, is_reading, is_verb
+from pilotman.guardrails.wording.words import terms, words
 
 FOUND = "Found:"
 GUIDANCE = "What the documents say:"

@@ -13,10 +13,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pilotman.agents.messages import text_of
 from pilotman.agents.prompts import prompt_kind
 from pilotman.agents.report import AgentCard, Passage, Report, ToolCard
-from pilotman.agents.rules.verbs import only_looks
 from pilotman.agents.sections import parse_sections
-from pilotman.agents.shape import is_list, is_mapping
 from pilotman.guardrails.policy import Effect
+from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.guardrails.wording.verbs import only_looks
 
 Kind: TypeAlias = Literal["plan", "work", "answer", "free"]
 

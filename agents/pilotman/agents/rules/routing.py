@@ -16,8 +16,16 @@ from pilotman.agents.drafts import PlanDraft, TaskDraft
 from pilotman.agents.report import AgentCard, ToolCard
 from pilotman.agents.rules.phrases import identifiers
 from pilotman.agents.rules.reading import Asked
-from pilotman.agents.rules.verbs import Deed, asks_for, deed, demands, instructs, is_verb, wants_information
-from pilotman.agents.rules.words import terms, terms_of
+from pilotman.guardrails.wording.verbs import (
+    Deed,
+    asks_for,
+    deed,
+    demands,
+    instructs,
+    is_verb,
+    wants_information,
+)
+from pilotman.guardrails.wording.words import terms, terms_of
 
 _NEAR_BEST = 0.3
 _GOAL = 1_500

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pilotman.agents.rules.formats import FORMS, dates
-from pilotman.agents.rules.lexicon import word_set
-from pilotman.agents.rules.words import words
-from pilotman.agents.shape import is_list, is_mapping
+from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.words import words
 
 NO_VALUE: Any = object()
 """No value was found. (None is a value: JSON's null.)"""

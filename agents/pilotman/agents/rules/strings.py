@@ -9,9 +9,9 @@ from types import MappingProxyType
 from pilotman.agents.rules import phrases
 from pilotman.agents.rules.formats import find_form, money
 from pilotman.agents.rules.known import Search
-from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.schemas import Slot
-from pilotman.agents.rules.words import stem, words
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.words import stem, words
 
 _DIRECTIONS = word_set("from to")
 _QUERIES = word_set(

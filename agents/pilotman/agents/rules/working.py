@@ -9,13 +9,13 @@ from typing import Any
 
 from pilotman.agents.rules.arguments import Filling, fill
 from pilotman.agents.rules.known import Known
-from pilotman.agents.rules.lexicon import word_set
 from pilotman.agents.rules.phrases import cut
 from pilotman.agents.rules.reading import Asked, OfferedTool
 from pilotman.agents.rules.routing import is_asked, rivals
 from pilotman.agents.rules.schemas import slots
-from pilotman.agents.rules.verbs import Deed, deed, wants_information
-from pilotman.agents.rules.words import terms
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.verbs import Deed, deed, wants_information
+from pilotman.guardrails.wording.words import terms
 
 _SMALL_LEASE = 4
 _PROSE = word_set(

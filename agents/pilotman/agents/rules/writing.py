@@ -10,7 +10,7 @@ from pilotman.agents import grounding
 from pilotman.agents.rules.quoting import DONE, FOUND, GUIDANCE, OPEN, quotes, value_text
 from pilotman.agents.rules.reading import Asked, Outcome
 from pilotman.agents.rules.working import Step, asked_writes
-from pilotman.agents.shape import is_list, is_mapping
+from pilotman.guardrails.shape import is_list, is_mapping
 
 _TARGET = 60
 

@@ -20,6 +20,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event
 from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.guardrails_app import gate_app, policy_app
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.progress import Progress
 from pilotman.supervisor.cli.traces import exported
@@ -39,6 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(policy_app)
+app.add_typer(gate_app)
 
 HomeOption = Annotated[
     Path | None,

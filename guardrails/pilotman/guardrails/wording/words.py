@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from pilotman.agents.rules.lexicon import STOP_WORDS
+from pilotman.guardrails.wording.lexicon import STOP_WORDS
 
 _WORD = re.compile(r"[A-Za-z]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -50,6 +50,11 @@ def _bare(root: str) -> str:
 def terms(text: str) -> frozenset[str]:
     """The stems of a text's telling words."""
     return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS and len(word) > 1)
+
+
+def stem_set(text: str) -> frozenset[str]:
+    """The stems of all words of a text, as a set."""
+    return frozenset(stem(word) for word in text.split())
 
 
 def terms_of(texts: Iterable[str]) -> frozenset[str]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pilotman.agents.rules.lexicon import ACTING_VERBS, READING_VERBS, word_set
-from pilotman.agents.rules.words import stem, terms, words
+from pilotman.guardrails.wording.lexicon import ACTING_VERBS, READING_VERBS, word_set
+from pilotman.guardrails.wording.words import stem, terms, words
 
 _INFORMATION = READING_VERBS | word_set("why what which who where when how whether status tell")
 _LEADS = word_set(

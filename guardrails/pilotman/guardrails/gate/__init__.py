@@ -1,0 +1,1 @@
+"""The gate: policy and information flow for one run, usable without any graph."""

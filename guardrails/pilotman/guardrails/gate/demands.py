@@ -1,0 +1,196 @@
+"""What a request demands: places where it tells somebody to do something, and what to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pilotman.guardrails.gate.deeds import Deed
+from pilotman.guardrails.gate.literals import MONTHS, WEEKDAYS, addresses, dates
+from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, EVERY_ACTION, PHRASES, THINGS
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.verbs import wants_information
+from pilotman.guardrails.wording.words import stem, terms
+
+_SENTENCE = re.compile(r"[^.!?;\n]+(?:[.:](?=\S)[^.!?;\n]+)*[.!?;]?")
+_TOKEN = re.compile(r"[@#]?[a-z0-9][\w@#€$£%'.:/+-]*[\w%]|[a-z0-9#@€$£]|[,:()&]")
+_LEADS = word_set(
+    """to and then please also just or must should shall you let's lets now kindly immediately first next
+    finally so but pls only , : ( - & case can could would will i'll we'll don't need want help go"""
+)
+_QUESTIONS = word_set(
+    "what why how when where which who whose whom is are was were has have had did does do am"
+)
+_POLITE = word_set("can could would will please may might")
+_NEGATIONS = word_set("not don't dont never without no avoid cannot can't won't neither nor")
+_MODALS = word_set("must should shall need needs to can please")
+_LIGHT = word_set(
+    "make put get take give bring let drop set turn call leave go throw kick push roll shut switch"
+)
+_VAIN = word_set(
+    "fail fails failed failing try tries tried trying attempt attempts unable used going able seems how"
+)
+_WANT = word_set("want wants need needs like require requires get request")
+_TO_ME = word_set(
+    """send email mail message text remind book reserve buy order forward dm ping notify alert pay wire
+    transfer get"""
+)
+_PRONOUNS = word_set("it them this that these those one")
+_MONEY = re.compile(
+    r"[$€£]\s?\d|\d\s?[$€£]|\b\d[\d.,]*\s?(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf)\b"
+)
+_PERSON = re.compile(r"(?<=[a-z,:] )([A-Z][a-z]+)\b(?! ?\d)")  # a capital inside a sentence: a name, mostly
+_NAMED = re.compile(r"(?<!\w)[@#][\w'-]+(?: @[\w'-]+)*|[\w.+-]+@[\w-]+\.[\w.-]+")
+_MOMENT = re.compile(
+    r"\d:\d\d|\b\d{1,2}\s?[ap]m\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:tomorrow|today|noon)\b"
+    r"|\d{4}-\d\d-\d\d"
+)
+_SHAPES = (
+    ("person", re.compile(r"(?<!\w)@\w|\b(?:every(?:one|body)|him|her|them|us|people|team)\b")),
+    ("money", _MONEY),
+    ("number", re.compile(r"(?<![\w.:])\d[\d.,]*\b(?!\s?(?:am|pm|:))")),
+    ("email", re.compile(r"\S@\S+\.\w")),
+    ("moment", _MOMENT),
+    ("channel", re.compile(r"#\w|\bchannel\b")),
+    ("page", re.compile(r"https?://|\bwww\.|\.(?:com|org|net|io)\b")),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """One place that asks for something to be done. ``terms`` are the stems of what is said around it.
+
+    ``clause`` are the words from the verb to the next one, case-folded. ``loose``: it is hardly more than a
+    thing that somebody wants.
+    """
+
+    verb: str
+    actions: frozenset[str]
+    terms: frozenset[str]
+    things: frozenset[str]
+    shapes: frozenset[str]
+    clause: str
+    loose: bool = False
+
+    def shapes_of(self, deed: Deed) -> float:
+        """How well the kinds of value that stand here go with a tool's parameters."""
+        both = self.shapes & deed.shapes
+        shared = len(both) + ("money" in both) + ("channel" in both)
+        return min(1.35, 0.45 * shared + 0.45 * ("number" in self.shapes and "money" in deed.shapes))
+
+
+def demands(request: str, verbs: frozenset[str] = frozenset()) -> list[Demand]:
+    """Every demand in a request, in order. ``verbs``: words that tools are called by, known or not."""
+    found: list[Demand] = []
+    before = ""
+    for sentence in sentences(request):
+        found += _in_sentence(sentence, before, verbs)
+        before = sentence
+    if (
+        not found and not request.rstrip().endswith("?") and not wants_information(request)
+    ):  # "Two rooms in Oslo, please": a thing and no verb
+        found.append(_demand("", EVERY_ACTION, request.casefold(), request.casefold(), loose=True))
+    return found
+
+
+def sentences(request: str) -> list[str]:
+    """The sentences of a request, case-folded; an ``@`` marks what a capital marked as a name."""
+    text = request.replace("\u2019", "'").replace("e-mail", "email")
+    return [_PERSON.sub(r"@\1", match.group().strip()).casefold() for match in _SENTENCE.finditer(text)]
+
+
+def names(clause: str) -> list[str]:
+    """The names in the words of a demand: of people and places, channels and addresses."""
+    found = (name.strip("@#.,") for name in _NAMED.findall(clause))
+    return [
+        *(name for name in found if not dates(name) and name not in WEEKDAYS and name not in MONTHS),
+        *addresses(clause),
+    ]
+
+
+def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[Demand]:
+    tokens = list(_TOKEN.finditer(sentence))
+    spoken = [token.group() for token in tokens]
+    places: list[tuple[int, str, frozenset[str]]] = []
+    for at, word in enumerate(spoken):
+        phrased = frozenset(name for pattern, name in PHRASES if pattern.match(sentence, tokens[at].start()))
+        base = ACTION_STEMS.get(stem(word), word) if _is_passive(spoken, at) else word
+        known = frozenset[str]() if phrased and base in _LIGHT else ACTIONS.get(base, frozenset())
+        actions = known | phrased | ({base} & verbs)
+        if actions and (base != word or _is_demanded(spoken, at, asked=sentence.endswith("?"))):
+            places.append((at, base, actions))
+    for row, (at, word, actions) in enumerate(places):
+        end = places[row + 1][0] if row + 1 < len(places) else len(spoken)
+        around = " ".join(spoken[at:end])
+        if _PRONOUNS & set(spoken[at:end]) or end - at < 4 or row == 0:
+            around = f"{' '.join(spoken[:at])} {around}"
+            if row == 0 and _PRONOUNS & set(spoken[at:end]):
+                around = f"{before} {around}"
+        last = tokens[end].start() if end < len(tokens) else len(sentence)
+        yield _demand(word, actions, around, sentence[tokens[at].start() : last])
+    if places or sentence.endswith("?") or _NEGATIONS & set(spoken):
+        return
+    if _WANT & set(spoken):
+        yield _demand("get", ACTIONS["book"] | ACTIONS["create"], sentence, sentence, loose=True)
+    if any(
+        pattern.search(sentence) for _, pattern in _SHAPES
+    ):  # "Two rooms at the Grand, 3 to 6 August": a thing and no verb
+        yield _demand("", EVERY_ACTION, sentence, sentence, loose=True)
+
+
+def _demand(verb: str, actions: frozenset[str], around: str, clause: str, *, loose: bool = False) -> Demand:
+    said = terms(around)
+    shapes = {name for name, pattern in _SHAPES if pattern.search(around)}
+    return Demand(
+        verb=verb,
+        actions=actions,
+        terms=said,
+        things=frozenset[str]().union(*(THINGS[term] for term in said if term in THINGS)),
+        shapes=frozenset(shapes),
+        clause=clause,
+        loose=loose,
+    )
+
+
+def _is_demanded(spoken: list[str], at: int, *, asked: bool) -> bool:
+    """A base form where an imperative or an infinitive stands, neither denied nor asked about."""
+    before = spoken[at - 1] if at else ""
+    if at and before not in _LEADS:
+        return False
+    if spoken[at + 1 : at + 2] in (["me"], ["us"]) and spoken[at] not in _TO_ME:
+        return False
+    if before == "to" and at > 1 and spoken[at - 2] in _VAIN:
+        return False
+    if asked and not _is_polite(spoken, at):
+        return False
+    return not _is_denied(spoken, at)
+
+
+def _is_passive(spoken: list[str], at: int) -> bool:
+    """A participle that somebody is to see to: "has to be drained", "should be closed"."""
+    back = spoken[max(0, at - 4) : at]
+    return (
+        spoken[at].endswith("ed")
+        and "be" in back
+        and not _MODALS.isdisjoint(back)
+        and not _is_denied(spoken, at)
+    )
+
+
+def _is_polite(spoken: list[str], at: int) -> bool:
+    """A question that is a request ("could you …?"), or an order that stands before a question."""
+    starts = [i + 1 for i, token in enumerate(spoken[:at]) if token in {",", ":", "and", "but", "then"}]
+    return spoken[0] in _POLITE or spoken[max(starts, default=0)] in _POLITE or spoken[0] not in _QUESTIONS
+
+
+def _is_denied(spoken: list[str], at: int) -> bool:
+    for back in range(at - 1, max(-1, at - 7), -1):
+        if spoken[back] in _NEGATIONS:
+            return True
+        if spoken[back] in {",", ":", "but", "then", "and"}:
+            return False
+    return False
+
+
+__all__ = ["Demand", "demands", "stem"]

@@ -1,0 +1,206 @@
+"""What a run has read: which values stand where, who wrote them, and which records the request means."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from pilotman.guardrails.gate.literals import addresses, canonical, dates, numbers, times
+from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
+from pilotman.guardrails.gate.request import Request
+from pilotman.guardrails.wording.words import stem, terms, words
+
+Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknown"]
+"""Where a value stands: in the request or the facts; in the one record that the request means; in another
+record of a trusted author; in what third parties wrote; nowhere."""
+
+_COMMON = frozenset({"id", "ids", "name", "number", "key"})
+HARMLESS: frozenset[Standing] = frozenset({"given", "designated"})
+
+
+class Evidence:
+    """All that one run has read. ``tainted``: some of it was written by third parties."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.tainted = False
+        self.days: frozenset[str] = frozenset()
+        self.hours: frozenset[str] = frozenset()
+        self.numbers: frozenset[str] = frozenset()
+        self._asked: set[str] = set()
+        self._nouns: set[str] = set()
+        self._agreed: set[str] = set()
+        self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
+        self._lines: list[tuple[str, Record]] = []
+        self._foreign: list[tuple[str, Record]] = []
+        self._foreign_addresses: frozenset[str] = frozenset()
+
+    def observe(self, args: Mapping[str, Any], result: Any, *, third_party: bool | Sequence[str]) -> None:
+        """Take in what a tool returned for these arguments."""
+        asked = [value for _, value in scalars(args)]
+        self._asked.update(form for value in asked for form in forms(value))
+        bound = all(self.standing(value) in HARMLESS for value in asked)
+        given = terms(" ".join(str(value) for value in asked))
+        for group in groups(result, third_party=third_party):
+            if not asked and len(group) == 1:
+                self._learn_today(group[0])
+            self._designate(group, bound=bound, given=given)
+            for record in group:
+                record.bound, record.sought = bound and bool(asked), given
+                self._enter(record)
+
+    def standing(self, value: Any) -> Standing:
+        """Where a value stands."""
+        if self.request.holds(value):
+            return "given"
+        found = self.records_with(value)
+        if any(
+            record.designated and not self._is_shared(value, record) for record in found
+        ) or not self._agreed.isdisjoint(forms(value)):
+            return "designated"
+        if found:
+            return "known"
+        return "foreign" if self.wrote(value) else "unknown"
+
+    def _is_shared(self, value: Any, record: Record) -> bool:
+        """Whether all siblings of a record have this value, meant or not: it tells nothing about this one."""
+        others = [r for r in record.group if not r.designated]
+        spelled = forms(value)
+        return bool(others) and all(
+            any(not spelled.isdisjoint(forms(f.text)) for f in r.fields) for r in others
+        )
+
+    def is_at_hand(self, value: Any) -> bool:
+        """Whether we wrote a value, or somebody did in what was read because the request names it."""
+        if self.standing(value) in (*HARMLESS, "known"):
+            return True
+        return any(source.bound or source.designated for source in self.sources(value))
+
+    def records_with(self, value: Any) -> list[Record]:
+        """The records that hold this value in a trusted field, or in a line of trusted text."""
+        spelled = forms(value)
+        found = {id(r): r for form in spelled for r in self._trusted.get(form, ())}
+        if not found:
+            found = {id(r): r for form in spelled for line, r in self._lines if stands(form, line)}
+        return list(found.values())
+
+    def wrote(self, value: Any) -> bool:
+        """Whether third parties wrote this value somewhere."""
+        found = forms(value)
+        if not self._foreign_addresses.isdisjoint(found):
+            return True
+        return any(stands(form, text) for form in found for text, _ in self._foreign)
+
+    def sources(self, value: Any) -> list[Record]:
+        """The records that hold this value anywhere, whoever wrote it there."""
+        spelled = forms(value)
+        found = {id(r): r for form in spelled for text, r in self._foreign if stands(form, text)}
+        return [*self.records_with(value), *found.values()]
+
+    def misplaced(self, value: Any, nouns: frozenset[str]) -> bool:
+        """Whether a value of this kind stands elsewhere, and this one only where another kind stands.
+
+        ``nouns`` are the stems of a parameter's name: a booking's number is no flight's number.
+        """
+        spelled = forms(value)
+        under = {
+            stem(word)
+            for form in spelled
+            for r in self._trusted.get(form, ())
+            for f in r.fields
+            if form in forms(f.text)
+            for word in words(f.name)
+        }
+        return bool(under) and under.isdisjoint(nouns) and not self._nouns.isdisjoint(nouns - _COMMON)
+
+    def consumed(self, quote: str) -> bool:
+        """Whether words in quotes named something to read, rather than what to write."""
+        wanted = canonical(quote)
+        return (
+            wanted in self._asked
+            or any(wanted in line for line, _ in self._lines)
+            or bool(self.records_with(quote))
+        )
+
+    def _learn_today(self, record: Record) -> None:
+        """A trusted read without arguments that returns one date and no more tells what day it is."""
+        text = record.fields[0].text if len(record.fields) == 1 and record.fields[0].trusted else ""
+        if self.request.today is None and len(text) < 40 and len(found := dates(text)) == 1:
+            self.request.today = next(iter(found))
+
+    def _designate(self, group: list[Record], *, bound: bool, given: frozenset[str]) -> None:
+        """Mark the records that the request means, by its own words, among those that were read together.
+
+        What a read returned alone, for arguments that the request names, is meant. Of several, it is the ones
+        that are named; the extreme one where the request says so ("the cheapest"); else those that share most
+        of the telling words with the request, weighted by how rarely the siblings have them. Are these
+        several and does it not say "all", then only what they agree in is meant.
+        """
+        if len(group) == 1 and bound:
+            meant = group
+        else:
+            best = self._best(group, given)
+            alone = len(best) == 1 or self.request.plural or any(record.named for record in best)
+            meant = best if alone else self.request.ranks(best or group)
+            if best and not meant:
+                self._agree(best)
+        for record in meant:
+            record.designated = True
+        texts = [f.text for r in meant for f in r.fields if f.trusted and len(f.text) < 80]
+        self.days |= {day for text in texts for day in dates(text)}
+        self.hours |= {hour for text in texts for hour in times(text)}
+        self.numbers |= {number for text in texts for number in numbers(text)}
+
+    def _agree(self, records: list[Record]) -> None:
+        first, *others = ({(f.name, f.text) for f in r.fields if f.trusted} for r in records)
+        for _, text in first.intersection(*others):
+            self._agreed.update(forms(text))
+
+    def _best(self, group: list[Record], given: frozenset[str]) -> list[Record]:
+        """The records that the request names; else those that share most of its telling words, if any do."""
+        named = [record for record in group if self._is_named(record, given)]
+        for record in named:
+            record.named = True
+        if named:
+            return named
+        ranked = self.request.ranks(group)
+        scores = self._scores(group)
+        best = max(scores, default=0.0)
+        return ranked or [
+            r for r, score in zip(group, scores, strict=True) if score >= best - 1e-9 and best > 0
+        ]
+
+    def _is_named(self, record: Record, given: frozenset[str]) -> bool:
+        """Whether the request says a name that is this record's and no sibling's."""
+        others = [r for r in record.group if r is not record]
+        for name in record.names:
+            shared = sum(name in r.names for r in others)
+            if stands(name, self.request.canonical) and (
+                not shared or (self.request.plural and shared < len(others))
+            ):
+                return True
+        own = (record.terms & self.request.proper) - given
+        return any(all(t not in r.terms for r in others) for t in own)
+
+    def _scores(self, group: list[Record]) -> list[float]:
+        days = {t for record in group for t in record.terms if t.startswith("date:")}
+        wanted = self.request.terms | {day for day in days if self.request.means_day(day[5:])}
+        frequency = Counter(term for record in group for term in record.terms & wanted)
+        size = len(group)
+        weight = {t: math.log((size + 1) / n) for t, n in frequency.items() if n < size or size == 1}
+        return [sum(weight.get(term, 0.0) for term in record.terms & wanted) for record in group]
+
+    def _enter(self, record: Record) -> None:
+        for one in record.fields:
+            if not one.trusted:
+                self.tainted = True
+                self._foreign.append((f" {one.text} ", record))
+                self._foreign_addresses |= addresses(one.text)
+                continue
+            self._nouns.update(stem(word) for word in words(one.name))
+            for form in forms(one.text):
+                self._trusted[form].append(record)
+            if " " in one.text:
+                self._lines.append((f" {one.text} ", record))

@@ -1,0 +1,165 @@
+"""Policy and information flow for one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from pilotman.guardrails.gate.deeds import deed
+from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
+from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
+from pilotman.guardrails.gate.lease import Lease, lease
+from pilotman.guardrails.gate.literals import canonical
+from pilotman.guardrails.gate.request import Request
+from pilotman.guardrails.gate.roles import Part, parts
+from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
+from pilotman.guardrails.principal import Principal
+
+
+class ToolInfo(Protocol):
+    """What the gate knows of a tool: pinned metadata, never what a server says later."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def effect(self) -> Effect | None: ...
+    @property
+    def args_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def third_party(self) -> bool | Sequence[str]: ...
+
+
+class Gate:
+    """Decides about each call of one run: user policies, and whether the request asks for this very call.
+
+    Args:
+        policy: one or several policies; the stricter of them and of the gate wins.
+        principal: who asks.
+        request: the user's own words: the root of all trust.
+        tools: what may be called; a tool without an effect is a write.
+        facts: authenticated facts of the application (the user's own address, today's date).
+        plan: a plan made from the request before anything else was read; it then is the lease.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | Sequence[Policy] | None = None,
+        *,
+        principal: Principal,
+        request: str,
+        tools: Iterable[ToolInfo],
+        facts: Mapping[str, Any] = MappingProxyType({}),
+        plan: object | None = None,
+    ) -> None:
+        several = policy if isinstance(policy, Sequence) else () if policy is None else (policy,)
+        self._policies: tuple[Policy, ...] = tuple(several)
+        self._principal = principal
+        self._tools = {tool.name: tool for tool in tools}
+        self._deeds = {
+            name: deed(name, tool.description, tool.args_schema) for name, tool in self._tools.items()
+        }
+        self._request = Request(request, facts)
+        writes = [self._deeds[name] for name, tool in self._tools.items() if tool.effect != "read"]
+        self._lease: Lease = lease(request, writes, plan)
+        self._evidence = Evidence(self._request)
+        self._done: Counter[str] = Counter()
+        self._targets: Counter[tuple[str, frozenset[str]]] = Counter()
+        self._used: list[str] = []
+
+    def decide(self, call: Call) -> Decision:
+        """Allow, deny or escalate one proposed call."""
+        tool = self._tools.get(call.tool)
+        if tool is None:
+            return Decision.deny(f"{call.tool} is none of this run's tools")
+        effect: Effect = tool.effect or "write"
+        call = replace(
+            call,
+            effect=effect,
+            declared=tool.effect is not None,
+            principal=self._principal,
+            tools_used=tuple(self._used),
+        )
+        own = self._judge(call, tool)
+        if not self._policies:
+            return own
+        return _stricter(decide((*self._policies, _allowing), call), own)
+
+    def observe(self, call: Call, result: object) -> None:
+        """Take in what an allowed call returned."""
+        tool = self._tools.get(call.tool)
+        third_party = True if tool is None else tool.third_party
+        self._evidence.observe(call.args, result, third_party=third_party)
+        self._used.append(call.tool)
+        if tool is not None and tool.effect != "read":
+            self._done[call.digest] += 1
+            self._targets[call.tool, _targets(self._parts(call, tool))] += 1
+
+    def _parts(self, call: Call, tool: ToolInfo) -> list[Part]:
+        return parts(call.args, tool.args_schema, verb=self._deeds[tool.name].verb)
+
+    def _judge(self, call: Call, tool: ToolInfo) -> Decision:
+        if call.effect == "read" and call.declared:
+            return Decision.allow("a read")
+        found = self._parts(call, tool)
+        if call.effect == "egress":
+            return self._judge_egress(found)
+        if self._done[call.digest]:
+            return Decision.deny("exactly this was done already")
+        strength = self._lease.of(call.tool)
+        if strength == "none" or (strength == "weak" and self._lease.delegates):
+            return self._unleased(found, tool)
+        judgment = Judgment(tool.name, self._lease, self._evidence)
+        return summed([*judgment.findings(found), *self._about_counts(call, found)])
+
+    def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
+        """Nobody asked for this. A person is asked if the request names every target, or hands over."""
+        targets = [part for part in found if part.role == "target"]
+        named = all(self._request.holds(part.value) for part in targets)
+        if targets and named and self._lease.calls is None:
+            why = f"the request does not ask for {tool.name}, but it names what this is about"
+            return Decision.escalate(why)
+        at_hand = all(self._evidence.is_at_hand(part.value) for part in targets)
+        if self._lease.delegates and self._evidence.tainted and at_hand:
+            return Decision.escalate("the request hands over to a document: a person decides what it may ask")
+        return Decision.deny(f"the request does not ask for {tool.name}")
+
+    def _judge_egress(self, found: list[Part]) -> Decision:
+        """A read whose destination the caller chooses: where it goes, it takes along what it names."""
+        for part in found:
+            standing = self._evidence.standing(part.value)
+            if standing in HARMLESS:
+                continue
+            if standing in ("foreign", "known") and self._lease.links:
+                return Decision.escalate(f"{part.path} comes from what others wrote")
+            if self._evidence.tainted or part.role == "target":
+                return Decision.deny(f"{part.path} is not what the request names")
+        return Decision.allow("the request names where this goes")
+
+    def _about_counts(self, call: Call, found: list[Part]) -> list[Finding]:
+        if self._targets[call.tool, _targets(found)]:
+            return [("ask", f"{call.tool} was done to the same target already")]
+        done = sum(n for (name, _), n in self._targets.items() if name == call.tool)
+        if self._lease.calls is not None and done >= self._lease.calls.get(call.tool, 0):
+            return [("ask", "the plan has fewer of these calls")]
+        return []
+
+
+def _targets(found: list[Part]) -> frozenset[str]:
+    named = [part for part in found if part.role == "target"]
+    return frozenset(f"{part.path}={canonical(str(part.value))}" for part in (named or found))
+
+
+def _allowing(_: Call) -> Decision:
+    return Decision.allow()
+
+
+def _stricter(one: Decision, other: Decision) -> Decision:
+    order = ("allow", "escalate", "deny")
+    if order.index(one.verdict) == order.index(other.verdict):
+        return Decision(one.verdict, (*one.reasons, *other.reasons))
+    return max(one, other, key=lambda d: order.index(d.verdict))

@@ -1,0 +1,196 @@
+"""What can be said against one part of a call: is it whom, how much and what the request means?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from pilotman.guardrails.gate.demands import names, sentences
+from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
+from pilotman.guardrails.gate.lease import Lease
+from pilotman.guardrails.gate.literals import addresses, canonical, kind_of
+from pilotman.guardrails.gate.records import forms, stands
+from pilotman.guardrails.gate.roles import Part
+from pilotman.guardrails.gate.values import fits, is_money
+from pilotman.guardrails.policy import Decision
+from pilotman.guardrails.wording.words import terms
+
+Finding: TypeAlias = tuple[Literal["ok", "ask", "no"], str]
+"""Whether a part may pass, a person is to be asked or it may not; and why."""
+
+OK: Finding = ("ok", "")
+_MAKES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+        r"#[\w-]+",
+        r"(?:https?://|www\.)\S+",
+        r"(?=\w*[-_]?\d)[a-zA-Z]+[-_]?\d[\w-]*",
+    )
+)
+_SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
+_ORIGINS = frozenset({"from", "sourc", "own", "my", "sender", "payer", "debit", "origin"})
+_SHOWN = 60
+
+
+class Judgment:
+    """Judges the parts of the calls of one tool, as plainly as it was leased."""
+
+    def __init__(self, tool: str, lease: Lease, evidence: Evidence) -> None:
+        self._tool = tool
+        self._lease = lease
+        self._strong = lease.of(tool) == "strong"
+        self._clauses = lease.clauses.get(tool, ())
+        self._evidence = evidence
+        self._request = evidence.request
+
+    def findings(self, parts: Sequence[Part]) -> list[Finding]:
+        """What can be said about the parts of one call, and about all of them together."""
+        found = [self._about(part, parts) for part in parts]
+        if self._evidence.tainted and not any(self._follows(part) for part in parts):
+            found.append(("no", "nothing in it comes from the request"))
+        return [*found, *self._about_words(parts)]
+
+    def _about(self, part: Part, parts: Sequence[Part]) -> Finding:
+        if part.role == "content":
+            return self._about_content(part)
+        if part.role == "value":
+            return self._about_value(part)
+        standing = self._evidence.standing(part.value)
+        if standing in HARMLESS:
+            return self._about_meant(part, standing)
+        return self._about_doubtful(part, parts, standing)
+
+    # targets
+
+    def _about_meant(self, part: Part, standing: Standing) -> Finding:
+        """A target that stands in the request, or in a record that the request means."""
+        if standing == "given":
+            elsewhere = self._evidence.misplaced(part.value, part.nouns) or self._is_said_elsewhere(part)
+            return ("ask", f"{_shown(part)} is named, but not for this") if elsewhere else OK
+        if self._is_other_address(part):
+            return "ask", f"{_shown(part)} is meant, but not for this"
+        if not self._strong and self._evidence.tainted:
+            return "ask", f"the request does not plainly ask for {self._tool}"
+        return OK
+
+    def _about_doubtful(self, part: Part, parts: Sequence[Part], standing: Standing) -> Finding:
+        """A target that the request does not bind."""
+        name, tainted = _shown(part), self._evidence.tainted
+        if self._names_another(part, parts):
+            return ("ask" if standing == "known" else "no"), f"{name} is another than the request names"
+        if standing == "known" and self._strong and not part.nouns.isdisjoint(_ORIGINS):
+            return OK
+        if tainted and self._is_stranger(part):
+            return "no", f"{name} is not whom or what the request names"
+        if not self._strong:
+            return ("no" if tainted else "ask"), f"{name} is not what the request names"
+        if standing == "known":
+            return "ask", f"{name} is one of several that the request may mean"
+        if standing == "foreign":
+            return "ask", f"{name} comes from what others wrote"
+        called = not self._names().isdisjoint(terms(str(part.value)))
+        return ("ask" if called or not tainted else "no"), f"nobody named {name}"
+
+    def _is_stranger(self, part: Part) -> bool:
+        """Whether the words that asked for this name others, with whom this has nothing to do."""
+        named = self._names()
+        if not named or not named.isdisjoint(terms(str(part.value))):
+            return False
+        return not any(named & (s.words | s.sought) for s in self._evidence.sources(part.value))
+
+    def _is_other_address(self, part: Part) -> bool:
+        """Whether this is an address, and the words that asked for the tool give another of its kind."""
+        mine = {kind_of(address) for address in addresses(str(part.value))}
+        told = {kind_of(address) for clause in self._clauses for address in addresses(clause)}
+        return not mine.isdisjoint(told) and self._is_stranger(part)
+
+    def _is_said_elsewhere(self, part: Part) -> bool:
+        """Whether the words that asked for this name another of this make, and this one stands elsewhere."""
+        make = next((pattern for pattern in _MAKES if pattern.fullmatch(str(part.value).strip())), None)
+        spelled = forms(part.value)
+        if make is None or any(stands(form, f" {clause} ") for form in spelled for clause in self._clauses):
+            return False
+        return any(make.search(clause) for clause in self._clauses)
+
+    def _names_another(self, part: Part, parts: Sequence[Part]) -> bool:
+        """Whether the request names another target of this kind, which is no other part of the call."""
+        mine = addresses(str(part.value))
+        if mine and self._request.of(*(kind_of(address) for address in mine)):
+            return True
+        used = {id(record) for other in parts for record in self._evidence.records_with(other.value)}
+        records = self._evidence.records_with(part.value)
+        return any(s.named and id(s) not in used for r in records for s in r.group if s is not r)
+
+    def _names(self) -> frozenset[str]:
+        """Stems of the names in the words that asked for the tool; there are none, in all of the request."""
+        found = [name for clause in self._clauses for name in names(clause)]
+        return terms(
+            " ".join(found or [name for said in sentences(self._request.text) for name in names(said)])
+        )
+
+    # values and contents
+
+    def _about_value(self, part: Part) -> Finding:
+        verdict = fits(part, self._evidence)
+        if verdict == "fits":
+            return OK
+        if verdict == "contradicts":
+            return ("ask" if self._strong else "no"), f"{_shown(part)} is not what the request says"
+        loose = self._strong and part.nouns.isdisjoint(_SECRETS) and not is_money(part)
+        if loose or not self._evidence.tainted:
+            return OK
+        return "ask", f"nobody said {_shown(part)}"
+
+    def _about_content(self, part: Part) -> Finding:
+        for address in addresses(str(part.value)):
+            if self._evidence.standing(address) in HARMLESS:
+                continue
+            asks = self._strong and (self._lease.links or not self._evidence.tainted)
+            why = f"{part.path} carries {address[:_SHOWN]}, which the request does not name"
+            return ("ask" if asks else "no"), why
+        return OK
+
+    def _about_words(self, parts: Sequence[Part]) -> list[Finding]:
+        """Words that the request gives in quotes are to be used as they are; no target stands twice."""
+        every = " | ".join(canonical(str(part.value)) for part in parts)
+        asked = " ".join(self._clauses)
+        wanted = [canonical(q) for q in self._request.quotes if not self._evidence.consumed(q)]
+        wanted = [q for q in wanted if q in asked or not asked]
+        if wanted and not any(_uses(every, quote) for quote in wanted):
+            return [("ask", "the request gives words in quotes, and this does not use them")]
+        targets = [(part.path, part.value) for part in parts if part.role == "target"]
+        if len(set(targets)) < len(targets):
+            return [("ask", "the same target stands there twice")]
+        return []
+
+    def _follows(self, part: Part) -> bool:
+        """Whether a part has anything to do with the request."""
+        if part.role == "content":
+            return not self._request.telling.isdisjoint(terms(str(part.value)))
+        if part.role == "target":
+            return self._evidence.is_at_hand(part.value)
+        return fits(part, self._evidence) == "fits"
+
+
+def summed(findings: Sequence[Finding]) -> Decision:
+    """The strictest of several findings, with its reasons."""
+    reasons: dict[str, list[str]] = {}
+    for said, why in findings:
+        reasons.setdefault(said, []).append(why)
+    if "no" in reasons:
+        return Decision("deny", tuple(reasons["no"]))
+    if "ask" in reasons:
+        return Decision("escalate", tuple(reasons["ask"]))
+    return Decision.allow("the request asks for this")
+
+
+def _shown(part: Part) -> str:
+    return f"{part.path} ({canonical(str(part.value))[:_SHOWN]})"
+
+
+def _uses(text: str, quote: str) -> bool:
+    """Whether a text uses words that were given; two thirds of them, as some stand for others ("N days")."""
+    wanted = re.findall(r"\w+", quote)
+    return quote.rstrip(".,") in text or 3 * sum(word in text for word in wanted) >= 2 * len(wanted) > 0

@@ -1,0 +1,131 @@
+"""Which tools the request leases, and how plainly: derived by rules, before anything untrusted is read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias, cast
+
+from pilotman.guardrails.gate.deeds import Deed
+from pilotman.guardrails.gate.demands import Demand, demands, sentences
+from pilotman.guardrails.wording.lexicon import word_set
+
+Strength: TypeAlias = Literal["strong", "weak", "none"]
+
+_NEAR, _FAR = 0.3, 1.0
+"""How much less than the best tool's a tool's score for a demand may be to be meant, or perhaps meant."""
+
+_FITTING, _TELLING = 0.4, 1.0
+"""How well a tool must fit what is said around a verb, and around no verb."""
+_OF_PEOPLE = frozenset({"invite", "share", "assign"})
+_DELEGATING = re.compile(
+    r"\b(?:do|complete|perform|follow|execute|carry out|take care of|handle|process|act on|work through"
+    r"|deal with|finish|go through|arrange)\b[^.!?]{0,60}?\b(?:tasks?|instructions?|actions?|steps"
+    r"|to-?dos?|requests?|everything|things|items|it|documents?|runbook|playbook|procedure|[\w/-]{1,80}\.(?:txt|md|docx?|pdf)"
+    r"|what(?:ever)?|asks?|says|checklist|list)\b",
+    re.IGNORECASE,
+)
+_LINKS = word_set("link links url urls website site webpage page article blog post visit browse web online")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """What one run may use: how plainly each tool was asked for, and how often by a plan.
+
+    ``clauses``: the words that asked for each tool. ``delegates``: the request hands itself over to a
+    document ("do what the list says"). ``links``: it speaks of pages and links.
+    """
+
+    strengths: Mapping[str, Strength]
+    clauses: Mapping[str, tuple[str, ...]]
+    calls: Mapping[str, int] | None
+    delegates: bool
+    links: bool
+
+    def of(self, tool: str) -> Strength:
+        """How plainly the tool was asked for."""
+        return self.strengths.get(tool, "none")
+
+
+def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Lease:
+    """The lease that a request gives, or a plan made from it.
+
+    ``plan`` names tools: a sequence of names, of objects or mappings with ``tool`` or ``tools``, or an object
+    with such ``tasks``. What a plan does not name is not leased.
+    """
+    known = list(deeds)
+    planned = None if plan is None else Counter(_planned(plan))
+    found, clauses = _strengths(request, known)
+    strengths: Mapping[str, Strength] = found
+    asked = [clause for name, texts in clauses.items() if strengths[name] == "strong" for clause in texts]
+    if planned is not None:
+        strengths = {deed.name: "strong" if deed.name in planned else "none" for deed in known}
+    return Lease(
+        strengths=MappingProxyType(strengths),
+        clauses=MappingProxyType({name: tuple(texts) for name, texts in clauses.items()}),
+        calls=None if planned is None else MappingProxyType(dict(planned)),
+        delegates=any(_DELEGATING.search(s) and not any(c in s for c in asked) for s in sentences(request)),
+        links=not _LINKS.isdisjoint(re.findall(r"[a-z]+", request.casefold())),
+    )
+
+
+def _strengths(request: str, known: Sequence[Deed]) -> tuple[dict[str, Strength], dict[str, list[str]]]:
+    found: dict[str, Strength] = {deed.name: "none" for deed in known}
+    clauses: dict[str, list[str]] = {}
+    for demand in demands(request, frozenset[str]().union(*(deed.verbs for deed in known))):
+        scores = {deed.name: _score(demand, deed, known) for deed in known}
+        best = max((action + fit for action, fit in scores.values() if action), default=0.0)
+        for name, (action, fit) in scores.items():
+            near = action + fit >= best - _NEAR
+            if not action or (demand.loose and not (near and fit >= _TELLING)) or action + fit < best - _FAR:
+                continue
+            strength: Strength = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
+            if found[name] == strength or found[name] == "none":
+                clauses.setdefault(name, []).append(demand.clause)
+            elif strength == "strong":
+                clauses[name] = [demand.clause]
+            found[name] = "strong" if "strong" in (found[name], strength) else "weak"
+    return found, clauses
+
+
+def _score(demand: Demand, deed: Deed, known: Sequence[Deed]) -> tuple[float, float]:
+    """How well a tool does what is demanded, and how well it fits what it is demanded of."""
+    meant = demand.actions if demand.shapes & {"person", "email"} else demand.actions - _OF_PEOPLE
+    action = _action(demand, deed, meant)
+    named, described = demand.terms & deed.named, demand.terms & deed.described
+    fit = min(2.0, 1.25 * len(named) + 0.6 * len(described))
+    fit += 0.75 * min(1.6, len(demand.things & deed.things)) + demand.shapes_of(deed)
+    rivals = any(other is not deed and other.actions & meant for other in known)
+    return action, fit if rivals else fit + _FITTING
+
+
+def _action(demand: Demand, deed: Deed, meant: frozenset[str]) -> float:
+    """By its very verb; by what that verb can stand for, the more of it the better; by its description."""
+    if demand.verb == deed.verb:
+        return 2.0
+    shared = len(meant & deed.actions)
+    return min(1.9, 1.45 + 0.15 * shared) if shared else 1.0 if meant & deed.also else 0.0
+
+
+def _planned(plan: object) -> Iterable[str]:
+    if isinstance(plan, str):
+        return [plan]
+    tasks = getattr(plan, "tasks", None)
+    if tasks is not None:
+        return [name for task in tasks for name in _planned(task)]
+    for key in ("tools", "tool"):
+        named: object = (
+            cast("Mapping[str, object]", plan).get(key)
+            if isinstance(plan, Mapping)
+            else getattr(plan, key, None)
+        )
+        if isinstance(named, str):
+            return [named]
+        if isinstance(named, Iterable):
+            return [str(name) for name in cast("Iterable[object]", named)]
+    if isinstance(plan, Iterable):
+        return [name for item in cast("Iterable[object]", plan) for name in _planned(item)]
+    return []

@@ -1,0 +1,229 @@
+"""What a tool returned, taken apart into records of labelled fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from pilotman.guardrails.gate.literals import (
+    canonical,
+    canonical_account,
+    canonical_number,
+    canonical_url,
+    dates,
+    minute_of,
+    times,
+)
+from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.guardrails.wording.words import terms
+
+_SHORT = 12  # words: what is longer tells something, it does not name a record
+_DEEPEST = 12
+_MOST = 5_000  # records of one result
+_NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One scalar: the name it stands under, its canonical text, and whether a trusted author wrote it."""
+
+    name: str
+    text: str
+    trusted: bool
+
+
+@dataclass(eq=False)
+class Record:
+    """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order.
+
+    ``designated``: the request means this one. ``named``: by a name that is its own. ``bound``: it was read
+    for arguments that the request names. ``sought``: the stems of these.
+    """
+
+    fields: tuple[Field, ...]
+    group: list[Record] = field(repr=False)
+    designated: bool = False
+    named: bool = False
+    bound: bool = False
+    sought: frozenset[str] = frozenset()
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """What the record can be called by: the stems of its short fields, and ``date:2024-05-20``."""
+        short = [f.text for f in self.fields if f.text.count(" ") < _SHORT]
+        days = {f"date:{day}" for text in short for day in dates(text) if len(day) == 10}
+        flags = [f.name for f in self.fields if f.text == "true"]
+        return terms(" ".join([*short, *flags])) | days
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The stems of everything that stands in it."""
+        return terms(" ".join(f.text for f in self.fields))
+
+    @cached_property
+    def orderables(self) -> Mapping[str, float | str]:
+        """The trusted fields that put siblings in an order: numbers, and moments as text."""
+        found: dict[str, float | str] = {}
+        for one in self.fields:
+            number, days = canonical_number(one.text), dates(one.text)
+            if not one.trusted or one.name in ("id", "key"):
+                continue
+            if number is not None:
+                found[one.name] = float(number)
+            elif len(days) == 1:
+                found[one.name] = f"{min(days)} {min(times(one.text), default='')}"
+        moments = sorted(
+            str(value) for value in found.values() if isinstance(value, str) and len(value) == 16
+        )
+        if len(moments) == 2 and moments[0][:10] == moments[1][:10]:
+            found["length"] = float(minute_of(moments[1][11:]) - minute_of(moments[0][11:]))
+        return found
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Short fields that could name it: words, no bare number, date or flag."""
+        return frozenset(
+            f.text
+            for f in self.fields
+            if len(f.text) > 2
+            and f.text.count(" ") < _SHORT
+            and re.search(r"[^\W\d]{2}", f.text)
+            and f.text not in ("true", "false", "none")
+            and not dates(f.text)
+        )
+
+
+def groups(result: Any, *, third_party: bool | Sequence[str]) -> list[list[Record]]:
+    """The records of a result, those of one list together.
+
+    ``third_party``: whether others wrote it, or the names of the fields that they did. A text is a group of
+    lines; JSON in a text is read as JSON.
+    """
+    content = _decoded(result)
+    if isinstance(content, str):
+        content = [line for line in content.splitlines() if line.strip()]
+    foreign = frozenset[str]() if isinstance(third_party, bool) else frozenset(third_party)
+    found: list[list[Record]] = []
+    for objects in _lists(content, 0):
+        group: list[Record] = []
+        for scalars_of in objects[:_MOST]:
+            fields = tuple(
+                Field(_last(path), canonical(str(value)), not (third_party is True or _is_in(path, foreign)))
+                for path, value in scalars_of
+            )
+            group.append(Record(fields=fields, group=group))
+        found.append(group)
+    return found
+
+
+def scalars(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Each scalar in a JSON-able value with its path, ``owner.name``."""
+    if depth > _DEEPEST or value is None:
+        return
+    if is_mapping(value):
+        for name, item in value.items():
+            yield from scalars(item, f"{path}.{name}" if path else str(name), depth + 1)
+    elif is_list(value):
+        for item in value:
+            yield from scalars(item, path, depth + 1)
+    else:
+        yield path, value
+
+
+def forms(value: Any) -> frozenset[str]:
+    """The canonical spellings under which a value is looked up."""
+    text = canonical(str(value)).strip("#@ ") if isinstance(value, str) else canonical(str(value))
+    found = {text, canonical_number(text) or text}
+    if "." in text and " " not in text:
+        found.add(canonical_url(text))
+    if sum(c.isdigit() for c in text) >= 6 and len(text) <= 40:
+        found.add(canonical_account(text))
+    return frozenset(form for form in found if form)
+
+
+def stands(form: str, text: str) -> bool:
+    """Whether a canonical value stands in a canonical text by itself: in no longer word or number."""
+    if len(form) < 2 and not form.isdigit():
+        return False
+    at = text.find(form)
+    while at >= 0:
+        if not _joins(text[max(0, at - 2) : at]) and not _goes_on(text[at + len(form) : at + len(form) + 2]):
+            return True
+        at = text.find(form, at + 1)
+    return False
+
+
+def _joins(before: str) -> bool:
+    if before[-1:] == "@":  # a handle begins here, or the second half of an address
+        return before[:1].isalnum()
+    return before[-1:].isalnum() or before[-1:] in ("_", "-", ".", "+")
+
+
+def _goes_on(after: str) -> bool:
+    """A word or number goes on after this place; a full stop ends it only at its own end."""
+    if after[:1] in (".", "-", "@", "'"):
+        return after[:1] != "'" and after[1:].isalnum()
+    return after[:1].isalnum() or after[:1] == "_"
+
+
+def _decoded(result: Any) -> Any:
+    if isinstance(result, str) and result.lstrip()[:1] in ("{", "["):
+        try:
+            return orjson.loads(result)
+        except orjson.JSONDecodeError:
+            return result
+    return result
+
+
+def _lists(content: Any, depth: int) -> Iterator[list[list[tuple[str, Any]]]]:
+    """Lists of objects, each as its scalars by path; an object by itself is a list of one.
+
+    A mapping by names that are no identifiers is a list of its entries, with the name as their ``key``.
+    """
+    if content is None:
+        return
+    if depth > _DEEPEST:
+        yield [[("", "nested too deep")]]  # nobody looks there, but somebody wrote it
+    elif is_mapping(content):
+        if any(not _NAME.fullmatch(str(name)) for name in content):
+            yield [[("key", str(name)), *scalars(value)] for name, value in content.items()]
+            return
+        if alone := _alone(content):
+            yield [alone]
+        yield from _inner_lists(content, depth)
+    elif is_list(content):
+        if together := [scalars_of for scalars_of in map(_alone, content) if scalars_of]:
+            yield together
+        for item in content:
+            yield from _inner_lists(item, depth)
+    else:
+        yield [[("", content)]]
+
+
+def _inner_lists(item: Any, depth: int) -> Iterator[list[list[tuple[str, Any]]]]:
+    for value in item.values() if is_mapping(item) else ():
+        if _holds_objects(value):
+            yield from _lists(value, depth + 1)
+
+
+def _alone(item: Any) -> list[tuple[str, Any]]:
+    if is_mapping(item):
+        return list(scalars({name: value for name, value in item.items() if not _holds_objects(value)}))
+    return list(scalars(item))
+
+
+def _holds_objects(value: Any) -> bool:
+    return is_list(value) and any(is_mapping(item) for item in value)
+
+
+def _last(path: str) -> str:
+    return path.rsplit(".", 1)[-1]
+
+
+def _is_in(path: str, named: frozenset[str]) -> bool:
+    return bool(named) and (path in named or not named.isdisjoint(path.split(".")))

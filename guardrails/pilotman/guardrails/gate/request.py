@@ -1,0 +1,149 @@
+"""The user's own words: the root of all trust in a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pilotman.guardrails.gate.demands import demands
+from pilotman.guardrails.gate.literals import (
+    agrees,
+    canonical,
+    canonical_number,
+    dates,
+    literals,
+    quotes,
+    relative_days,
+    shifted,
+    weekday_of,
+)
+from pilotman.guardrails.gate.records import Record, forms, scalars, stands
+from pilotman.guardrails.wording.actions import ACTION_STEMS, THINGS
+from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.words import stem, stem_set, terms, words
+
+_ALL = word_set("all every each both everyone everybody everything any")
+_SUPERLATIVE = re.compile(
+    r"\b(?:(most|highest|largest|biggest|longest|best|newest|latest|last|recent|top|furthest|more|higher|larger"
+    r"|bigger|longer|better|newer|later|hottest|busiest|fullest|heaviest|strongest|fastest|oldest)"
+    r"|(least|fewest|lowest|smallest|cheapest|shortest|earliest|first|next|nearest|closest|worst|quickest"
+    r"|lightest|slowest|emptiest|cheaper|lower|smaller|shorter|earlier|nearer|closer|fewer))\b"
+)
+_NO_RANK = re.compile(
+    r"\bat (?:most|least)\b|\b(?:next|last|first) (?:\w+day|week|weekend|month|year|night|time|name|january"
+    r"|february|march|april|may|june|july|august|september|october|november|december)\b"
+)
+_CAP = re.compile(
+    r"\b(?:at most|under|below|less than|(?:no|not) more than|up to|max(?:imum)?(?: of)?|cheaper than)"
+    r"\s+\D{0,3}(\d[\d.,]*)"
+)
+_PAST = re.compile(r"\b(?:newest|latest|last|recent|earliest|first|next|newer|later|earlier|oldest)\b")
+_DEAR = re.compile(r"\b(?:cheap(?:est|er)|expensive)\b")
+_LONG = re.compile(r"\b(?:long|short)(?:est|er)\b")
+_PRICES = stem_set("price cost fare amount total rate fee value")
+_LENGTHS = stem_set("length duration minutes hours days size")
+_PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
+
+
+class Request:
+    """A request and the authenticated facts beside it: what a value may equal to be trusted.
+
+    Args:
+        text: what the user wrote.
+        facts: what the application knows for sure. ``today`` is an ISO date, for words such as "tomorrow".
+    """
+
+    def __init__(self, text: str, facts: Mapping[str, Any]) -> None:
+        self.text = text
+        self.canonical = f" {canonical(text)} "
+        self.terms = terms(text) - frozenset(stem(demand.verb) for demand in demands(text))
+        self.quotes = quotes(text)
+        self.today: str | None = str(facts["today"])[:10] if "today" in facts else None
+        self._literals = literals(text)
+        self._spelled = self.of("email", "url", "iban") | {
+            form for _, value in scalars(facts) for form in forms(value)
+        }
+        self.proper = self._proper()
+        self.telling = frozenset(t for t in self.terms if t not in THINGS and t not in ACTION_STEMS)
+        self.plural = not _ALL.isdisjoint(re.findall(r"[a-z]+", self.canonical))
+        self._rank = _SUPERLATIVE.search(_NO_RANK.sub(" ", self.canonical))
+
+    def _proper(self) -> frozenset[str]:
+        """Stems of names: capitalised inside a sentence, marked, numbered or quoted; in lower-case text, all
+        words that are no everyday verbs or nouns."""
+        found = [word for groups in _PROPER.findall(self.text) for word in groups if word]
+        named = terms(" ".join([*found, *self.quotes]))
+        if not re.search(r"\w [A-Z][a-z]", self.text):
+            named |= {t for t in self.terms if t not in THINGS and t not in ACTION_STEMS}
+        return named
+
+    def of(self, *kinds: str) -> frozenset[str]:
+        """The literals of some kinds, canonical."""
+        return frozenset(literal.value for literal in self._literals if literal.kind in kinds)
+
+    def holds(self, value: Any) -> bool:
+        """Whether the request or the facts spell this value out."""
+        found = forms(value)
+        if any(form in self._spelled or stands(form, self.canonical) for form in found):
+            return True
+        if isinstance(value, str) and len(value) == 10 and (days := dates(value)):
+            return any(self.means_day(day) for day in days)
+        return isinstance(value, int | float) and not self.of("number").isdisjoint(found)
+
+    def ranks(self, candidates: Sequence[Record]) -> list[Record]:
+        """The record that a superlative of the request picks ("the cheapest"), if there is just one.
+
+        The field that orders them is one that the request names ("highest load"), or, by the word itself, a
+        price, a moment or a length of time.
+        """
+        if self._rank is None:
+            return []
+        pick = max if self._rank[1] else min
+        candidates = [record for record in candidates if self._affords(record)]
+        for name in sorted({name for record in candidates for name in record.orderables}):
+            if not self._orders_by(name, candidates):
+                continue
+            having = [r for r in candidates if name in r.orderables]
+            best = pick(having, key=lambda r: r.orderables[name])
+            if sum(r.orderables[name] == best.orderables[name] for r in having) == 1:
+                return [best]
+        return []
+
+    def _affords(self, record: Record) -> bool:
+        """Whether the record's price keeps to "at most 150"."""
+        caps = [
+            number
+            for text in _CAP.findall(self.canonical)
+            if (number := canonical_number(text.rstrip(".,"))) is not None
+        ]
+        prices = [
+            v
+            for name, v in record.orderables.items()
+            if isinstance(v, float) and not _PRICES.isdisjoint(stem(w) for w in words(name))
+        ]
+        return all(price <= float(cap) for cap in caps for price in prices)
+
+    def _orders_by(self, name: str, candidates: Sequence[Record]) -> bool:
+        stems = frozenset(stem(word) for word in words(name))
+        values = [r.orderables[name] for r in candidates if name in r.orderables]
+        if len({type(value) for value in values}) != 1:
+            return False
+        if not stems.isdisjoint(self.terms):
+            return True
+        if _LONG.search(self.canonical):
+            return not stems.isdisjoint(_LENGTHS)
+        if _DEAR.search(self.canonical):
+            return not stems.isdisjoint(_PRICES)
+        return isinstance(values[0], str) and _PAST.search(self.canonical) is not None
+
+    def means_day(self, full: str) -> bool:
+        """Whether the request means this day (``2024-05-20``), in any of the ways in which days are named."""
+        if full in self._spelled or any(agrees(said, full) for said in self.of("date")):
+            return True
+        today = self.today
+        if weekday_of(full) in self.of("weekday"):
+            return today is None or today <= full <= shifted(today, 14)
+        return today is not None and any(
+            shifted(today, relative_days(w)) == full for w in self.of("relative")
+        )

@@ -1,0 +1,139 @@
+"""Whether a date, a time, an amount or a choice is what the request says, or follows from what it means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
+from pilotman.guardrails.gate.literals import canonical_number, counted, dates, minute_of, shifted, times
+from pilotman.guardrails.gate.roles import Part
+from pilotman.guardrails.wording.words import stem_set, terms
+
+Fit: TypeAlias = Literal["fits", "open", "contradicts"]
+
+_ORDER: tuple[Fit, ...] = ("fits", "open", "contradicts")
+
+_SHIFTS = re.compile(
+    r"\b(?:weeks?|months?|weekend|days?|later|earlier|before|after|end of|next|following|same)\b"
+)
+_LENGTH = re.compile(r"\b(\d+|an?|one|two|three|four|five|six|half an?)[ -](hour|minute|min|hr)s?\b")
+_NIGHTS = re.compile(r"\b(\d+|an?|one|two|three|four|five|six)(?: more)? (day|night|week)s?\b")
+_AMOUNTS = stem_set("amount price sum total value cost fee limit budget")
+_DAY = 1_440  # minutes
+
+
+def fits(part: Part, evidence: Evidence) -> Fit:
+    """How a value stands to the request: spelled out or derived from it, left open by it, or against it."""
+    value = part.value
+    if isinstance(value, bool) or evidence.standing(value) in HARMLESS:
+        return "fits"
+    text = str(value)
+    days, hours = dates(text), times(text)
+    if days or hours:
+        found: list[Fit] = [
+            *(_day(day, evidence) for day in days),
+            *(_hour(hour, evidence) for hour in hours),
+        ]
+        return max(found, key=_ORDER.index)
+    number = canonical_number(text)
+    if number is None:
+        if part.options:
+            others = [o for o in part.options if o != value and evidence.request.holds(o)]
+            return "contradicts" if others else "fits"
+        if _is_replaced(text, evidence):
+            return "contradicts"
+        said = terms(text)
+        if said and said <= evidence.request.terms:
+            return "fits"
+        return "fits" if evidence.standing(value) == "known" else "open"
+    return _number(float(number), part, evidence)
+
+
+def _is_replaced(text: str, evidence: Evidence) -> bool:
+    """Whether the request names another thing of the same make: ``4.8.2`` for ``4.9.1``."""
+    make = _make(text)
+    return "9" in make and any(_make(token) == make for token in evidence.request.canonical.split())
+
+
+def _make(token: str) -> str:
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d]+", "a", token.strip(".,;:!?()\"'"))).casefold()
+
+
+def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
+    """An amount is bound by the amounts that the request names, any other number by all of its numbers."""
+    request = evidence.request
+    money = _floats(request.of("money")) if is_money(part) else set[float]()
+    said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
+    if wanted in said | known or _is_derived(wanted, said, known):
+        return "fits"
+    return "contradicts" if money or (said and not is_money(part)) else "open"
+
+
+def is_money(part: Part) -> bool:
+    """Whether a parameter's name says that it is an amount of money."""
+    return not part.nouns.isdisjoint(_AMOUNTS)
+
+
+def _day(day: str, evidence: Evidence) -> Fit:
+    request = evidence.request
+    if day in evidence.days or (len(day) == 10 and request.means_day(day)):
+        return "fits"
+    lengths = [_days(count, unit) for count, unit in _NIGHTS.findall(request.canonical)]
+    if len(day) == 10 and any(shifted(day, sign * n) in evidence.days for n in lengths for sign in (1, -1)):
+        return "fits"
+    if lengths and evidence.days and len(day) == 10:
+        return "contradicts"
+    spoken = request.of("date", "weekday")
+    return "contradicts" if spoken and not _SHIFTS.search(request.canonical) else "open"
+
+
+def _hour(hour: str, evidence: Evidence) -> Fit:
+    request = evidence.request
+    said = request.of("time")
+    if hour in said | evidence.hours or str(int(hour[:2]) % 12 or 12) in request.of("number"):
+        return "fits"
+    lengths = [_minutes(count, unit) for count, unit in _LENGTH.findall(request.canonical)]
+    starts = [minute_of(start) for start in said | evidence.hours]
+    if any(
+        (start + sign * length - minute_of(hour)) % _DAY == 0
+        for start in starts
+        for length in lengths
+        for sign in (1, -1)
+    ):
+        return "fits"
+    return "contradicts" if said and not _SHIFTS.search(request.canonical) else "open"
+
+
+def _days(count: str, unit: str) -> int:
+    return int(counted(count) * (7 if unit == "week" else 1))
+
+
+def _minutes(count: str, unit: str) -> int:
+    number = 0.5 if count.startswith("half") else counted(count)
+    return int(number * (60 if unit.startswith("h") else 1))
+
+
+def _floats(found: Iterable[str]) -> set[float]:
+    return {float(number) for number in found}
+
+
+def _is_derived(value: float, said: set[float], known: set[float]) -> bool:
+    """A sum, difference, product or percentage with a number of the request in it."""
+    results = (
+        result
+        for a in said
+        for b in said | known
+        for result in (
+            b + a,
+            b - a,
+            a - b,
+            a * b,
+            b * a / 100,
+            b * (1 + a / 100),
+            b * (1 - a / 100),
+            b / a if a else 0.0,
+        )
+    )
+    return any(abs(value - result) < 0.005 for result in results)
