@@ -17,6 +17,7 @@ from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part, parts
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.shape import is_mapping
 
 
 class ToolInfo(Protocol):
@@ -105,6 +106,9 @@ class Gate:
     def _judge(self, call: Call, tool: ToolInfo) -> Decision:
         if call.effect == "read" and call.declared:
             return Decision.allow("a read")
+        strange = _undeclared(call, tool.args_schema)
+        if strange:
+            return Decision.deny(f"{call.tool} has no parameter {canonical(strange)[:60]}")
         found = self._parts(call, tool)
         if call.effect == "egress":
             return self._judge_egress(found)
@@ -147,6 +151,14 @@ class Gate:
         if self._lease.calls is not None and done >= self._lease.calls.get(call.tool, 0):
             return [("ask", "the plan has fewer of these calls")]
         return []
+
+
+def _undeclared(call: Call, schema: Mapping[str, Any]) -> str | None:
+    """The first argument that the tool's schema does not know, where it knows any and allows no others."""
+    known = schema.get("properties")
+    if not is_mapping(known) or not known or schema.get("additionalProperties"):
+        return None
+    return next((str(name) for name in call.args if name not in known), None)
 
 
 def _targets(found: list[Part]) -> frozenset[str]:

@@ -101,10 +101,14 @@ class Judgment:
         return not any(named & (s.words | s.sought) for s in self._evidence.sources(part.value))
 
     def _is_other_address(self, part: Part) -> bool:
-        """Whether this is an address, and the words that asked for the tool give another of its kind."""
-        mine = {kind_of(address) for address in addresses(str(part.value))}
-        told = {kind_of(address) for clause in self._clauses for address in addresses(clause)}
-        return not mine.isdisjoint(told) and self._is_stranger(part)
+        """Whether this is an address, and the words that asked for the tool give another, or name others."""
+        mine = addresses(str(part.value))
+        told = {address for clause in self._clauses for address in addresses(clause)}
+        kinds = {kind_of(address) for address in mine}
+        if "iban" in kinds and any(kind_of(address) == "iban" for address in told):
+            return mine.isdisjoint(told)
+        people = "email" in kinds and any(name for clause in self._clauses for name in names(clause))
+        return (people or not kinds.isdisjoint(map(kind_of, told))) and self._is_stranger(part)
 
     def _is_said_elsewhere(self, part: Part) -> bool:
         """Whether the words that asked for this name another of this make, and this one stands elsewhere."""

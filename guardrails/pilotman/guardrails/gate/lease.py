@@ -75,20 +75,33 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
 def _strengths(request: str, known: Sequence[Deed]) -> tuple[dict[str, Strength], dict[str, list[str]]]:
     found: dict[str, Strength] = {deed.name: "none" for deed in known}
     clauses: dict[str, list[str]] = {}
+    before: list[str] = []
     for demand in demands(request, frozenset[str]().union(*(deed.verbs for deed in known))):
-        scores = {deed.name: _score(demand, deed, known) for deed in known}
-        best = max((action + fit for action, fit in scores.values() if action), default=0.0)
-        for name, (action, fit) in scores.items():
-            near = action + fit >= best - _NEAR
-            if not action or (demand.loose and not (near and fit >= _TELLING)) or action + fit < best - _FAR:
-                continue
-            strength: Strength = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
-            if found[name] == strength or found[name] == "none":
+        meant = _meant(demand, known)
+        for name, strength in meant.items():
+            if strength == "strong" and found[name] == "weak":
+                clauses[name] = []
+            if strength == "strong" or found[name] != "strong":
                 clauses.setdefault(name, []).append(demand.clause)
-            elif strength == "strong":
-                clauses[name] = [demand.clause]
-            found[name] = "strong" if "strong" in (found[name], strength) else "weak"
+                found[name] = strength
+        for name in () if meant else before:  # no tool for this verb: it goes on about the last one
+            clauses[name].append(demand.clause)
+        before = [name for name in meant or before if found[name] == "strong"]
     return found, clauses
+
+
+def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
+    """The tools that a demand may mean, and how plainly."""
+    scores = {deed.name: _score(demand, deed, known) for deed in known}
+    best = max((action + fit for action, fit in scores.values() if action), default=0.0)
+    found: dict[str, Strength] = {}
+    for name, (action, fit) in scores.items():
+        near = action + fit >= best - _NEAR
+        if demand.loose and not (near and fit >= _TELLING):
+            continue
+        if action and action + fit >= best - _FAR:
+            found[name] = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
+    return found
 
 
 def _score(demand: Demand, deed: Deed, known: Sequence[Deed]) -> tuple[float, float]:

@@ -75,12 +75,13 @@ _URL = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'`)\]]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|ai|info|co|app)\b[^\s<>\"'`)\]]*",
     re.IGNORECASE,
 )
-_IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z]{0,3}\d[A-Za-z\d]*){3,10}\b")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}\b", re.IGNORECASE)
 _QUOTED = re.compile(
     "[\"\u201c]([^\"\u201c\u201d\n]{1,500})[\"\u201d]|(?<!\\w)['\u2018`]([^'\u2018\u2019`\n]{1,500})['\u2019`](?!\\w)"
 )
 _RELATIVE = MappingProxyType({"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1})
 _HOURS = 24
+_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ def _addresses(text: str) -> Iterator[Literal]:
     for match in _URL.findall(_EMAIL.sub(" ", text)):
         yield Literal("url", canonical_url(match))
     for match in _IBAN.findall(text):
-        yield Literal("iban", canonical_account(match))
+        if sum(c.isdigit() for c in match) >= _DIGITS:  # else it is a word that goes on
+            yield Literal("iban", canonical_account(match))
 
 
 def canonical_account(text: str) -> str:

@@ -27,34 +27,31 @@ _DAY = 1_440  # minutes
 def fits(part: Part, evidence: Evidence) -> Fit:
     """How a value stands to the request: spelled out or derived from it, left open by it, or against it."""
     value = part.value
-    if isinstance(value, bool) or evidence.standing(value) in HARMLESS:
+    if isinstance(value, bool) or evidence.request.holds(value):
         return "fits"
     text = str(value)
+    if any(evidence.request.holds(option) for option in part.options) or _is_replaced(text, evidence):
+        return "contradicts"
+    if evidence.standing(value) in HARMLESS:
+        return "fits"
     days, hours = dates(text), times(text)
     if days or hours:
-        found: list[Fit] = [
-            *(_day(day, evidence) for day in days),
-            *(_hour(hour, evidence) for hour in hours),
-        ]
+        found = [_day(day, evidence) for day in days] + [_hour(hour, evidence) for hour in hours]
         return max(found, key=_ORDER.index)
     number = canonical_number(text)
-    if number is None:
-        if part.options:
-            others = [o for o in part.options if o != value and evidence.request.holds(o)]
-            return "contradicts" if others else "fits"
-        if _is_replaced(text, evidence):
-            return "contradicts"
-        said = terms(text)
-        if said and said <= evidence.request.terms:
-            return "fits"
-        return "fits" if evidence.standing(value) == "known" else "open"
-    return _number(float(number), part, evidence)
+    if number is not None:
+        return _number(float(number), part, evidence)
+    said = terms(text)
+    follows = bool(said) and said <= evidence.request.terms
+    return "fits" if follows or evidence.standing(value) == "known" else "open"
 
 
 def _is_replaced(text: str, evidence: Evidence) -> bool:
     """Whether the request names another thing of the same make: ``4.8.2`` for ``4.9.1``."""
     make = _make(text)
-    return "9" in make and any(_make(token) == make for token in evidence.request.canonical.split())
+    if not re.search(r"9\D+9|a\W*9|9a", make) or dates(text) or times(text):
+        return False
+    return any(_make(token) == make for token in evidence.request.canonical.split())
 
 
 def _make(token: str) -> str:
