@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ _GENERIC = word_set(
 )
 _FILLERS = word_set("the a an given new from with of for in on at by to")
 _PLAIN = stem_set("name number text value type kind date time start end id title user")
-_DEEPEST = 4
+_MOST = 500  # parameters of one tool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,17 +82,19 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     )
 
 
-def _parameters(schema: Mapping[str, Any], depth: int = 0) -> tuple[set[str], set[str]]:
+def _parameters(schema: Any) -> tuple[set[str], set[str]]:
     """The stems of all parameters' names, and of what may be chosen for them."""
     names, options = set[str](), set[str]()
-    properties = schema.get("properties")
-    for name, one in properties.items() if is_mapping(properties) else ():
-        names.update(stem(word) for word in words(str(name)))
-        inner = [part for part in (one, one.get("items") if is_mapping(one) else None) if is_mapping(part)]
-        for part in inner if depth < _DEEPEST else ():
-            choices: Sequence[Any] = part["enum"] if is_list(part.get("enum")) else ()
-            options.update(t for choice in choices if isinstance(choice, str) for t in terms(choice))
-            deeper = _parameters(part, depth + 1)
-            names |= deeper[0]
-            options |= deeper[1]
+    waiting, seen = deque[Any]([schema]), 0
+    while waiting and seen < _MOST:
+        one = waiting.popleft()
+        seen += 1
+        if not is_mapping(one):
+            continue
+        choices: Sequence[Any] = one["enum"] if is_list(one.get("enum")) else ()
+        options.update(t for choice in choices if isinstance(choice, str) for t in terms(choice))
+        properties: Mapping[str, Any] = one["properties"] if is_mapping(one.get("properties")) else {}
+        names.update(stem(word) for name in properties for word in words(str(name)))
+        waiting.extend(properties.values())
+        waiting.append(one.get("items"))
     return names, options

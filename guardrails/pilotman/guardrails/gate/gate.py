@@ -12,9 +12,9 @@ from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
 from pilotman.guardrails.gate.lease import Lease, lease
-from pilotman.guardrails.gate.literals import canonical
+from pilotman.guardrails.gate.literals import canonical, short_runs
 from pilotman.guardrails.gate.request import Request
-from pilotman.guardrails.gate.roles import Part, parts
+from pilotman.guardrails.gate.roles import MOST_PARTS, Part, parts
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.shape import is_mapping
@@ -62,8 +62,9 @@ class Gate:
         self._principal = principal
         self._tools = {tool.name: tool for tool in tools}
         self._deeds = {
-            name: deed(name, tool.description, tool.args_schema) for name, tool in self._tools.items()
+            name: deed(name, tool.description or "", tool.args_schema) for name, tool in self._tools.items()
         }
+        request = short_runs(request)
         self._request = Request(request, facts)
         writes = [self._deeds[name] for name, tool in self._tools.items() if tool.effect != "read"]
         self._lease: Lease = lease(request, writes, plan)
@@ -85,7 +86,12 @@ class Gate:
             principal=self._principal,
             tools_used=tuple(self._used),
         )
-        own = self._judge(call, tool)
+        digest = _digest(call)
+        if digest is None:
+            return Decision.deny("the arguments are no JSON")
+        if not is_mapping(tool.args_schema):
+            return Decision.deny(f"the schema of {call.tool} is no JSON schema")
+        own = self._judge(call, tool, digest)
         if not self._policies:
             return own
         return _stricter(decide((*self._policies, _allowing), call), own)
@@ -96,23 +102,26 @@ class Gate:
         third_party = True if tool is None else tool.third_party
         self._evidence.observe(call.args, result, third_party=third_party)
         self._used.append(call.tool)
-        if tool is not None and tool.effect != "read":
-            self._done[call.digest] += 1
+        digest = _digest(call)
+        if tool is not None and digest is not None and tool.effect != "read":
+            self._done[digest] += 1
             self._targets[call.tool, _targets(self._parts(call, tool))] += 1
 
     def _parts(self, call: Call, tool: ToolInfo) -> list[Part]:
         return parts(call.args, tool.args_schema, verb=self._deeds[tool.name].verb)
 
-    def _judge(self, call: Call, tool: ToolInfo) -> Decision:
+    def _judge(self, call: Call, tool: ToolInfo, digest: str) -> Decision:
         if call.effect == "read" and call.declared:
             return Decision.allow("a read")
         strange = _undeclared(call, tool.args_schema)
         if strange:
             return Decision.deny(f"{call.tool} has no parameter {canonical(strange)[:60]}")
         found = self._parts(call, tool)
+        if len(found) > MOST_PARTS:
+            return Decision.deny(f"more than {MOST_PARTS} values in one call")
         if call.effect == "egress":
             return self._judge_egress(found)
-        if self._done[call.digest]:
+        if self._done[digest]:
             return Decision.deny("exactly this was done already")
         strength = self._lease.of(call.tool)
         if strength == "none" or (strength == "weak" and self._lease.delegates):
@@ -151,6 +160,14 @@ class Gate:
         if self._lease.calls is not None and done >= self._lease.calls.get(call.tool, 0):
             return [("ask", "the plan has fewer of these calls")]
         return []
+
+
+def _digest(call: Call) -> str | None:
+    """The digest of a call; None if its arguments are no JSON."""
+    try:
+        return call.digest
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _undeclared(call: Call, schema: Mapping[str, Any]) -> str | None:

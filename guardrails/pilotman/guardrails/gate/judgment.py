@@ -31,7 +31,7 @@ _MAKES = tuple(
 )
 _SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
 _ORIGINS = frozenset({"from", "sourc", "own", "my", "sender", "payer", "debit", "origin"})
-_SHOWN = 60
+_SHOWN, _LONGEST = 60, 300
 
 
 class Judgment:
@@ -112,8 +112,11 @@ class Judgment:
 
     def _is_said_elsewhere(self, part: Part) -> bool:
         """Whether the words that asked for this name another of this make, and this one stands elsewhere."""
-        make = next((pattern for pattern in _MAKES if pattern.fullmatch(str(part.value).strip())), None)
+        text = str(part.value).strip()
+        make = next((pattern for pattern in _MAKES if len(text) < _LONGEST and pattern.fullmatch(text)), None)
         spelled = forms(part.value)
+        if any(address in spelled for clause in self._clauses for address in addresses(clause)):
+            return False
         if make is None or any(stands(form, f" {clause} ") for form in spelled for clause in self._clauses):
             return False
         return any(make.search(clause) for clause in self._clauses)

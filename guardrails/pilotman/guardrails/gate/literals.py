@@ -81,6 +81,7 @@ _QUOTED = re.compile(
 )
 _RELATIVE = MappingProxyType({"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1})
 _HOURS = 24
+_RUN = re.compile(r"(\S{300})(?=\S)")
 _DIGITS = 8
 
 
@@ -98,6 +99,11 @@ def canonical(text: str) -> str:
     if not folded.isascii():
         folded = "".join(c for c in folded if unicodedata.category(c) not in {"Cf", "Cc"} or c in "\n\t ")
     return " ".join(folded.split())
+
+
+def short_runs(text: str) -> str:
+    """The text with a blank in each run of 300 characters without one: patterns stay fast on it."""
+    return _RUN.sub(r"\1 ", text)
 
 
 def canonical_url(text: str) -> str:
@@ -122,7 +128,7 @@ def canonical_number(text: str) -> str | None:
 
 def literals(text: str) -> frozenset[Literal]:
     """All values that a text spells out."""
-    return frozenset(_literals(unicodedata.normalize("NFKC", text)))
+    return frozenset(_literals(unicodedata.normalize("NFKC", short_runs(text))))
 
 
 def dates(text: str) -> frozenset[str]:
@@ -165,7 +171,7 @@ def quotes(text: str) -> tuple[str, ...]:
 
 def addresses(text: str) -> frozenset[str]:
     """Canonical addresses in a text: e-mail, URL, IBAN. Whoever writes them decides where something goes."""
-    return frozenset(literal.value for literal in _addresses(text))
+    return frozenset(literal.value for literal in _addresses(short_runs(text)))
 
 
 def kind_of(address: str) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from pilotman.guardrails.shape import is_list, is_mapping
@@ -57,6 +58,10 @@ _DEEPEST, _LONGEST = 8, 500
 _IDENTIFIER = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.#@-]{4,64}")
 
 
+MOST_PARTS = 200
+"""Values in the arguments of one call: whoever needs more calls more often."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
     """One scalar of a call's arguments: where it stands, what for, and its value."""
@@ -69,12 +74,14 @@ class Part:
 
 
 def parts(args: Mapping[str, Any], schema: Mapping[str, Any], *, verb: str) -> list[Part]:
-    """The scalars of a call with their roles. None and empty values say nothing and are left out.
+    """The scalars of a call with their roles: the first ``MOST_PARTS``, and one more.
+
+    None and empty values say nothing and are left out.
 
     A parameter's role is its schema's ``x-role`` where that is given, else inferred from its format, type,
     name and description. ``verb`` is what the tool does: what names a new thing is no target.
     """
-    return list(_parts("", args, schema, schema, verb, 0))
+    return list(islice(_parts("", args, schema, schema, verb, 0), MOST_PARTS + 1))
 
 
 def _parts(

@@ -27,7 +27,7 @@ _DAY = 1_440  # minutes
 def fits(part: Part, evidence: Evidence) -> Fit:
     """How a value stands to the request: spelled out or derived from it, left open by it, or against it."""
     value = part.value
-    if isinstance(value, bool) or evidence.request.holds(value):
+    if (isinstance(value, bool) and not is_money(part)) or evidence.request.holds(value):
         return "fits"
     text = str(value)
     if any(evidence.request.holds(option) for option in part.options) or _is_replaced(text, evidence):
@@ -36,7 +36,7 @@ def fits(part: Part, evidence: Evidence) -> Fit:
         return "fits"
     days, hours = dates(text), times(text)
     if days or hours:
-        found = [_day(day, evidence) for day in days] + [_hour(hour, evidence) for hour in hours]
+        found: list[Fit] = [*(_day(d, evidence) for d in days), *(_hour(h, evidence) for h in hours)]
         return max(found, key=_ORDER.index)
     number = canonical_number(text)
     if number is not None:
@@ -65,7 +65,7 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
     said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
     if wanted in said | known or _is_derived(wanted, said, known):
         return "fits"
-    return "contradicts" if money or (said and not is_money(part)) else "open"
+    return "contradicts" if said else "open"
 
 
 def is_money(part: Part) -> bool:
