@@ -191,6 +191,3 @@ def _is_denied(spoken: list[str], at: int) -> bool:
         if spoken[back] in {",", ":", "but", "then", "and"}:
             return False
     return False
-
-
-__all__ = ["Demand", "demands", "stem"]

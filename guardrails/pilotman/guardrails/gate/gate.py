@@ -69,6 +69,7 @@ class Gate:
         writes = [self._deeds[name] for name, tool in self._tools.items() if tool.effect != "read"]
         self._lease: Lease = lease(request, writes, plan)
         self._evidence = Evidence(self._request)
+        self._judgments = {name: Judgment(name, self._lease, self._evidence) for name in self._tools}
         self._done: Counter[str] = Counter()
         self._targets: Counter[tuple[str, frozenset[str]]] = Counter()
         self._used: list[str] = []
@@ -126,8 +127,7 @@ class Gate:
         strength = self._lease.of(call.tool)
         if strength == "none" or (strength == "weak" and self._lease.delegates):
             return self._unleased(found, tool)
-        judgment = Judgment(tool.name, self._lease, self._evidence)
-        return summed([*judgment.findings(found), *self._about_counts(call, found)])
+        return summed([*self._judgments[tool.name].findings(found), *self._about_counts(call, found)])
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. A person is asked if the request names every target, or hands over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from pilotman.guardrails.gate.demands import names, sentences
@@ -35,7 +36,7 @@ _SHOWN, _LONGEST = 60, 300
 
 
 class Judgment:
-    """Judges the parts of the calls of one tool, as plainly as it was leased."""
+    """Judges the parts of all calls of one tool in one run, as plainly as it was leased."""
 
     def __init__(self, tool: str, lease: Lease, evidence: Evidence) -> None:
         self._tool = tool
@@ -90,12 +91,12 @@ class Judgment:
             return "ask", f"{name} is one of several that the request may mean"
         if standing == "foreign":
             return "ask", f"{name} comes from what others wrote"
-        called = not self._names().isdisjoint(terms(str(part.value)))
+        called = not self._names.isdisjoint(terms(str(part.value)))
         return ("ask" if called or not tainted else "no"), f"nobody named {name}"
 
     def _is_stranger(self, part: Part) -> bool:
         """Whether the words that asked for this name others, with whom this has nothing to do."""
-        named = self._names()
+        named = self._names
         if not named or not named.isdisjoint(terms(str(part.value))):
             return False
         return not any(named & (s.words | s.sought) for s in self._evidence.sources(part.value))
@@ -103,19 +104,18 @@ class Judgment:
     def _is_other_address(self, part: Part) -> bool:
         """Whether this is an address, and the words that asked for the tool give another, or name others."""
         mine = addresses(str(part.value))
-        told = {address for clause in self._clauses for address in addresses(clause)}
         kinds = {kind_of(address) for address in mine}
-        if "iban" in kinds and any(kind_of(address) == "iban" for address in told):
-            return mine.isdisjoint(told)
-        people = "email" in kinds and any(name for clause in self._clauses for name in names(clause))
-        return (people or not kinds.isdisjoint(map(kind_of, told))) and self._is_stranger(part)
+        if "iban" in kinds and any(kind_of(address) == "iban" for address in self._told):
+            return mine.isdisjoint(self._told)
+        people = "email" in kinds and bool(self._called)
+        return (people or not kinds.isdisjoint(map(kind_of, self._told))) and self._is_stranger(part)
 
     def _is_said_elsewhere(self, part: Part) -> bool:
         """Whether the words that asked for this name another of this make, and this one stands elsewhere."""
         text = str(part.value).strip()
         make = next((pattern for pattern in _MAKES if len(text) < _LONGEST and pattern.fullmatch(text)), None)
         spelled = forms(part.value)
-        if any(address in spelled for clause in self._clauses for address in addresses(clause)):
+        if not self._told.isdisjoint(spelled):
             return False
         if make is None or any(stands(form, f" {clause} ") for form in spelled for clause in self._clauses):
             return False
@@ -130,9 +130,20 @@ class Judgment:
         records = self._evidence.records_with(part.value)
         return any(s.named and id(s) not in used for r in records for s in r.group if s is not r)
 
+    @cached_property
+    def _told(self) -> frozenset[str]:
+        """The addresses in the words that asked for the tool."""
+        return frozenset(address for clause in self._clauses for address in addresses(clause))
+
+    @cached_property
+    def _called(self) -> list[str]:
+        """The names in the words that asked for the tool."""
+        return [name for clause in self._clauses for name in names(clause)]
+
+    @cached_property
     def _names(self) -> frozenset[str]:
         """Stems of the names in the words that asked for the tool; there are none, in all of the request."""
-        found = [name for clause in self._clauses for name in names(clause)]
+        found = self._called
         return terms(
             " ".join(found or [name for said in sentences(self._request.text) for name in names(said)])
         )

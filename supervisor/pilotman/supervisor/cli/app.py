@@ -20,7 +20,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event
 from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
-from pilotman.supervisor.cli.guardrails_app import gate_app, policy_app
+from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_app
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.progress import Progress
 from pilotman.supervisor.cli.traces import exported
@@ -49,7 +49,6 @@ HomeOption = Annotated[
         "--home", readable=False, help="Folder of the journal. Default: the platform's data folder."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose data.")]
 UserOption = Annotated[str | None, typer.Option("--user", help="Who asks. Default: your login name.")]
 ModelOption = Annotated[
