@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The machine may be busy: a slow example is no failure.
-settings.register_profile("pilotman", deadline=None)
+settings.register_profile("pilotman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pilotman")
 
 

@@ -21,12 +21,14 @@ TOP = {*PAGES, *FLOORS, "tests", "notebooks"}
 
 FRONT_DOORS = {
     "pilotman.guardrails": (
-        "Approval Breaker Budget Call CedarPolicy Decision Gate Label PilotmanError Policy Principal Retry"
+        "Approval Breaker Budget Call Cap CedarPolicy Combination Decision Gate Label Outbound PilotmanError"
+        " Policy Principal Retry"
     ),
-    "pilotman.memory": "Event Memory",
+    "pilotman.memory": "Anchors Event Memory",
     "pilotman.retrieval": "Corpus FolderSource Snapshot Source",
     "pilotman.agents": (
-        "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult tool"
+        "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult mcp_tools"
+        " tool"
     ),
     "pilotman.agents.testing": "FaultyChatModel ScriptedChatModel call faulty",
     "pilotman.supervisor": "Action Event Intake Plan Run RunState Supervisor Task",
@@ -181,7 +183,7 @@ def test_rooms_keep_no_state_in_modules() -> None:
 def test_the_base_install_does_not_import_what_extras_bring() -> None:
     """Importing every front door needs no torch, no server's client and no provider's SDK."""
     doors = ", ".join(FRONT_DOORS)
-    heavy = ("torch", "sentence_transformers", "psycopg", "langchain_openai", "pytest")
+    heavy = ("torch", "sentence_transformers", "psycopg", "langchain_openai", "mcp", "pytest")
     program = f"import sys, {doors}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

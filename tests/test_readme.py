@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_PATIENCE
 from typer.testing import CliRunner
 
 from pilotman.supervisor.cli.app import app
@@ -24,7 +25,9 @@ def blocks(language: str) -> list[str]:
 def test_the_python_blocks_run_one_after_another(tmp_path: Path) -> None:
     program = "\n".join(blocks("python"))
     asked = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        asked, cwd=tmp_path, capture_output=True, text=True, timeout=PROCESS_PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "97% of /var used" in done.stdout
     assert "status='applied'" in done.stdout

@@ -15,6 +15,7 @@ from pilotman.agents.blocking import Threads
 from pilotman.agents.calls import ProposedCall
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.desk import Desk
+from pilotman.agents.flow import Flow
 from pilotman.agents.graph import Desks, build
 from pilotman.agents.models import Models, ModelTable
 from pilotman.agents.prices import PriceTable
@@ -58,9 +59,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
+        self.stopped: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """From now on only the test moves it."""
+        self.stopped = datetime.now(UTC)
 
     def forward(self, **duration: float) -> None:
         self.ahead += timedelta(**duration)
@@ -88,6 +94,8 @@ class Office:
         owner: str = OWNER,
         timeout: float = 60.0,
         new: bool = True,
+        request: str = "help",
+        tools: Sequence[Tool[..., Any]] = (),
         **fields: Any,
     ) -> RunScope:
         """A run that is driven by ``owner``. Not ``new``: taken up again with all that its journal holds."""
@@ -115,6 +123,7 @@ class Office:
             "deadline_at": self.clock() + timedelta(seconds=timeout),
             "grace": 0.0,
             "policy_version": "p1",
+            "flow": Flow(principal=ALICE, request=request, facts={}, tools={t.name: t for t in tools}),
         }
         return RunScope(**values | fields)
 

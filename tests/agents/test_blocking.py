@@ -9,15 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from tests.patience import PATIENCE, PROCESS_PATIENCE, in_time, until
 
-from pilotman.agents.blocking import GRACE, Threads, ThreadsExhausted, bounded
+from pilotman.agents.blocking import Threads, ThreadsExhausted, bounded
 
 pytestmark = pytest.mark.anyio
-
-SLACK = 0.25
 
 
 @pytest.fixture
@@ -29,8 +27,9 @@ def release() -> Iterator[threading.Event]:
 
 
 async def stubborn(stop: threading.Event) -> None:
-    """Swallows every cancellation until the test is over."""
-    while not stop.is_set():
+    """Swallows every cancellation until the test is over, or for a minute."""
+    end = time.monotonic() + 60
+    while not stop.is_set() and time.monotonic() < end:
         try:
             await asyncio.sleep(0.02)
         except asyncio.CancelledError:
@@ -46,22 +45,20 @@ async def answer() -> int:
 
 
 async def test_a_result_and_an_error_pass_through() -> None:
-    assert await bounded(answer(), 5.0) == 42
+    assert await bounded(answer(), PATIENCE) == 42
 
     async def fail() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await bounded(fail(), 5.0)
+        await bounded(fail(), PATIENCE)
 
 
 async def test_a_coroutine_that_swallows_cancellation_is_left_within_the_grace(
     release: threading.Event,
 ) -> None:
-    started = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with in_time(), pytest.raises(TimeoutError):
         await bounded(stubborn(release), 0.05)
-    assert time.monotonic() - started < 0.05 + GRACE + SLACK
 
 
 async def test_nothing_starts_when_no_time_is_left() -> None:
@@ -115,11 +112,9 @@ async def test_cancelling_the_caller_cancels_the_inner_and_does_not_wait_for_it(
     for inner in (polite(), stubborn(release)):
         task = asyncio.create_task(bounded(inner, 60.0))
         await asyncio.sleep(0.01)
-        started = time.monotonic()
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with in_time(), pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - started < GRACE + SLACK
     assert cancelled == [True]
 
 
@@ -128,7 +123,7 @@ async def test_a_coroutine_that_cancels_itself_does_not_look_like_our_cancellati
         raise asyncio.CancelledError
 
     with pytest.raises(RuntimeError):
-        await bounded(quit_itself(), 1.0)
+        await bounded(quit_itself(), PATIENCE)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
@@ -137,12 +132,12 @@ async def test_an_exit_inside_does_not_end_the_host(error: BaseException) -> Non
         raise error
 
     with pytest.raises(RuntimeError):
-        await bounded(leave(), 1.0)
+        await bounded(leave(), PATIENCE)
 
 
 async def test_a_task_may_be_bounded_too() -> None:
     task = asyncio.create_task(answer())
-    assert await bounded(task, 1.0) == 42
+    assert await bounded(task, PATIENCE) == 42
 
 
 async def test_an_abandoned_task_is_not_a_task_of_the_loop_any_more(release: threading.Event) -> None:
@@ -168,8 +163,8 @@ async def test_the_given_context_is_used_and_not_changed() -> None:
         variable.set("changed")
         return value
 
-    assert await bounded(read(), 1.0, context=context) == "inside"
-    assert await bounded(read(), 1.0, context=context) == "inside"
+    assert await bounded(read(), PATIENCE, context=context) == "inside"
+    assert await bounded(read(), PATIENCE, context=context) == "inside"
     assert variable.get() == "outside"
 
 
@@ -188,9 +183,8 @@ async def test_a_function_runs_in_a_daemon_thread_with_the_callers_context() -> 
 
 async def test_threads_are_reused() -> None:
     threads = Threads()
-    for _ in range(20):
-        await threads.run(int)
-    assert threads.live < 10  # some may still be on their way back when the next call comes
+    used = {await threads.run(threading.current_thread) for _ in range(20)}
+    assert len(used) < 20  # some may still be on their way back when the next call comes
 
 
 async def test_idle_threads_beyond_the_limit_end() -> None:
@@ -224,26 +218,20 @@ async def test_a_system_without_threads_left_is_as_a_full_pool(monkeypatch: pyte
 
 
 async def settled(threads: Threads, live: int) -> None:
-    for _ in range(100):
-        if threads.live == live:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{threads.live} threads live, not {live}")
+    await until(lambda: threads.live == live)
 
 
 async def test_a_stuck_function_is_left_and_counts_until_it_returns(release: threading.Event) -> None:
-    threads = Threads(limit=2)
-    started = time.monotonic()
+    threads = Threads(limit=2, idle=0)
     for _ in range(2):
-        with pytest.raises(TimeoutError):
-            await bounded(threads.run(release.wait), 0.02)
-    assert time.monotonic() - started < 0.04 + SLACK
+        with in_time(), pytest.raises(TimeoutError):
+            await bounded(threads.run(release.wait, 60), 0.02)
     ran: list[int] = []
     with pytest.raises(ThreadsExhausted, match="too many calls are stuck"):
         await threads.run(ran.append, 1)
     assert ran == []
     release.set()
-    await asyncio.sleep(0.05)
+    await settled(threads, 0)
     assert await threads.run(int) == 0
 
 
@@ -287,14 +275,14 @@ async def test_libraries_inside_a_bounded_call_use_our_threads_and_the_host_its_
     async def library() -> str:
         return await asyncio.to_thread(lambda: threading.current_thread().name)
 
-    assert await bounded(library(), 1.0) == "ours"
+    assert await bounded(library(), PATIENCE) == "ours"
     assert await library() != "ours"
 
     def fail() -> None:
         raise KeyError("from a library")
 
     with pytest.raises(KeyError):
-        await bounded(asyncio.to_thread(fail), 1.0)
+        await bounded(asyncio.to_thread(fail), PATIENCE)
 
 
 async def test_the_hosts_own_executor_is_kept() -> None:
@@ -364,16 +352,18 @@ print("left")
     ("works", "count"), [(COROUTINES, 4), (FUNCTIONS, 3)], ids=["coroutines", "functions"]
 )
 def test_the_process_exits_although_nothing_ever_ends(works: str, count: int) -> None:
-    done, seconds = run_script(MAIN.format(works=works))
+    done = run_script(MAIN.format(works=works))
     assert done.stdout.splitlines() == ["timed out"] * count + ["left"]
     assert done.stderr == ""
     assert done.returncode == 0
-    assert seconds < 15
 
 
-def run_script(script: str) -> tuple[subprocess.CompletedProcess[Any], float]:
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=30, check=False
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    """What a process said that has to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_PATIENCE,
+        check=False,
     )
-    return done, time.monotonic() - started

@@ -20,6 +20,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tracers import context as tracing
 from pydantic import BaseModel
+from tests.patience import PATIENCE, in_time
 
 from pilotman.agents.blocking import Threads
 from pilotman.agents.chat import ChatReply, chat, structured
@@ -71,7 +72,7 @@ class Heard(AsyncCallbackHandler):
 
 
 async def ask(model: BaseChatModel, tools: Sequence[Any] = (), **options: Any) -> ChatReply:
-    given: dict[str, Any] = {"timeout": 5.0, "threads": Threads(), **options}
+    given: dict[str, Any] = {"timeout": PATIENCE, "threads": Threads(), **options}
     return await chat(model, ASK, tools=tools, **given)
 
 
@@ -118,17 +119,13 @@ async def test_a_synchronous_model_runs_in_our_threads() -> None:
 
 
 async def test_a_synchronous_model_that_never_returns_does_not_hold_us() -> None:
-    started = time.monotonic()
-    with pytest.raises(TimeoutError):
-        await ask(Plain(pause=30), timeout=0.1)
-    assert time.monotonic() - started < 1
+    with in_time(), pytest.raises(TimeoutError):
+        await ask(Plain(pause=60), timeout=0.1)
 
 
 async def test_a_hanging_model_is_abandoned_in_time() -> None:
-    started = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with in_time(), pytest.raises(TimeoutError):
         await ask(FaultyChatModel(ChatRules(), faults=["hang"]), timeout=0.1)
-    assert time.monotonic() - started < 1
 
 
 async def test_a_provider_error_arrives_as_it_is() -> None:

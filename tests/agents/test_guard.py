@@ -101,7 +101,7 @@ async def test_an_undeclared_tool_is_a_write_and_denied_by_default() -> None:
         desk = await seat(place, policies=[default_policy])
         (call,) = await desk.guard.guard([desk.guard.propose_one(want("undeclared", x="1"), path="p")])
         assert call.stage == "done"
-        assert not desk.guard.is_free(proposed("undeclared", x="1"))
+        assert not await desk.guard.is_free(proposed("undeclared", x="1"))
         (decided,) = await place.events("run_1", "decision")
         assert (decided.data["verdict"], decided.data["effect"]) == ("deny", "write")
 
@@ -140,7 +140,7 @@ async def test_a_read_only_run_writes_nothing_whatever_policies_say() -> None:
         desk = await seat(place, run={"read_only": True})
         (call,) = await desk.guard.guard([proposed("open_ticket", title="x")])
         assert call.stage == "done"
-        assert desk.guard.is_free(proposed("look", host="x", depth=1))
+        assert await desk.guard.is_free(proposed("look", host="x", depth=1))
 
 
 async def test_facts_reach_policies_and_without_them_nothing_is_decided() -> None:
@@ -164,7 +164,7 @@ async def test_facts_reach_policies_and_without_them_nothing_is_decided() -> Non
     async with office() as place:
         run = await place.run()
         desk = place.desk(run, measure, policies=[policy])
-        assert not desk.guard.is_free(proposed("measure", host="web-1")), "its facts come first"
+        assert not await desk.guard.is_free(proposed("measure", host="web-1")), "its facts come first"
         (call,) = await desk.guard.guard([proposed("measure", host="web-1")])
         assert call.stage == "allowed"
         assert seen[0].facts == {"free": 3, "host": "web-1"}

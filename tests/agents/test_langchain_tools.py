@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypedDict
 
@@ -23,6 +22,7 @@ from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[
 from langgraph.prebuilt import InjectedState, ToolRuntime
 from langgraph.types import interrupt
 from pydantic import Field
+from tests.patience import PATIENCE, PROCESS_PATIENCE
 
 from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
@@ -44,7 +44,7 @@ CTX = ToolContext(
 )
 
 
-async def call(known: Tool[..., Any], *, timeout: float = 5.0, **args: Any) -> ToolResult:
+async def call(known: Tool[..., Any], *, timeout: float = PATIENCE, **args: Any) -> ToolResult:
     return await known.call(known.validate(args), CTX, timeout=timeout, threads=Threads())
 
 
@@ -367,13 +367,15 @@ print("left")
 
 
 def test_the_process_exits_although_a_brought_graph_never_ends() -> None:
-    started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_PATIENCE,
+        check=False,
     )
     assert done.stdout.split() == ["timeout", "timeout", "timeout", "left"]
     assert (
         "Traceback" not in done.stderr
     )  # asyncio complains about the graph's generators that it cannot close
     assert done.returncode == 0
-    assert time.monotonic() - started < 20

@@ -24,7 +24,7 @@ from tests.agents.office import (
 
 from pilotman.agents.calls import ProposedCall
 from pilotman.agents.failure import ToolFailure
-from pilotman.agents.ledger import PERMIT_SECONDS
+from pilotman.agents.permits import PERMIT_SECONDS
 from pilotman.agents.tool import tool
 from pilotman.guardrails.errors import Conflict, PermitRefused
 from pilotman.guardrails.permit import Permit, permit_id
@@ -54,7 +54,7 @@ async def test_a_permit_is_for_exactly_one_call(other: ProposedCall) -> None:
     async with office() as place:
         service = Service()
         desk = await seat(place, service)
-        assert isinstance(await desk.ledger.permit(credit(), None), Permit)
+        assert isinstance(await desk.permits.issue(credit(), None), Permit)
         with pytest.raises(PermitRefused):
             await desk.ledger.write(other)
         assert service.calls == 0
@@ -64,7 +64,7 @@ async def test_a_permit_does_not_outlive_its_run_its_policy_or_its_time() -> Non
     async with office() as place:
         service = Service()
         desk = await seat(place, service)
-        await desk.ledger.permit(credit(), None)
+        await desk.permits.issue(credit(), None)
         other = await seat(place, service, "run_2")
         with pytest.raises(PermitRefused):
             await other.ledger.write(credit())
@@ -82,7 +82,7 @@ async def test_a_forged_permit_in_the_journal_serves_no_other_tool_or_effect() -
     async with office() as place:
         service = Service()
         desk = await seat(place, service)
-        permit = await desk.ledger.permit(credit(), None)
+        permit = await desk.permits.issue(credit(), None)
         assert isinstance(permit, Permit)
         forged = credit("mallory")
         name = permit_id("run_1", STEP, forged.digest)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.agents.bank import Service, credit, effects, seat
@@ -15,6 +15,7 @@ from tests.agents.office import (
     office,
     result_of,
 )
+from tests.patience import in_time, pass_time, until
 
 from pilotman.agents.result import ToolResult
 from pilotman.guardrails.errors import Conflict
@@ -27,8 +28,20 @@ pytestmark = pytest.mark.anyio
 # two at once
 
 
+def watched(place: Office, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once somebody who waits for a write of another looks how it is."""
+    looked, effect = asyncio.Event(), place.journal.effect
+
+    async def look(*args: Any, **kwargs: Any) -> Any:
+        looked.set()
+        return await effect(*args, **kwargs)
+
+    monkeypatch.setattr(place.journal, "effect", look)
+    return looked
+
+
 @pytest.mark.parametrize("other_owner", [OWNER, owner_name()], ids=["same process", "another engine"])
-async def test_two_runs_with_one_key_write_once(other_owner: str) -> None:
+async def test_two_runs_with_one_key_write_once(other_owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with office() as place:
         service = Service(scope="tenant")
         service.gate = asyncio.Event()
@@ -38,8 +51,10 @@ async def test_two_runs_with_one_key_write_once(other_owner: str) -> None:
             ),
             await seat(place, service, "run_2", run={"owner": other_owner}),
         ]
+        looked = watched(place, monkeypatch)
         work = [asyncio.create_task(desk.act(credit())) for desk in desks]
-        await asyncio.sleep(0.25)
+        await until(service.began.is_set)
+        await until(looked.is_set)
         assert service.calls == 1, "the other waits"
         service.gate.set()
         results = [result_of(await one) for one in work]
@@ -50,32 +65,36 @@ async def test_two_runs_with_one_key_write_once(other_owner: str) -> None:
         assert len(joined) == 1
 
 
-async def test_two_tasks_of_one_run_with_one_key_write_once() -> None:
+async def test_two_tasks_of_one_run_with_one_key_write_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async with office() as place:
         service = Service()
         service.gate = asyncio.Event()
+        looked = watched(place, monkeypatch)
         run = await place.run()
         desks = [place.desk(run, service.tool, path=f"task:t{n}") for n in (1, 2)]
         work = [
             asyncio.create_task(desk.act(credit(path=f"{desk.task.path}/turn:0/call:0"))) for desk in desks
         ]
-        await asyncio.sleep(0.05)
+        await until(looked.is_set)
         service.gate.set()
         assert [result_of(await one).value for one in work] == ["credited a1"] * 2
         assert service.credits == ["a1"]
 
 
-async def test_whoever_waits_too_long_says_so_and_writes_nothing() -> None:
+async def test_whoever_waits_too_long_says_so_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with office() as place:
-        service = Service(scope="tenant")
+        service = Service(scope="tenant", timeout=600.0)
         service.gate = asyncio.Event()
         first = await seat(place, service, "run_1")
-        second = await seat(place, service, "run_2", run={"timeout": 0.3})
+        second = await seat(place, service, "run_2", run={"timeout": 60.0})
+        looked = watched(place, monkeypatch)
         work = asyncio.create_task(first.act(credit()))
-        await asyncio.sleep(0.01)
-        began = time.monotonic()
-        error = result_of(await second.act(credit())).error
-        assert time.monotonic() - began < 1.0
+        await until(service.began.is_set)
+        late = asyncio.create_task(second.act(credit()))
+        await until(looked.is_set)
+        pass_time(60)
+        await until(late.done)
+        error = result_of(late.result()).error
         assert error is not None
         assert "another run is doing this" in error.message
         service.gate.set()
@@ -91,7 +110,7 @@ def dead() -> str:
 async def begun(place: Office, service: Service, run_id: str = "run_1", owner: str = "") -> None:
     """A write that was intended by a process that is not there any more."""
     desk = await seat(place, service, run_id, run={"owner": owner or dead()})
-    permit = await desk.ledger.permit(credit(), None)
+    permit = await desk.permits.issue(credit(), None)
     assert isinstance(permit, Permit)
     effect = desk.ledger._effect(credit(), service.tool, permit)  # pyright: ignore[reportPrivateUsage]
     row, mine = await desk.ledger._intend(credit(), effect)  # pyright: ignore[reportPrivateUsage]
@@ -165,7 +184,9 @@ async def test_a_begun_write_that_may_not_go_on_and_cannot_be_looked_up_is_for_a
         assert [a.kind for a in await place.open()] == ["outcome"]
 
 
-async def test_a_write_of_a_run_that_nobody_drives_is_waited_for_only_as_long_as_it_may_take() -> None:
+async def test_a_write_of_a_run_that_nobody_drives_is_waited_for_only_as_long_as_it_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with office() as place:
         service = Service(scope="tenant", timeout=0.2)
         await begun(place, service, owner=owner_name())  # this process lives, but has left the run
@@ -173,9 +194,10 @@ async def test_a_write_of_a_run_that_nobody_drives_is_waited_for_only_as_long_as
             "run_1", owner=(await place.journal.run("run_1", tenant="acme")).owner or ""
         )
         desk = await seat(place, service, "run_2", run={"owner": owner_name()})
-        began = time.monotonic()
-        assert result_of(await desk.act(credit())).value == "credited a1"
-        assert 0.1 < time.monotonic() - began < 2.0
+        looked = watched(place, monkeypatch)
+        with in_time():
+            assert result_of(await desk.act(credit())).value == "credited a1"
+        assert looked.is_set()
         assert service.calls == 1
 
 

@@ -160,8 +160,9 @@ def test_a_function_may_make_the_result_itself() -> None:
     assert cut.status == "partial"
 
 
-def test_values_are_clean() -> None:
-    assert value_of({"title\u200b": "\x1b[31mred\x1b[0m\u202e"}) == {"title": "red"}
+def test_values_are_text_and_else_as_they_came() -> None:
+    dirty = {"title\u200b": "\x1b[31mred\x1b[0m\u202e\r\n", "name": "\u0645\u06cc\u200c\u062e"}
+    assert value_of(dirty) == {"title\u200b": "red\u202e\n", "name": "\u0645\u06cc\u200c\u062e"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Results survive the journal, and nothing hidden in them reaches a model."""
+"""Results survive the journal, and no words of ours carry something hidden."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotman.agents.result import ToolError, ToolResult, clean, clean_text
+from pilotman.agents.result import ToolError, ToolResult, clean_text, storable
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -20,7 +20,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_a_result_survives_json(value: Any) -> None:
-    value = clean(value)
+    value = storable(value)
     for result in (
         ToolResult.ok(value, "a caveat"),
         ToolResult.partial(value, "half of it"),
@@ -83,9 +83,9 @@ def test_cleaning_is_complete_and_final(text: str) -> None:
     cleaned.encode()
 
 
-def test_keys_are_cleaned_and_none_hides_another() -> None:
-    assert clean({"a\u200b": 1, "a": [{"b\x1b[1m": "x\x00"}]}) == {"a": 1, "a'": [{"b": "x"}]}
-    assert clean(("x\x07", 1, None)) == ["x", 1, None]
+def test_what_is_stored_is_text_and_no_key_hides_another() -> None:
+    assert storable({"a\x07": 1, "a": [{"b\x1b[1m": "x\x00"}]}) == {"a": 1, "a'": [{"b": "x"}]}
+    assert storable(("x\x07", 1, None, "y\u200b")) == ["x", 1, None, "y\u200b"]
 
 
 def test_a_long_hostile_text_is_cleaned_quickly() -> None:

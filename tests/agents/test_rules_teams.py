@@ -15,12 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, ToolMessage
+from tests.patience import PATIENCE
 
 from pilotman.agents import grounding
+from pilotman.agents.calls import drafted
 from pilotman.agents.drafts import PlanDraft, TaskDraft
 from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.prompts import answer_prompt, plan_prompt, work_prompt
 from pilotman.agents.report import AgentCard, Brief, Passage, Report, ToolCard
+from pilotman.agents.result import ToolResult
 from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.rules.quoting import DONE, OPEN
 from pilotman.guardrails.policy import Effect
@@ -60,6 +63,8 @@ class T:
             "error": error,
             "caveats": [],
         }
+        if isinstance(self.result, ToolResult):
+            body = self.result.to_dict()
         return ToolMessage(content=json.dumps(body), tool_call_id=call["id"], name=self.name)
 
 
@@ -100,9 +105,9 @@ def planned(team: Team, request: str, **options: Any) -> PlanDraft:
 
 
 def worked(
-    tools: Sequence[T], brief: Brief, *, fallback: bool = False, may_write: bool = True
+    tools: Sequence[T], brief: Brief, *, fallback: bool = False
 ) -> tuple[list[tuple[str, dict[str, Any]]], str]:
-    conversation = work_prompt(brief, tools=[t.card for t in tools], may_write=may_write)
+    conversation = work_prompt(brief, tools=[t.card for t in tools])
     messages = [to_langchain(m) for m in conversation]
     model = ChatRules(fallback=fallback).bind_tools(
         [{"type": "function", "function": t.function} for t in tools]
@@ -469,11 +474,13 @@ def test_as_a_fallback_it_plans_and_proposes_no_write() -> None:
     assert "open_ticket was not proposed" in text
 
 
-def test_where_writes_are_not_allowed_it_proposes_none() -> None:
+def test_a_draft_is_told_and_not_claimed_as_done() -> None:
+    tool = T("open_ticket", "Open a ticket.", "write", {"title": S}, result=drafted())
     brief = Brief(task_id="t", agent="operator", goal="open a ticket", request="web-1 is full: open a ticket")
-    calls, text = worked(DESK["operator"][1], brief, may_write=False)
-    assert calls == []
-    assert "this run may not write" in text
+    calls, text = worked([tool], brief)
+    assert len(calls) == 1
+    assert "drafted, not done" in text
+    assert DONE not in text
 
 
 def test_a_rejected_write_is_told() -> None:
@@ -608,9 +615,9 @@ def test_no_text_makes_it_slow(unit: str) -> None:
             [T("update_thing", "Update a thing.", "write", args), T("get_order", "Order.", args=args)],
         )
     }
-    started = time.monotonic()
+    began = time.process_time()
     run(team, text, passages=[passage(1, "a.md", text)])
-    assert time.monotonic() - started < 5
+    assert time.process_time() - began < PATIENCE
 
 
 def test_nothing_but_the_prompt_counts() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.runnables.config import var_child_runnable_config
+from tests.patience import PATIENCE, in_time
 
-from pilotman.agents.blocking import GRACE, Threads
+from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments, ToolFailure
 from pilotman.agents.result import ToolError, ToolResult
@@ -37,12 +38,12 @@ THREADS = Threads()
 
 
 async def call(
-    known: Tool[..., Any], *, timeout: float = 5.0, threads: Threads = THREADS, **args: Any
+    known: Tool[..., Any], *, timeout: float = PATIENCE, threads: Threads = THREADS, **args: Any
 ) -> ToolResult:
     return await known.call(args, CTX, timeout=timeout, threads=threads)
 
 
-async def error_of(known: Tool[..., Any], *, timeout: float = 5.0, **args: Any) -> ToolError:
+async def error_of(known: Tool[..., Any], *, timeout: float = PATIENCE, **args: Any) -> ToolError:
     result = await call(known, timeout=timeout, **args)
     assert result.error is not None, result
     return result.error
@@ -235,10 +236,9 @@ def slow_read(seconds: float) -> str:
 
 async def test_the_time_limit_holds() -> None:
     for known, kind in ((slow_write, "unknown_outcome"), (slow_read, "timeout")):
-        started = time.monotonic()
-        error = await error_of(known, timeout=0.05, seconds=1.0)
+        with in_time():
+            error = await error_of(known, timeout=0.05, seconds=60.0)
         assert error.kind == kind
-        assert time.monotonic() - started < 0.05 + GRACE + 0.25
 
 
 async def test_nothing_starts_without_time() -> None:
@@ -291,7 +291,7 @@ async def test_a_thread_that_is_not_to_be_had_means_that_nothing_was_done() -> N
 
     try:
         await call(wait, x=1, timeout=0.02, threads=threads)
-        result = await call(wait, x=1, timeout=1.0, threads=threads)
+        result = await call(wait, x=1, threads=threads)
     finally:
         gate.set()
     assert result.error is not None
@@ -416,10 +416,10 @@ def desk() -> tuple[Tool[..., Any], list[str]]:
 async def test_a_look_up_tells_applied_from_not_applied() -> None:
     open_ticket, _ = desk()
     assert open_ticket.has_lookup
-    assert await open_ticket.find({"title": "a"}, CTX, timeout=1.0, threads=THREADS) is None
+    assert await open_ticket.find({"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS) is None
     done = await call(open_ticket, title="a")
-    assert await open_ticket.find({"title": "a"}, CTX, timeout=1.0, threads=THREADS) == done
-    failed = await open_ticket.find({"title": "broken"}, CTX, timeout=1.0, threads=THREADS)
+    assert await open_ticket.find({"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS) == done
+    failed = await open_ticket.find({"title": "broken"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert failed is not None
     assert failed.error is not None
     assert failed.error.kind == "transient"
@@ -428,22 +428,22 @@ async def test_a_look_up_tells_applied_from_not_applied() -> None:
 async def test_a_compensation_gets_the_result_as_it_was() -> None:
     open_ticket, titles = desk()
     done = await call(open_ticket, title="a")
-    undone = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=1.0, threads=THREADS)
+    undone = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert undone == ToolResult.ok()
     assert titles == []
-    again = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=1.0, threads=THREADS)
+    again = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert again.error is not None
     assert again.error.kind == "unknown_outcome"
-    cut = await open_ticket.undo({"refund_id": "a"}, {"title": "a"}, CTX, timeout=1.0, threads=THREADS)
+    cut = await open_ticket.undo({"refund_id": "a"}, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert cut.error is not None
     assert cut.error.kind == "validation"
 
 
 async def test_a_precondition_gives_facts_or_refuses() -> None:
     open_ticket, titles = desk()
-    facts = await open_ticket.facts({"title": "a"}, CTX, timeout=1.0, threads=THREADS)
+    facts = await open_ticket.facts({"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert facts == {"open": 0, "at": "2024-01-01T00:00:00Z", "took": "PT1S"}
-    refused = await open_ticket.facts({"title": "refused"}, CTX, timeout=1.0, threads=THREADS)
+    refused = await open_ticket.facts({"title": "refused"}, CTX, timeout=PATIENCE, threads=THREADS)
     assert isinstance(refused, ToolResult)
     assert refused.error is not None
     assert refused.error.message == "the desk is closed"
@@ -459,15 +459,17 @@ async def test_a_precondition_that_only_checks_gives_no_facts_and_one_that_gives
         return None if x else ["not", "a", "mapping"]
 
     act.precondition(check)
-    assert await act.facts({"x": 1}, CTX, timeout=1.0, threads=THREADS) == {}
-    assert isinstance(await act.facts({"x": 0}, CTX, timeout=1.0, threads=THREADS), ToolResult)
+    assert await act.facts({"x": 1}, CTX, timeout=PATIENCE, threads=THREADS) == {}
+    assert isinstance(await act.facts({"x": 0}, CTX, timeout=PATIENCE, threads=THREADS), ToolResult)
 
 
 async def test_what_was_not_registered_is_said() -> None:
     assert [refund.has_lookup, refund.has_compensation, refund.has_precondition] == [False] * 3
     args = {"order_id": "a", "amount_cents": 1}
-    found = await refund.find(args, CTX, timeout=1.0, threads=THREADS)
-    undone = await refund.undo({"refund_id": "a", "amount_cents": 1}, args, CTX, timeout=1.0, threads=THREADS)
+    found = await refund.find(args, CTX, timeout=PATIENCE, threads=THREADS)
+    undone = await refund.undo(
+        {"refund_id": "a", "amount_cents": 1}, args, CTX, timeout=PATIENCE, threads=THREADS
+    )
     for result in (found, undone):
         assert result is not None
         assert result.error is not None

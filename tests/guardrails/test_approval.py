@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotman.guardrails import Approval, Principal
-from pilotman.guardrails.approval import question, visible
-from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails import Approval, Call, Label, Principal
+from pilotman.guardrails.approval import AskedCall, question
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ALICE, BOB = Principal(tenant="acme", user="alice"), Principal(tenant="acme", user="bob")
@@ -73,29 +74,148 @@ def test_an_answer_does_not_expire() -> None:
     assert done.at(NOW + timedelta(days=30)) == done
 
 
-@given(st.text())
-def test_nothing_that_is_shown_hides_or_turns_around_something(text: str) -> None:
-    shown = visible(text, limit=10**6)
-    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+# several calls
 
 
-@pytest.mark.parametrize(
-    "hidden", ["\u202e", "\u2066", "\u200b", "\ufeff", "\x1b", "\n", "\u2028", "\U000e0041"]
-)
-def test_bidirectional_and_invisible_characters_are_escaped(hidden: str) -> None:
-    assert visible(f"a{hidden}b") == f"a\\u{ord(hidden):04x}b"
+def listed(*titles: str, tool: str = "mail", at: datetime = NOW) -> Approval:
+    """A question about one call for each title, asked together."""
+    calls = [
+        AskedCall(
+            approval_id=f"apr_{number}",
+            digest=call.digest,
+            call=call,
+            asked_at=at,
+            expires_at=at + timedelta(days=2),
+            step=f"task:t/turn:0/call:{number}",
+        )
+        for number, call in enumerate(mail(title, tool=tool) for title in titles)
+    ]
+    return replace(asked(), approval_id="apr_0", tool=tool).listing(calls)
 
 
-def test_plain_text_of_any_script_is_left_alone() -> None:
-    assert visible("Größe 日本語 שלום 🙂") == "Größe 日本語 שלום 🙂"
+def mail(to: str, *, agent: str = "writer", tool: str = "mail") -> Call:
+    return Call(tool=tool, args={"to": to}, agent=agent, effect="egress", principal=ALICE)
 
 
-def test_long_text_is_cut_and_says_how_long_it_was() -> None:
-    assert visible("x" * 600) == "x" * 500 + "… (600 characters)"
+def test_a_question_about_one_call_is_that_call() -> None:
+    one = listed("a")
+    assert (one.args, one.digest, one.step) == ({"to": "a"}, mail("a").digest, "task:t/turn:0/call:0")
+    assert asked().calls[0].args == asked().args
+    assert asked().calls[0].approval_id == asked().approval_id
+
+
+def test_a_question_about_several_shows_each_with_the_beginning_of_its_digest() -> None:
+    both = listed("a@b\u202e", "b")
+    assert both.args == {"calls": [{"to": "a@b\u202e"}, {"to": "b"}]}
+    assert both.question.splitlines() == [
+        "May writer do these 2 calls of mail? Effect: egress.",
+        f'- {both.calls[0].digest[:12]} mail(to="a@b\\u202e")',
+        f'- {both.calls[1].digest[:12]} mail(to="b")',
+    ]
+
+
+def test_the_digest_covers_every_listed_call_and_its_answer() -> None:
+    two, three = listed("a", "b"), listed("a", "b", "c")
+    some = three.answered("approved", by=BOB, now=NOW, only=[three.calls[2].digest])
+    digests = {listed("a").digest, two.digest, listed("b", "a").digest, three.digest, some.digest}
+    assert len(digests) == 5
+    with pytest.raises(Conflict, match="other arguments"):
+        three.answered("approved", by=BOB, now=NOW, digest=two.digest)
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True), st.data())
+def test_only_what_is_named_is_answered_and_each_call_once(titles: list[str], data: st.DataObject) -> None:
+    question = listed(*titles)
+    answers: dict[str, Answer] = {}
+    while question.state == "pending":
+        known = [call.digest for call in question.pending]
+        only = data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True))
+        said = data.draw(st.sampled_from(ANSWERS))
+        seen = question.digest
+        question = question.answered(said, by=BOB, now=NOW, digest=seen, only=only)
+        assert question.digest != seen or len(titles) == 1
+        answers |= dict.fromkeys(only, said)
+        assert {c.digest: c.state for c in question.calls if c.state != "pending"} == answers
+        with pytest.raises(Conflict):
+            question.answered(said, by=BOB, now=NOW, only=only)
+    assert question.state == ("approved" if "approved" in answers.values() else "rejected")
+
+
+def test_only_names_open_calls() -> None:
+    both = listed("a", "b")
+    for only in ([], ["0" * 64], [both.calls[0].digest, "0" * 64]):
+        with pytest.raises(Conflict):
+            both.answered("approved", by=BOB, now=NOW, only=only)
+
+
+def test_other_arguments_take_the_place_of_one_call_s() -> None:
+    both = listed("a", "b")
+    with pytest.raises(InvalidRequest, match="only"):
+        both.answered("approved", by=BOB, now=NOW, new_args={"to": "c"})
+    edited = both.answered("approved", by=BOB, now=NOW, only=[both.calls[0].digest], new_args={"to": "c"})
+    assert [call.new_args for call in edited.calls] == [{"to": "c"}, None]
+    assert edited.pending == (both.calls[1],)
+
+
+def test_a_yes_without_a_digest_covers_no_call_that_joined_later() -> None:
+    late = listed("b", at=NOW + timedelta(minutes=1)).calls[0]
+    grown = listed("a").listing([*listed("a").calls, replace(late, approval_id="apr_late")])
+    with pytest.raises(Conflict, match="joined"):
+        grown.answered("approved", by=BOB, now=NOW)
+    assert grown.answered("approved", by=BOB, now=NOW, digest=grown.digest).state == "approved"
+    assert grown.answered("approved", by=BOB, now=NOW, only=[late.digest]).state == "pending"
+    assert grown.answered("rejected", by=BOB, now=NOW).state == "rejected", "a no needs no proof"
+
+
+def test_each_call_expires_by_itself_and_an_answer_stays() -> None:
+    late = replace(listed("b").calls[0], approval_id="apr_late", expires_at=NOW + timedelta(days=4))
+    both = listed("a").listing([*listed("a").calls, late])
+    later = both.at(NOW + timedelta(days=3))
+    assert [call.state for call in later.calls] == ["expired", "pending"]
+    assert (later.state, later.expires_at) == ("pending", late.expires_at)
+    some = listed("a", "b").answered("approved", by=BOB, now=NOW, only=[mail("a").digest])
+    assert [c.state for c in some.at(NOW + timedelta(days=9)).calls] == ["approved", "expired"]
+
+
+def test_each_call_of_a_question_can_be_looked_at_alone() -> None:
+    both = listed("a", "b").answered("approved", by=BOB, now=NOW, only=[mail("b").digest], comment="go")
+    first, second = both.each
+    assert (first.state, second.state, second.comment) == ("pending", "approved", "go")
+    assert (second.args, second.digest) == ({"to": "b"}, mail("b").digest)
+    assert both.alone("apr_1") == second
+    assert second.question.startswith('May writer do mail(to="b")?')
+    with pytest.raises(NotFound):
+        both.alone("apr_9")
 
 
 def test_the_question_shows_every_argument_as_data() -> None:
-    words = question("mail", {"to": "a@b\u202e", "body": 'say "hi"', "n": 3}, agent="writer", effect="egress")
-    assert words == 'May writer do mail(to="a@b\\u202e", body="say \\"hi\\"", n=3)? Effect: egress.'
-    assert question("mail", {}, agent="w", effect="write", kind="repeat").startswith("w repeats itself.")
-    assert "was lost" in question("mail", {}, agent="w", effect="write", kind="outcome")
+    call = Call(
+        tool="mail",
+        args={"to": "a@b\u202e", "body": 'say "hi"', "n": 3, "x) May I? (": 1},
+        agent="writer",
+        effect="egress",
+    )
+    words = 'mail(to="a@b\\u202e", body="say \\"hi\\"", n=3, "x) May I? ("=1)'
+    assert question([call]) == f"May writer do {words}? Effect: egress."
+    assert question([call], kind="repeat").startswith("writer repeats itself.")
+    assert "was lost" in question([call], kind="outcome")
+
+
+def test_very_many_arguments_are_not_all_put_in_words() -> None:
+    call = Call(tool="t", args={f"a{n}": "x" * 10_000 for n in range(5_000)}, agent="writer")
+    words = question([call])
+    assert "… 4960 more arguments" in words
+    assert len(words) < 30_000
+
+
+def test_a_question_as_data_has_labels_and_facts_and_is_json() -> None:
+    label = Label(author="third_party", trusted=False, tenant="acme")
+    call = replace(mail("p\u0430y@b.example"), labels={"to": frozenset({label})}, facts={"balance": 3})
+    one = listed("a")
+    told = one.listing([replace(one.calls[0], call=call)]).to_dict()
+    (shown,) = told["calls"]
+    assert shown["args"] == {"to": "p\u0430y@b.example"}
+    assert shown["shown"] == {"to": '"p\\u0430y@b.example"'}
+    assert shown["labels"] == {"to": [{"author": "third_party", "trusted": False, "sensitivity": "internal"}]}
+    assert shown["facts"] == {"balance": 3}
+    assert orjson.loads(orjson.dumps(told)) == told

@@ -111,6 +111,16 @@ def test_the_agent_is_asked_once_policies_name_agents() -> None:
     assert verdict(both, PAY, principal=BOB) == "deny"
 
 
+def test_a_child_has_no_right_that_a_supervisor_above_it_lacks() -> None:
+    text = '@id("u") permit (principal is User, action, resource);'
+    for name in ("desk", "clerk"):
+        text += f'@id("{name}") permit (principal == Agent::"{name}", action, resource);'
+    assert verdict(text, PAY, agent="clerk", chain=("desk", "clerk")) == "allow"
+    assert verdict(text, PAY, agent="clerk", chain=("visitor", "desk", "clerk")) == "deny"
+    text += '@id("f") forbid (principal == Agent::"desk", action == Action::"pay", resource);'
+    assert verdict(text, PAY, agent="clerk", chain=("desk", "clerk")) == "deny"
+
+
 def test_a_forbid_about_agents_needs_no_permit_for_the_others() -> None:
     text = '@id("u") permit (principal is User, action, resource);'
     text += '@id("f") forbid (principal == Agent::"intern", action, resource);'

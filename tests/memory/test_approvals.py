@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilotman.guardrails import Principal
-from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
+from pilotman.guardrails import Approval, Call, Label, Principal
+from pilotman.guardrails.approval import AskedCall, question
+from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound, PermitRefused
 from pilotman.memory.journal import Journal
 from pilotman.memory.records import Fenced
 
 pytestmark = pytest.mark.anyio
 BOB = Principal(tenant="acme", user="bob", roles=frozenset({"oncall"}))
+START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+"""Where the clock stands."""
 
 
 @pytest.fixture
@@ -108,3 +115,145 @@ async def test_a_question_that_was_never_asked(asked: Journal) -> None:
         await asked.approval("apr_9", tenant="acme")
     with pytest.raises(NotFound):
         await asked.answer("apr_9", tenant="acme", state="approved", by=BOB)
+
+
+# several calls of one question
+
+
+def ask(make: Any, name: str, *, at: datetime = START, **fields: Any) -> Approval:
+    """A question about one call, as the guard asks it."""
+    call = Call(
+        tool="restart_service",
+        args={"host": name},
+        agent="operator",
+        principal=make.alice,
+        labels={"host": frozenset({Label(author="user", trusted=True, tenant="acme")})},
+        facts={"load": 0.5},
+        tools_used=("look",),
+        now=at,
+    )
+    one = AskedCall(
+        approval_id=f"apr_{name}",
+        digest=call.digest,
+        call=call,
+        asked_at=at,
+        expires_at=at + timedelta(days=2),
+        step=f"task:t/{name}",
+        chain=("desk", "operator"),
+        target=(f"host={name}",),
+    )
+    asked: Approval = make.approval(f"apr_{name}", question=question([call]), **fields)
+    return asked.listing([one])
+
+
+async def test_calls_join_the_open_question_and_come_back_as_they_were_asked(
+    owned: Journal, make: Any, clock: Any
+) -> None:
+    first = await owned.request_approvals([ask(make, "a"), ask(make, "b")], owner="me")
+    clock.forward(minutes=1)
+    later = ask(make, "c", at=clock.now)
+    (joined,) = await owned.request_approvals([later], owner="me")
+    assert [one.approval_id for one in first if isinstance(one, Approval)] == ["apr_a", "apr_a"]
+    assert isinstance(joined, Approval)
+    assert (
+        joined == await owned.approval("apr_a", tenant="acme") == await owned.approval("apr_c", tenant="acme")
+    )
+    assert joined.calls == (*ask(make, "a").calls, *ask(make, "b").calls, *later.calls)
+    assert joined.has_grown
+    assert await owned.approvals(tenant="acme", state="pending") == [joined]
+    again = await owned.request_approvals([ask(make, "b"), later], owner="me")
+    assert again == [joined, joined], "asking again changes nothing"
+
+
+async def test_each_call_gets_its_own_answer(owned: Journal, make: Any, clock: Any) -> None:
+    await owned.request_approvals([ask(make, name) for name in "abc"], owner="me")
+    asked = await owned.approval("apr_a", tenant="acme")
+    a, b, _ = (call.digest for call in asked.calls)
+    some = await owned.answer(
+        "apr_a", tenant="acme", state="approved", by=BOB, only=[b], new_args={"host": "x"}, comment="this"
+    )
+    assert some == await owned.approval("apr_a", tenant="acme")
+    assert [call.state for call in some.calls] == ["pending", "approved", "pending"]
+    assert (some.calls[1].new_args, some.calls[1].comment) == ({"host": "x"}, "this")
+    assert some.state == "pending"
+    with pytest.raises(Conflict, match="other arguments"):
+        await owned.answer("apr_a", tenant="acme", state="approved", by=BOB, digest=asked.digest)
+    await owned.answer("apr_a", tenant="acme", state="rejected", by=BOB, only=[a])
+    clock.forward(days=2)
+    ended = await owned.approval("apr_a", tenant="acme")
+    assert [call.state for call in ended.calls] == ["rejected", "approved", "expired"]
+    assert ended.state == "approved"
+    assert await owned.approvals(tenant="acme", state="pending") == []
+    assert await owned.approvals(tenant="acme", state="approved") == [ended]
+
+
+async def test_of_answers_and_calls_that_join_at_once_nothing_unseen_is_approved(
+    owned: Journal, make: Any
+) -> None:
+    await owned.request_approvals([ask(make, "a")], owner="me")
+    seen = await owned.approval("apr_a", tenant="acme")
+    work: list[Any] = [
+        owned.answer("apr_a", tenant="acme", state="approved", by=BOB, digest=seen.digest),
+        *(owned.request_approvals([ask(make, name)], owner="me") for name in "bcd"),
+    ]
+    work[0], work[2] = work[2], work[0]
+    await asyncio.gather(*work, return_exceptions=True)
+    calls = [call for one in await owned.approvals(tenant="acme") for call in one.calls]
+    assert len(calls) == 4
+    assert {c.approval_id for c in calls if c.state == "approved"} <= {"apr_a"}
+
+
+async def test_what_is_not_asked_is_said_and_not_stored(owned: Journal, make: Any) -> None:
+    await owned.request_approvals([ask(make, "a")], owner="me", most=1)
+    await owned.answer("apr_a", tenant="acme", state="rejected", by=BOB)
+    same = ask(make, "a").listing([replace(ask(make, "a").calls[0], approval_id="apr_a2")])
+    other = replace(ask(make, "b"), reasons=("else",))
+    said = await owned.request_approvals([replace(same, approval_id="apr_a2"), other], owner="me", most=1)
+    assert said == ["rejected_before", "too_many_questions"]
+    assert len(await owned.approvals(tenant="acme")) == 1
+
+
+async def test_no_permit_is_issued_for_what_a_person_said_no_to(
+    owned: Journal, make: Any, clock: Any
+) -> None:
+    await owned.request_approvals([ask(make, "a"), ask(make, "b")], owner="me")
+    asked = await owned.approval("apr_a", tenant="acme")
+    a, b = (call.digest for call in asked.calls)
+    await owned.answer("apr_a", tenant="acme", state="rejected", by=BOB, only=[a])
+    with pytest.raises(PermitRefused, match="said no"):
+        await owned.issue_permit(make.permit("pmt_a", digest=a), owner="me")
+    assert await owned.permit("pmt_a") is None
+    await owned.issue_permit(make.permit("pmt_b", digest=b), owner="me")
+    clock.forward(days=2)
+    with pytest.raises(PermitRefused):
+        await owned.issue_permit(make.permit("pmt_b2", digest=b), owner="me")
+
+
+async def test_a_yes_that_the_permit_names_counts_whatever_was_said_about_the_same_elsewhere(
+    owned: Journal, make: Any
+) -> None:
+    await owned.request_approvals([ask(make, "a")], owner="me")
+    await owned.answer("apr_a", tenant="acme", state="approved", by=BOB)
+    same = make.approval("apr_r", digest=ask(make, "a").digest, kind="repeat", tool="restart_service")
+    await owned.request_approvals([same], owner="me")
+    await owned.answer("apr_r", tenant="acme", state="rejected", by=BOB)
+    permit = make.permit(digest=ask(make, "a").digest, approval_id="apr_a")
+    assert await owned.issue_permit(permit, owner="me") == permit
+
+
+async def test_questions_of_an_older_journal_can_still_be_answered(tmp_path: Path, make: Any) -> None:
+    """Rows that the first release wrote know nothing of other calls, labels and turns."""
+    url = f"sqlite:///{tmp_path / 'j.db'}"
+    journal = Journal(url, clock=lambda: START)
+    await journal.start()
+    await journal.create_run(make.run(owner="me"), events=[])
+    await journal.request_approvals([make.approval()], owner="me")
+    await journal.aclose()
+    with closing(sqlite3.connect(tmp_path / "j.db")) as raw:
+        raw.execute("UPDATE approvals SET question_id = NULL, asked = NULL")
+        raw.commit()
+    await journal.start()
+    assert await journal.approvals(tenant="acme") == [make.approval()]
+    answered = await journal.answer("apr_1", tenant="acme", state="approved", by=BOB)
+    assert answered.state == "approved"
+    await journal.aclose()

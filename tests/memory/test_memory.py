@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
+from tests.patience import PROCESS_PATIENCE
 
 import pilotman.memory
 from pilotman.guardrails.errors import ConfigurationError, CorruptJournal
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 
 def test_the_front_door() -> None:
-    assert pilotman.memory.__all__ == ["Event", "Memory"]
-    assert list(inspect.signature(Memory).parameters) == ["url", "clock"]
+    assert pilotman.memory.__all__ == ["Anchors", "Event", "Memory"]
+    assert list(inspect.signature(Memory).parameters) == ["url", "anchors", "clock"]
 
 
 @pytest.mark.parametrize(("url", "ephemeral"), [("sqlite://", True), ("sqlite:///x.db", False)])
@@ -128,7 +129,11 @@ def test_a_process_that_forgets_to_close_ends_all_the_same(tmp_path: Path) -> No
     code = f"import asyncio\nfrom pilotman.memory import Memory\nm = Memory('sqlite:///{tmp_path}/j.db')\n"
     code += "asyncio.run(m.start())\n"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 

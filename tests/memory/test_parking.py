@@ -17,6 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
+from tests.patience import PROCESS_PATIENCE
 
 from pilotman.memory import Event, Memory
 from pilotman.memory.parking import ParkingSaver
@@ -114,7 +115,9 @@ async def main():
 asyncio.run(main())
 """
     command = [sys.executable, "-c", code]
-    process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    process = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=PROCESS_PATIENCE
+    )
     assert process.returncode == 0, process.stderr
     assert (tmp_path / "desk.checkpoints.db").stat().st_mode & 0o777 == 0o600
     async with Memory(url) as memory:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_PATIENCE
 
 from pilotman.memory.journal import Journal
 
@@ -69,7 +70,7 @@ def finish(processes: Sequence[subprocess.Popen[str]]) -> list[list[Any]]:
     """What they said, all of them together."""
     said: list[list[Any]] = []
     for process in processes:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PROCESS_PATIENCE)
         assert process.returncode == 0, err
         said.extend(json.loads(line) for line in out.splitlines())
     return said
@@ -254,7 +255,9 @@ async def test_a_disk_that_is_full_from_the_start(tmp_path: Path, limit: int) ->
     )
     url = f"sqlite:///{tmp_path / 'j.db'}"
     command = [sys.executable, "-c", code, url, "me"]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=PROCESS_PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0] == "unavailable"
     journal = await reading(url)

@@ -35,6 +35,36 @@ async def test_the_most_urgent_first_then_the_oldest(journal: Journal, make: Any
     assert await journal.queue_length() == 0
 
 
+async def test_tenants_are_served_in_turn(journal: Journal, make: Any, clock: Any) -> None:
+    many = [("many", f"m{n}") for n in range(6)]
+    for tenant, name in (*many, ("one", "o0"), ("two", "t0"), ("two", "t1")):
+        clock.forward(seconds=1)
+        run = make.run(name, tenant=tenant, created_at=clock.now)
+        await journal.create_run(run, events=[], queued=True)
+    taken = [await take(journal) for _ in range(9)]
+    assert taken == ["m0", "o0", "t0", "m1", "t1", "m2", "m3", "m4", "m5"]
+
+
+async def test_a_flood_that_came_before_keeps_nobody_waiting(journal: Journal, make: Any) -> None:
+    for n in range(40):
+        await journal.create_run(make.run(f"flood{n:02}", tenant="flood"), events=[], queued=True)
+    assert await take(journal) == "flood00"
+    await journal.create_run(make.run("late", tenant="late"), events=[], queued=True)
+    assert await take(journal) == "late"
+
+
+async def test_urgency_counts_before_turns_and_each_supervisor_has_its_own(
+    journal: Journal, make: Any
+) -> None:
+    await journal.create_run(make.run("a1", tenant="a", severity=3), events=[], queued=True)
+    await journal.create_run(make.run("a2", tenant="a", severity=3), events=[], queued=True)
+    await journal.create_run(make.run("b1", tenant="b", severity=1), events=[], queued=True)
+    await journal.create_run(make.run("x1", tenant="a", supervisor="x"), events=[], queued=True)
+    await journal.create_run(make.run("x2", tenant="c", supervisor="x"), events=[], queued=True)
+    assert [await take(journal) for _ in range(3)] == ["a1", "a2", "b1"]
+    assert [await take(journal, supervisor="x") for _ in range(2)] == ["x1", "x2"]
+
+
 async def test_a_queued_run_waits_until_its_conversation_is_free(journal: Journal, make: Any) -> None:
     await journal.create_run(make.run("first", thread_id="t", severity=9), events=[], queued=True)
     await journal.create_run(make.run("second", thread_id="t", severity=5), events=[], queued=True)

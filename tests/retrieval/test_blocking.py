@@ -5,9 +5,9 @@ import contextvars
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from tests.patience import PROCESS_PATIENCE, in_time
 
 from pilotman.retrieval.blocking import off_loop
 
@@ -29,8 +29,8 @@ async def test_the_context_goes_along() -> None:
 @pytest.mark.anyio
 async def test_a_caller_that_gives_up_does_not_wait() -> None:
     release = threading.Event()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(off_loop(release.wait, 30), 0.05)
+    with in_time(), pytest.raises(TimeoutError):
+        await asyncio.wait_for(off_loop(release.wait, 60), 0.05)
     release.set()
     await asyncio.sleep(0.05)  # the late result finds nobody, and nothing is raised
 
@@ -41,14 +41,12 @@ import asyncio, time
 from pilotman.retrieval.blocking import off_loop
 async def main():
     try:
-        await asyncio.wait_for(off_loop(time.sleep, 60), 0.1)
+        await asyncio.wait_for(off_loop(time.sleep, 3600), 0.1)
     except TimeoutError:
         print("gave up")
 asyncio.run(main())
 """
-    started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PROCESS_PATIENCE
     )
     assert done.stdout.strip() == "gave up"
-    assert time.monotonic() - started < 20

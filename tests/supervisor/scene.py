@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 from langchain_core.messages import AIMessage
+from tests.patience import pass_time
 
 from pilotman.agents import Specialist, Tool, tool
 from pilotman.agents.testing import ScriptedChatModel
@@ -33,6 +33,11 @@ class Clock:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+    def forward(self, *, seconds: float) -> None:
+        """For whoever waits on the running loop too."""
+        self.ahead += timedelta(seconds=seconds)
+        pass_time(seconds)
 
 
 class Desk:
@@ -80,9 +85,3 @@ def check_moves(run: Run, events: Sequence[Event]) -> None:
 
 async def history(team: Supervisor, run: Run) -> list[Event]:
     return [event async for event in team.events(run.run_id, principal=run.principal)]
-
-
-async def until(true: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():
-            await asyncio.sleep(0.02)

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import PROCESS_PATIENCE
 from tests.supervisor import crash_child
 from tests.supervisor.scene import alice, check_moves, history
 
@@ -64,7 +65,7 @@ class Scene:
         process = self.children.Process(target=crash_child.life, args=args)
         process.start()
         theirs.close()
-        process.join(60)
+        process.join(PROCESS_PATIENCE)
         assert process.exitcode in (0, -9), (when, process.exitcode)
         commits: int | None = ours.recv() if process.exitcode == 0 else None
         ours.close()

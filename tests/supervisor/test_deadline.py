@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -16,14 +17,15 @@ from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
+from tests.patience import PATIENCE, PROCESS_PATIENCE, in_time, until
 from tests.supervisor.scene import Clock, yes
 
-from pilotman.agents import Specialist, tool
+from pilotman.agents import Specialist, ToolContext, tool
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.guardrails import Budget, Decision, Principal
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus
-from pilotman.supervisor import Plan, Supervisor, Task
+from pilotman.supervisor import Plan, Supervisor, Task, setup
 
 alice = Principal(tenant="acme", user="alice")
 PLAN = Plan((Task(task_id="look", agent="looker", goal="look at web-1"),))
@@ -76,12 +78,11 @@ async def test_a_tool_does_not_keep_the_run(fn: Callable[..., Any]) -> None:
     team = Supervisor(
         "t", [Specialist("looker", "Looks.", tools=[look])], models=model, budget=Budget(timeout=DEADLINE)
     )
-    started = time.monotonic()
-    async with team:
-        run = await team.run("look at web-1", principal=alice, plan=PLAN)
-    assert time.monotonic() - started < DEADLINE + 1
+    with in_time():
+        async with team:
+            run = await team.run("look at web-1", principal=alice, plan=PLAN)
     assert run.state == "COMPLETED"
-    assert any("look" in caveat for caveat in run.caveats)
+    assert any("look" in caveat or "time" in caveat for caveat in run.caveats)
 
 
 @pytest.mark.anyio
@@ -92,26 +93,31 @@ async def test_a_tool_does_not_keep_the_run(fn: Callable[..., Any]) -> None:
 )
 async def test_a_model_does_not_keep_the_run(model: BaseChatModel) -> None:
     team = Supervisor("t", [Specialist("looker", "Looks.")], models=model, budget=Budget(timeout=DEADLINE))
-    started = time.monotonic()
-    async with team:
-        run = await team.run("look at web-1", principal=alice)
-    assert time.monotonic() - started < DEADLINE + 1
+    with in_time():
+        async with team:
+            run = await team.run("look at web-1", principal=alice)
     assert run.state == "COMPLETED"
     assert run.caveats
 
 
 @pytest.mark.anyio
 async def test_credentials_that_never_come_do_not_keep_the_run() -> None:
+    asked = threading.Event()
+
     def vault(_: Principal) -> dict[str, str]:
-        time.sleep(3600)
+        asked.set()
+        time.sleep(60)
         return {}
 
+    clock = Clock()
     model = ScriptedChatModel(["web-1 is there."])
-    settings: Any = {"models": model, "credentials": vault, "budget": Budget(timeout=DEADLINE)}
-    started = time.monotonic()
+    settings: Any = {"models": model, "credentials": vault, "budget": Budget(timeout=60.0), "clock": clock}
     async with Supervisor("t", [Specialist("looker", "Looks.")], **settings) as team:
-        run = await team.run("look at web-1", principal=alice, plan=PLAN)
-    assert time.monotonic() - started < DEADLINE
+        work = asyncio.create_task(team.run("look at web-1", principal=alice, plan=PLAN))
+        await until(asked.is_set)
+        clock.forward(seconds=30)
+        await until(work.done)
+        run = work.result()
     assert (run.state, run.answer) == ("COMPLETED", "web-1 is there.")
     assert "there are no credentials: TimeoutError" in run.caveats
 
@@ -122,8 +128,12 @@ class Hanging:
     name = "hanging"
     max_staleness = timedelta(days=1)
 
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
     async def list(self) -> AsyncIterator[tuple[str, str]]:
-        await asyncio.Event().wait()
+        self.asked.set()
+        await asyncio.sleep(3600)
         yield "never", "never"
 
     async def fetch(self, document_id: str) -> Document:
@@ -132,35 +142,43 @@ class Hanging:
 
 @pytest.mark.anyio
 async def test_a_corpus_does_not_keep_the_run() -> None:
-    corpus = Corpus([Hanging()], embedding=None)
+    clock, source = Clock(), Hanging()
+    corpus = Corpus([source], embedding=None)
     model = ScriptedChatModel(["web-1 is there."])
-    agents = [Specialist("looker", "Looks.")]
-    started = time.monotonic()
-    async with Supervisor("t", agents, models=model, corpus=corpus, budget=Budget(timeout=DEADLINE)) as team:
-        run = await team.run("look at web-1", principal=alice, plan=PLAN)
-    assert time.monotonic() - started < DEADLINE
+    settings: Any = {"models": model, "corpus": corpus, "budget": Budget(timeout=60.0), "clock": clock}
+    async with Supervisor("t", [Specialist("looker", "Looks.")], **settings) as team:
+        work = asyncio.create_task(team.run("look at web-1", principal=alice, plan=PLAN))
+        await until(source.asked.is_set)
+        clock.forward(seconds=30)
+        await until(work.done)
+        run = work.result()
     assert (run.state, run.answer) == ("COMPLETED", "web-1 is there.")
     assert any("corpus could not be searched" in caveat for caveat in run.caveats)
 
 
 @pytest.mark.anyio
-async def test_a_slow_write_at_the_deadline_is_not_done_twice_and_not_forgotten() -> None:
+async def test_a_slow_write_at_the_deadline_is_not_done_twice_and_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(setup, "MAX_GRACE", PATIENCE)
     begun: list[str] = []
+    clock = Clock()
 
-    @tool(effect="write")
+    @tool(effect="write", timeout=400)
     async def open_ticket(title: str) -> str:
         """Open a ticket."""
         begun.append(title)
+        clock.forward(seconds=400 - PATIENCE)  # what is left is for the answer
         await asyncio.sleep(3600)
         return "never"
 
     model = ScriptedChatModel([call("open_ticket", title="disk"), "I do not know."])
     agents = [Specialist("looker", "Opens.", tools=[open_ticket])]
-    settings: Any = {"models": model, "policy": yes, "budget": Budget(timeout=1.0)}
-    started = time.monotonic()
+    budget = Budget(timeout=400.0, tool_timeout=400.0)
+    settings: Any = {"models": model, "policy": yes, "budget": budget, "clock": clock}
     async with Supervisor("t", agents, **settings) as team:
-        run = await team.run("open a ticket", principal=alice, plan=PLAN)
-        assert time.monotonic() - started < 2
+        with in_time():
+            run = await team.run("open a ticket", principal=alice, plan=PLAN)
         [asked] = await team.approvals(principal=alice)
     assert (run.state, run.actions[0].status, asked.kind, begun) == (
         "COMPLETED",
@@ -172,30 +190,41 @@ async def test_a_slow_write_at_the_deadline_is_not_done_twice_and_not_forgotten(
 
 @pytest.mark.anyio
 async def test_dead_time_does_not_count_and_used_time_does(tmp_path: Path) -> None:
+    clock = Clock()
+    left: list[float] = []
+
     @tool(effect="read")
-    async def look(host: str) -> str:
+    async def look(host: str, ctx: ToolContext) -> str:
         """Look at a host."""
+        left.append((ctx.deadline_at - clock()).total_seconds())
         await asyncio.sleep(3600)
         return host
 
-    def team(clock: Clock) -> Supervisor:
+    def team() -> Supervisor:
         model = ScriptedChatModel([call("look", host="web-1"), "I could not look."])
         memory = Memory(f"sqlite:///{tmp_path}/j.db", clock=clock)
         agents = [Specialist("looker", "Looks.", tools=[look])]
-        return Supervisor("t", agents, models=model, memory=memory, clock=clock, budget=Budget(timeout=2.0))
+        return Supervisor("t", agents, models=model, memory=memory, clock=clock, budget=Budget(timeout=100.0))
 
-    clock = Clock()
-    first = team(clock)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(first.run("look at web-1", principal=alice, plan=PLAN), 1.2)
+    first = team()
+    work = asyncio.create_task(first.run("look at web-1", principal=alice, plan=PLAN))
+    await until(lambda: len(left) == 1)
+    clock.ahead = timedelta(seconds=60)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
     await first.aclose()
     clock.ahead = timedelta(hours=5)
-    async with team(clock) as second:
+    async with team() as second:
         [run] = await second.runs(principal=alice)
-        started = time.monotonic()
-        run = await second.resume(run.run_id, principal=alice)
-        assert time.monotonic() - started < 2.0, "the first life's time counts"
+        work = asyncio.create_task(second.resume(run.run_id, principal=alice))
+        await until(lambda: len(left) == 2)
+        clock.forward(seconds=100)
+        await until(work.done)
+        run = work.result()
     assert run.state == "COMPLETED"
+    assert 100 - PATIENCE < left[0] <= 100
+    assert 40 - PATIENCE < left[1] <= 40, "the first life's time counts"
     assert run.deadline_at - run.created_at > timedelta(hours=4)
 
 
@@ -211,7 +240,9 @@ team = scene["Supervisor"]("t", [scene["Specialist"]("looker", "Looks.", tools=[
 run = asyncio.run(team.run("look at web-1", principal=scene["alice"], plan=scene["PLAN"]))
 print(run.state)
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PROCESS_PATIENCE
+    )
     assert ended.stdout.strip() == "COMPLETED", ended.stderr
 
 
@@ -231,7 +262,7 @@ async def test_waiting_for_a_person_is_not_active_time(tmp_path: Path) -> None:
             [Specialist("looker", "Opens tickets.", tools=[open_ticket])],
             models=ScriptedChatModel(turns),
             memory=Memory(f"sqlite:///{tmp_path}/j.db", clock=clock),
-            budget=Budget(timeout=5.0),
+            budget=Budget(timeout=60.0),
             clock=clock,
         )
 

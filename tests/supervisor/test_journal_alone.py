@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from tests.patience import PATIENCE
 from tests.supervisor.scene import alice, bob, calls, planned, yes
 
 from pilotman.agents import Specialist, Tool, tool
@@ -242,7 +243,7 @@ async def test_calls_that_were_stopped_have_an_end_and_were_paid_for(tmp_path: P
     memory = Memory(f"sqlite:///{tmp_path}/j.db")
     async with Supervisor("desk", workers, models=models, policy=yes, memory=memory) as team:
         run = await team.submit("go", principal=alice, plan=plan)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         run = await team.cancel(run.run_id, principal=alice)
     assert (run.state, run.usage.steps, run.usage.tool_calls) == ("CANCELLED", 2, 1)
     kept = Kept(tmp_path / "j.db", run.run_id)

@@ -197,8 +197,9 @@ async def test_calls_of_a_task_that_still_waits_count(tmp_path: Path) -> None:
     first = [*LOOKS[:2], OPEN, LOOKS[2], call("open_ticket", title="logs")]
     async with desk_at(url, first, ask_about_writes, 3) as team:
         run = await team.run("look and open", principal=alice, plan=plan)
-        [asked] = [a for a in run.pending if a.step.startswith("task:b")]
-        await team.approve(asked.approval_id, principal=bob)
+        [asked] = [a for a in run.pending if a.kind == "call"]
+        [ticket] = [c for c in asked.calls if c.step.startswith("task:b")]
+        await team.approve(asked.approval_id, principal=bob, only=[ticket.digest])
     async with desk_at(url, [LOOKS[3], "Done."], ask_about_writes, 3) as team:
         run = await team.resume(run.run_id, principal=alice)
     assert [a.kind for a in run.pending] == ["call", "repeat"], "three looks were made, this is the fourth"

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.supervisor.scene import alice, bob, check_moves, history, planned, until, yes
+from tests.patience import PATIENCE, until
+from tests.supervisor.scene import alice, bob, check_moves, history, planned, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
@@ -83,7 +84,7 @@ async def test_at_last_the_rule_based_tier_plans() -> None:
 @pytest.mark.anyio
 async def test_a_hanging_planner_costs_one_call_s_time() -> None:
     hanging = FaultyChatModel(ScriptedChatModel([]), faults=("hang",) * 9)
-    budget = Budget(timeout=20.0, model_timeout=0.3)
+    budget = Budget(timeout=60.0, model_timeout=0.3)
     run, _ = await run_with(hanging, ScriptedChatModel(["web-1 is there."]), budget=budget)
     assert run.state == "COMPLETED"
     assert any("did not answer" in caveat for caveat in run.caveats)
@@ -353,8 +354,8 @@ async def test_a_nested_team_has_its_own_time() -> None:
             Task(task_id="q", agent="quick", goal="say it", depends_on=("s",)),
         )
     )
-    async with Supervisor("outer", [inner, quick], models=models, budget=Budget(timeout=30.0)) as team:
-        async with asyncio.timeout(5):
+    async with Supervisor("outer", [inner, quick], models=models, budget=Budget(timeout=60.0)) as team:
+        async with asyncio.timeout(PATIENCE):
             run = await team.run("look at web-1", principal=alice, plan=plan)
     assert run.state == "COMPLETED"
     assert "quick is done" in str(run.answer)

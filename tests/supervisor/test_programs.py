@@ -205,7 +205,7 @@ class TestATeam:
         team = Supervisor(
             "desk",
             [Specialist("operator", "Opens tickets.", tools=[slow])],
-            budget=Budget(timeout=1.0),
+            budget=Budget(tool_timeout=0.2),
             policy=lambda call: Decision.allow(),
         )
         async with team:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.supervisor.scene import ONE, Desk, alice, bob, history, yes
 
 from pilotman.agents import Specialist, tool
@@ -39,7 +40,7 @@ async def test_events_come_as_they_happen_and_end_with_the_run(tmp_path: Path) -
                 if event.kind == "tool_call_started":
                     gate.set()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(follow(team, seen[0]), follow(other, seen[1]))
         everything = await history(team, run)
         assert seen[0] == seen[1] == [event.seq for event in everything]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.supervisor.test_run import full
 
-from pilotman.guardrails.approval import visible
+from pilotman.guardrails.display import visible
 from pilotman.supervisor.plan import Plan, Task
 from pilotman.supervisor.render import count, dollars, seconds, short, shown
 from pilotman.supervisor.run import Run

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, until, yes
+from tests.patience import PATIENCE, PROCESS_PATIENCE, until
+from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -36,8 +37,9 @@ class Slow:
             return f"{host} is fine"
 
         self.model = ScriptedChatModel([call("look", host="web-1"), "web-1 is fine", "web-1 is fine"])
+        self.memory = memory or Memory(url)
         agents = [Specialist("operator", "Looks.", tools=[look])]
-        self.team = Supervisor("desk", agents, models=self.model, memory=memory or Memory(url))
+        self.team = Supervisor("desk", agents, models=self.model, memory=self.memory)
 
     def start(self, **kwargs: Any) -> asyncio.Task[Any]:
         return asyncio.create_task(self.team.run("web-1", principal=alice, plan=ONE, **kwargs))
@@ -81,8 +83,11 @@ async def test_a_caller_that_goes_away_leaves_the_others_their_run() -> None:
 async def test_a_run_whose_caller_was_cancelled_can_be_resumed() -> None:
     slow = Slow()
     async with slow.team as team:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(team.run("web-1", principal=alice, plan=ONE), 0.3)
+        work = slow.start()
+        await until(slow.working)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
         [run] = await team.runs(principal=alice)
         assert run.state in ("EXECUTING", "WAITING_FOR_TOOL")
         slow.gate.set()
@@ -188,14 +193,17 @@ async def test_two_supervisors_may_share_a_memory_that_one_of_them_opened() -> N
 
 CHILD = """
 import asyncio, sys
-from pilotman.memory import Memory
-from tests.supervisor.test_takeover import Slow, alice
+from datetime import timedelta
+from pilotman.supervisor import engine
+from tests.supervisor.test_takeover import Slow
+engine.LEASE = timedelta(hours=1)  # nobody waits for its end
 slow = Slow(sys.argv[1])
 async def main():
     work = slow.start(idempotency_key="k")
     await asyncio.sleep(0.05)
     while not slow.began and not work.done():
         await asyncio.sleep(0.02)
+    await slow.memory.journal.flush()  # also what it wrote down without waiting
     print("began", slow.began, flush=True)
     if sys.argv[2] == "go on":
         await asyncio.sleep(0.5)
@@ -216,13 +224,12 @@ async def test_a_dead_process_s_run_is_taken_over_at_once(tmp_path: Path) -> Non
     with child(url, "hang") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "began 1\n"
-        await asyncio.sleep(0.2)  # what it wrote down without waiting is stored after a moment
         os.kill(process.pid, signal.SIGKILL)
     slow = Slow(url)
     slow.gate.set()
     async with slow.team as team:
         [run] = await team.runs(principal=alice)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             run = await team.resume(run.run_id, principal=alice)
         events = await history(team, run)
         check_moves(run, events)
@@ -236,7 +243,8 @@ async def test_two_processes_that_send_the_same_request_share_one_run(tmp_path: 
     async with Memory(url):
         pass
     children = [child(url, "go on") for _ in range(2)]
-    said = [(await asyncio.to_thread(c.communicate, timeout=60))[0].splitlines()[-1] for c in children]
+    told = [await asyncio.to_thread(c.communicate, timeout=PROCESS_PATIENCE) for c in children]
+    said = [out.splitlines()[-1] for out, _ in told]
     assert sorted(said) == ["COMPLETED 0", "COMPLETED 1"]
     slow = Slow(url)
     async with slow.team as team:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import until
 
 from pilotman.agents import Specialist, ToolContext, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -96,11 +97,11 @@ async def test_a_busy_conversation_refuses_run_and_queues_submit() -> None:
         await team.reject(first.pending[0].approval_id, principal=alice, comment="no")
         ended = await team.resume(first.run_id, principal=alice)
         assert ended.state == "COMPLETED"
-        for _ in range(100):
-            if (await team.get(queued.run_id, principal=alice)).state == "ESCALATED":
-                break
-            await asyncio.sleep(0.05)
-        assert (await team.get(queued.run_id, principal=alice)).state == "ESCALATED"
+
+        async def escalated() -> bool:
+            return (await team.get(queued.run_id, principal=alice)).state == "ESCALATED"
+
+        await until(escalated)
 
 
 @pytest.mark.anyio

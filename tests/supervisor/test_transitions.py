@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE, until
 from tests.supervisor.scene import ONE, Clock, Desk, alice, bob, calls, check_moves, history, yes
 
 from pilotman.agents import Specialist, tool
@@ -35,10 +36,14 @@ async def test_the_straight_way() -> None:
 
 @pytest.mark.anyio
 async def test_a_slow_tool_shows_in_the_state() -> None:
+    async def shown() -> bool:
+        [run] = await team.runs(principal=alice)
+        return run.state == "WAITING_FOR_TOOL"
+
     @tool(effect="read")
     async def look(host: str) -> str:
         """Look at a host."""
-        await asyncio.sleep(0.2)
+        await until(shown)
         return f"{host} is fine"
 
     model = ScriptedChatModel([call("look", host="web-1"), "web-1 is fine"])
@@ -127,12 +132,13 @@ async def test_one_answer_of_two_lets_its_task_go_on() -> None:
     desk = Desk([call("open_ticket", title="a"), call("open_ticket", title="b"), "Done.", "Done.", "Done."])
     async with desk.team as team:
         run = await team.run("open a and b", principal=alice, plan=plan)
-        first, second = run.pending
+        [asked] = run.pending
+        first, second = asked.calls
         assert (await team.resume(run.run_id, principal=alice)).transitions == run.transitions
-        await team.approve(first.approval_id, principal=bob)
+        await team.approve(asked.approval_id, principal=bob, only=[first.digest])
         run = await team.resume(run.run_id, principal=alice)
         assert (run.state, desk.opened) == ("ESCALATED", [first.args["title"]])
-        await team.reject(second.approval_id, principal=bob)
+        await team.reject(asked.approval_id, principal=bob, only=[second.digest])
         run = await team.resume(run.run_id, principal=alice)
         check_moves(run, await history(team, run))
     assert run.state == "COMPLETED"
@@ -141,16 +147,16 @@ async def test_one_answer_of_two_lets_its_task_go_on() -> None:
 
 
 @pytest.mark.anyio
-async def test_two_questions_of_one_task_are_answered_apart() -> None:
+async def test_two_calls_of_one_question_are_answered_apart() -> None:
     both = calls(call("open_ticket", title="a"), call("open_ticket", title="b"))
     desk = Desk([both, "Done."])
     async with desk.team as team:
         run = await team.run("open a and b", principal=alice, plan=ONE)
-        assert len(run.pending) == 2
-        await team.approve(run.pending[1].approval_id, principal=bob)
+        [asked] = run.pending
+        await team.approve(asked.approval_id, principal=bob, only=[asked.calls[1].digest])
         run = await team.resume(run.run_id, principal=alice)
         assert (run.state, desk.opened) == ("ESCALATED", ["b"])
-        await team.approve(run.pending[0].approval_id, principal=bob)
+        await team.approve(asked.approval_id, principal=bob)
         run = await team.resume(run.run_id, principal=alice)
         check_moves(run, await history(team, run))
     assert (run.state, desk.opened) == ("COMPLETED", ["b", "a"])
@@ -207,7 +213,7 @@ async def test_a_running_run_is_cancelled_at_once() -> None:
         work = asyncio.create_task(team.run("web-1", principal=alice, plan=ONE, idempotency_key="k"))
         await began.wait()
         [found] = await team.runs(principal=alice)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             ended = await team.cancel(found.run_id, principal=alice)
             assert (await work).state == ended.state == "CANCELLED"
         check_moves(ended, await history(team, ended))
@@ -241,7 +247,7 @@ async def test_approvals_expire_by_their_own_clock(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/j.db"
 
     def desk(turns: list[Any]) -> Desk:
-        return Desk(turns, memory=Memory(url, clock=clock), clock=clock, budget=Budget(timeout=20.0))
+        return Desk(turns, memory=Memory(url, clock=clock), clock=clock, budget=Budget(timeout=60.0))
 
     first = desk([OPEN])
     async with first.team as team:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, yes
+from tests.patience import until
+from tests.supervisor.scene import ONE, Clock, Desk, alice, bob, check_moves, history, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -221,25 +222,33 @@ async def test_an_interim_answer_is_checked_like_any_other(tmp_path: Path) -> No
 
 @pytest.mark.anyio
 async def test_an_answer_at_the_last_moment_is_checked_like_any_other() -> None:
+    clock, begun = Clock(), asyncio.Event()
+
+    @tool(effect="read")
+    async def endless(host: str) -> str:
+        """Look for ever."""
+        begun.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
     for policy, shown in SHOWN:
-
-        @tool(effect="read")
-        async def endless(host: str) -> str:
-            """Look for ever."""
-            while True:
-                try:
-                    await asyncio.Event().wait()
-                except asyncio.CancelledError:
-                    continue
-
+        begun.clear()
         models: Any = [
             ScriptedChatModel([call("disk_usage", host="web-1"), "web-1: 97% of /var used."], agent="a"),
             ScriptedChatModel([call("endless", host="web-1"), "Nothing."], agent="b"),
         ]
         agents = [Specialist("a", "Looks.", tools=[disk_usage]), Specialist("b", "Looks.", tools=[endless])]
-        settings: Any = {"models": models, "answer_policy": policy, "budget": Budget(timeout=1.0)}
-        async with Supervisor("t", agents, **settings) as team:
-            run = await team.run("what about web-1?", principal=alice, plan=BOTH)
+        settings: Any = {"models": models, "answer_policy": policy, "budget": Budget(timeout=60.0)}
+        async with Supervisor("t", agents, **settings, clock=clock) as team:
+            run = await team.submit("what about web-1?", principal=alice, plan=BOTH)
+            async for event in team.events(run.run_id, principal=alice):
+                if event.kind == "task_completed" and event.actor == "a":
+                    await until(begun.is_set)
+                    clock.forward(seconds=60)
+            run = await team.get(run.run_id, principal=alice)
         assert run.state == "COMPLETED"
         assert ("97%" in str(run.answer)) is shown
 

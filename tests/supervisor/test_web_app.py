@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import StreamingResponse
+from tests.patience import until
 
 from pilotman.agents import Specialist, tool
 from pilotman.guardrails import Approval, Principal
@@ -26,7 +27,7 @@ Who = Annotated[Principal, Depends(who)]
 
 
 @pytest.mark.anyio
-async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  # noqa: C901 (an app in one function)
+async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:
     @tool(effect="write")
     async def note(text: str) -> str:
         """Write a note."""
@@ -82,12 +83,12 @@ async def test_a_web_app_submits_streams_and_approves(tmp_path: Path) -> None:  
         [asked] = (await web.get("/approvals", headers=headers)).json()
         await web.post(f"/approvals/{asked['approval_id']}", params={"ok": True}, headers=headers)
         last = stream.rsplit("id: ", 1)[1].split("\n")[0]
-        rest = ""
-        for _ in range(100):
-            rest = (await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})).text
-            if "run_completed" in rest:
-                break
-        assert "run_completed" in rest
+
+        async def completed() -> bool:
+            rest = await web.get(f"/runs/{run_id}/events", headers={**headers, "last-event-id": last})
+            return "run_completed" in rest.text
+
+        await until(completed)
         done = await desk.get(run_id, principal=alice)
         assert (done.state, done.thread_id) == ("COMPLETED", "c")
         second = (await web.post("/runs", json=body, headers=headers)).json()["run_id"]

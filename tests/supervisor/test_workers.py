@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, until, yes
+from tests.patience import PATIENCE, until
+from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -55,17 +56,13 @@ async def test_the_urgent_leave_first_then_the_old(monkeypatch: pytest.MonkeyPat
     agents = [Specialist("operator", "Takes.", tools=[take])]
     async with Supervisor("desk", agents, models=ScriptedChatModel(turns), intake=urgent) as team:
         runs = [await team.submit(f"{severities[0]} first", principal=alice, plan=ONE)]
-        await until(lambda: _true(order))
+        await until(lambda: bool(order))
         for name, severity in zip(names[1:], severities[1:], strict=True):
             runs.append(await team.submit(f"{severity} {name}", principal=alice, plan=ONE))
         assert {run.state for run in runs[1:]} == {"RECEIVED"}
         gate.set()
         assert {run.state for run in await ended(team, *runs)} == {"COMPLETED"}
     assert order == ["first", "high", "old", "young", "low"]
-
-
-async def _true(value: Any) -> bool:
-    return bool(value)
 
 
 @pytest.mark.anyio
@@ -150,5 +147,5 @@ async def test_a_queued_run_can_be_cancelled() -> None:
     async with desk.team as team:
         await team.run("a", principal=alice, plan=ONE, thread_id="c")
         queued = await team.submit("b", principal=alice, plan=Plan(ONE.tasks), thread_id="c")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert (await team.cancel(queued.run_id, principal=alice)).state == "CANCELLED"

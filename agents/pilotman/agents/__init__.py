@@ -2,6 +2,7 @@
 
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import ToolFailure
+from pilotman.agents.mcp.tools import mcp_tools
 from pilotman.agents.models import Models
 from pilotman.agents.report import Citation
 from pilotman.agents.result import ToolResult
@@ -20,5 +21,6 @@ __all__ = [
     "ToolContext",
     "ToolFailure",
     "ToolResult",
+    "mcp_tools",
     "tool",
 ]

@@ -18,6 +18,8 @@ MAX_ITEMS = 1_000
 MAX_BYTES = 65_536
 """Bytes of all arguments together, as JSON; texts that are declared to be longer add to it."""
 MAX_DEPTH = 32
+MAX_DECLARED = 200_000
+"""Characters that a schema of somebody else's may allow a text, and all its texts together."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _BYTES_A_CHARACTER = 4
@@ -26,13 +28,20 @@ Node: TypeAlias = Mapping[str, Any]
 
 
 class Bounds:
-    """The bounds of one tool's arguments. ``schema`` is an object's, without recursion."""
+    """The bounds of one tool's arguments. ``schema`` is an object's, without recursion.
 
-    def __init__(self, schema: Node) -> None:
+    ``longest``: characters that it may allow at most, None if it is to be believed.
+    """
+
+    def __init__(self, schema: Node, *, longest: int | None = None) -> None:
         self._schema = schema
+        self._longest = longest
         self._definitions: Mapping[str, Any] = {**schema.get("definitions", {}), **schema.get("$defs", {})}
-        longer = [n for n in _limits(schema, "maxLength") if n > MAX_TEXT]
-        self._max_bytes = MAX_BYTES + _BYTES_A_CHARACTER * sum(longer)
+        longer = sum(n for n in _limits(schema, "maxLength") if n > MAX_TEXT)
+        self._max_bytes = MAX_BYTES + _BYTES_A_CHARACTER * self._believed(longer)
+
+    def _believed(self, declared: int) -> int:
+        return declared if self._longest is None else min(declared, self._longest)
 
     def check(self, args: object) -> bytes:
         """The arguments as JSON.
@@ -71,7 +80,10 @@ class Bounds:
             raise InvalidArguments(f"{path[:100]}: nested too deeply, at most {MAX_DEPTH} levels")
         nodes = list(self._resolved(nodes))
         if isinstance(value, str):
-            _check_size(len(value), nodes, "maxLength", MAX_TEXT, path, "characters")
+            size = len(value)
+            if size > self._believed(size):
+                raise InvalidArguments(f"{path[:100]}: {size} characters, at most {self._longest}")
+            _check_size(size, nodes, "maxLength", MAX_TEXT, path, "characters")
         elif is_object(value):
             _check_size(len(value), nodes, "maxProperties", MAX_ITEMS, path, "entries")
             for key, item in value.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from pilotman.agents.output import MAX_BYTES
 from pilotman.agents.result import ToolError, ToolResult
+from pilotman.agents.view import seen
 from pilotman.guardrails.digest import canonical, digest
 from pilotman.guardrails.retry import FailureKind
 
@@ -46,16 +48,15 @@ class ProposedCall:
     def from_dict(cls, data: Mapping[str, Any]) -> ProposedCall:
         return cls(**data)
 
-    def message(self) -> dict[str, Any]:
-        """The result as the model sees it.
+    def message(self, *, third_party: bool | Sequence[str] = True, limit: int = MAX_BYTES) -> dict[str, Any]:
+        """The result as the model sees it; see ``view.seen``.
 
         Raises:
             ValueError: the call is not done.
         """
         if self.result is None:
             raise ValueError(f"call {self.call_id} of {self.tool} has no result yet")
-        told = {n: value for n, value in self.result.items() if n in ("status", "value") or value}
-        content = canonical(told)
+        content = canonical(seen(self.result, third_party=third_party, limit=limit))
         return {
             "role": "tool",
             "tool_call_id": self.call_id,
@@ -63,6 +64,21 @@ class ProposedCall:
             "status": "error" if self.result["status"] == "error" else "success",
             "content": content.decode(),
         }
+
+
+DRAFTED = "drafted, not done"
+"""How the words about a write begin that was held back."""
+
+
+def drafted() -> ToolResult:
+    """The result of a write that was not executed because of the level: no failure, but nothing was done."""
+    return ToolResult.partial(None, f"{DRAFTED}: the call is kept in the record; do not make it again")
+
+
+def is_drafted(result: Mapping[str, Any]) -> bool:
+    """Whether a result as a model sees it is that of such a write."""
+    caveats = result.get("caveats") or ()
+    return result.get("value") is None and any(str(caveat).startswith(DRAFTED) for caveat in caveats)
 
 
 def failure(kind: FailureKind, message: str) -> ToolResult:

@@ -11,22 +11,25 @@ import orjson
 from langchain_core.runnables import Runnable
 
 from pilotman.agents import grounding
-from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.calls import ProposedCall, failure, is_drafted
+from pilotman.agents.denials import MOST_DENIALS, denials
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.foreign import Seat
 from pilotman.agents.gateway import ModelGateway, ModelRequest
 from pilotman.agents.guard import Guard
 from pilotman.agents.ledger import Ledger
+from pilotman.agents.permits import Permits
 from pilotman.agents.prompts import work_prompt
 from pilotman.agents.report import Passage, Report
 from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
-from pilotman.agents.specialist import Kit, tool_card
+from pilotman.agents.specialist import Kit, tool_card, tool_function
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, NotFound, Unavailable
 from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.memory.records import Switched
 
 SEARCH = "search_corpus"
 REFUSED = "Your report was refused:"
@@ -41,6 +44,7 @@ class Desk:
         self.gateway = ModelGateway(task)
         self.runner = ToolRunner(task)
         self.guard = Guard(task, self.runner)
+        self.permits = Permits(task, self.guard)
         self.ledger = Ledger(task, self.runner, self.guard)
 
     async def think(self, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +56,7 @@ class Desk:
         known = len(messages)
         if not messages:
             messages += self._prompt()
-        messages += [ProposedCall.from_dict(c).message() for c in state.get("calls") or ()]
+        messages += [self.message(ProposedCall.from_dict(c)) for c in state.get("calls") or ()]
         self._restore(messages)
         calls: list[ProposedCall] = []
         report: Report | None = None
@@ -74,13 +78,15 @@ class Desk:
         self, messages: list[dict[str, Any]], path: str
     ) -> tuple[list[ProposedCall], Report | None]:
         """One turn, added to ``messages``: calls that need a decision, or the report, or neither of them."""
+        if (suspended := self._suspended(messages)) is not None:
+            return [], suspended
         reply = await self.gateway.ask(self._request(path, messages))
         messages.append(dict(reply.message))
         if reply.tool_calls:
             calls = await self._read(self.guard.propose(reply.tool_calls, path=path))
             if any(call.stage != "done" for call in calls):
                 return calls, None
-            messages += [call.message() for call in calls]
+            messages += [self.message(call) for call in calls]
             if self.guard.is_hopeless:
                 raise Unavailable("the model repeats a call that cannot be made")
             return [], None
@@ -99,19 +105,22 @@ class Desk:
         """One pass of an agent that somebody brought; see ``foreign.py``. ``calls`` are all decided ones."""
         finished = [ProposedCall.from_dict(call) for call in state.get("calls") or ()]
         seat = Seat(self, finished)
-        report: Report | None = None
-        try:
-            text = await seat.run(build(seat.kit()), self._words(), timeout=max(0.05, self.task.run.left()))
-            if not seat.wanted:
-                report = self._foreign_report(text, seat)
-        except Exception as error:  # whatever a foreign agent does, the run goes on
-            report = self._unfinished(seat.messages, f"{type(error).__name__}: {error}"[:300])
+        apart = [message for call in finished for message in ({"role": "assistant"}, self.message(call))]
+        report = self._suspended(apart) or await self._pass(seat, build)
         calls = [*finished, *seat.wanted.values()]
         return {
             "turn": int(state.get("turn") or 0) + 1,
             "calls": [call.to_dict() for call in calls],
             "report": None if report is None else report.to_dict(),
         }
+
+    async def _pass(self, seat: Seat, build: Callable[[Kit], Runnable[Any, Any]]) -> Report | None:
+        """The foreign agent's report, or None: it was left for a decision."""
+        try:
+            text = await seat.run(build(seat.kit()), self._words(), timeout=max(0.05, self.task.run.left()))
+            return None if seat.wanted else self._foreign_report(text, seat)
+        except Exception as error:  # whatever a foreign agent does, the run goes on
+            return self._unfinished(seat.messages, f"{type(error).__name__}: {error}"[:300])
 
     def _foreign_report(self, text: str, seat: Seat) -> Report:
         wrong = grounding.problems(text, self.evidence(seat.messages))
@@ -132,22 +141,15 @@ class Desk:
             self.task.brief,
             instructions=self.task.instructions,
             tools=[tool_card(tool) for tool in self.task.tools.values()],
-            may_write=not self.task.run.read_only,
         )
 
     def _request(self, path: str, messages: Sequence[Mapping[str, Any]]) -> ModelRequest:
-        tools = [
-            {
-                "type": "function",
-                "function": {"name": t.name, "description": t.description, "parameters": dict(t.args_schema)},
-            }
-            for t in self.task.tools.values()
-        ]
+        tools = [tool_function(tool) for tool in self.task.tools.values()]
         return ModelRequest(path=path, role=self.task.role, messages=list(messages), tools=tools)
 
     async def _read(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
         """Run the free reads among the calls, in parallel; the same call twice is made once."""
-        free = [call for call in calls if call.stage == "proposed" and self.guard.is_free(call)]
+        free = [call for call in calls if call.stage == "proposed" and await self.guard.is_free(call)]
         first = {call.digest: call for call in reversed(free)}
         results = await asyncio.gather(*(self.read(call) for call in first.values()))
         done = {result.path: result for result in results}
@@ -198,9 +200,10 @@ class Desk:
         """The question about exactly this call, else None: others can write into a graph's state."""
         run = self.task.run
         try:
-            found = await run.journal.approval(str(call.approval_id), tenant=run.principal.tenant)
+            asked = await run.journal.approval(str(call.approval_id), tenant=run.principal.tenant)
         except NotFound:
             return None
+        found = asked.alone(str(call.approval_id))
         same = (found.run_id, found.step, found.digest) == (run.run_id, call.path, call.digest)
         return found.at(run.clock()) if same and found.kind in ("call", "repeat") else None
 
@@ -244,12 +247,22 @@ class Desk:
         recorded = self.runner.outcome(call)
         if recorded is not None:
             return call.finished(recorded)
-        permit = await self.ledger.permit(call, approval)
-        if not isinstance(permit, Permit):
-            return permit
-        if self.task.tools[call.tool].effective == "read":
-            return await self.read(call)
-        return await self.ledger.write(call)
+        while True:
+            permit = await self.permits.issue(call, approval)
+            if not isinstance(permit, Permit):
+                return permit
+            if self.task.tools[call.tool].reads:
+                return await self.read(call)
+            try:
+                return await self.ledger.write(call)
+            except Switched:  # since it was decided: it is decided anew
+                await self.guard.switches.look(age=0.0)
+
+    def message(self, call: ProposedCall) -> dict[str, Any]:
+        """The result of a call as this task's models see it."""
+        tool = self.task.tools.get(call.tool)
+        third_party = True if tool is None else tool.third_party
+        return call.message(third_party=third_party, limit=self.task.wallet.budget.max_result_bytes)
 
     def evidence(self, messages: Iterable[Mapping[str, Any]]) -> grounding.Evidence:
         """All that this task has seen: its brief, its passages, its tools' results."""
@@ -262,8 +275,8 @@ class Desk:
             *(report.text for report in brief.reports),
             *(str(m.get("content", "")) for m in results),
         ]
-        writes = {name for name, tool in self.task.tools.items() if tool.effective != "read"}
-        applied = {str(m.get("name")) for m in results if orjson.loads(m["content"]).get("status") != "error"}
+        writes = {name for name, tool in self.task.tools.items() if not tool.reads}
+        applied = {str(m.get("name")) for m in results if _was_done(orjson.loads(m["content"]))}
         return grounding.Evidence(
             texts=texts,
             passages=self.task.passages,
@@ -284,6 +297,16 @@ class Desk:
             confidence=round((calls - len(failures) + 1) / (calls + 1), 3),
         )
 
+    def _suspended(self, messages: Sequence[Mapping[str, Any]]) -> Report | None:
+        """The end of a task whose calls were denied too often, or None: it goes on."""
+        count = denials(messages)
+        if count < MOST_DENIALS:
+            return None
+        why = f"it was suspended, {count} of its calls were denied"
+        facts = {"path": self.task.path, "task_id": self.task.brief.task_id, "agent": self.task.agent}
+        self.task.run.recorder.emit("task_suspended", actor="guardrails", **facts, denials=count, reason=why)
+        return replace(self._unfinished(messages, why), status="partial")
+
     def _unfinished(self, messages: Sequence[Mapping[str, Any]], why: str) -> Report:
         """What the tools returned, and why there is no more."""
         self.task.run.caveat(f"{self.task.agent} could not finish: {why}")
@@ -300,6 +323,10 @@ class Desk:
             caveats=(*_failures(messages), why),
             confidence=0.3 if seen else 0.0,
         )
+
+
+def _was_done(result: Mapping[str, Any]) -> bool:
+    return result.get("status") != "error" and not is_drafted(result)
 
 
 def _failures(messages: Sequence[Mapping[str, Any]]) -> list[str]:

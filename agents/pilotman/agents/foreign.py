@@ -31,6 +31,7 @@ from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.specialist import Kit
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.shape import is_mapping
 
 if TYPE_CHECKING:
@@ -178,12 +179,12 @@ class Seat:
         call = self._finished.get(path) or self._desk.guard.propose_one(
             {"name": name, "args": args}, path=path
         )
-        if call.stage == "proposed" and self._desk.guard.is_free(call):
+        if call.stage == "proposed" and await self._desk.guard.is_free(call):
             call = await self._desk.read(call)
         if call.stage != "done":
             self.wanted[path] = call
             await self._leave()
-        message = call.message()
+        message = self._desk.message(call)
         self.messages.append(message)
         return str(message["content"])
 
@@ -225,7 +226,7 @@ class Seat:
             raise RuntimeError(f"it ended with {type(error).__name__}") from error
         finally:
             self._over = True
-        return "" if self.wanted else _words(output)
+        return "" if self.wanted else clean(_words(output)).value  # it may have read what we never saw
 
 
 async def _invoke(agent: Runnable[Any, Any], request: Mapping[str, Any]) -> Any:

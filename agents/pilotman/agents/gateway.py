@@ -83,10 +83,22 @@ class ModelGateway:
     async def ask(self, request: ModelRequest) -> ModelReply:
         """The first good reply along the chain; a recorded one is returned without a call.
 
+        For what models are not to see they get placeholders; what they say of these is said of the values.
+
         Raises:
             BudgetExceeded: the call does not fit into the purse or the time left; it was not made.
             Unavailable: every tier failed.
         """
+        outbox = self.task.run.outbox
+        if not outbox.settings.models:
+            return await self._ask(request)
+        messages = list(request.messages)
+        await outbox.look(messages)
+        reply = await self._ask(replace(request, messages=outbox.hidden(messages, path=request.path)))
+        return replace(reply, message=outbox.shown(reply.message))
+
+    async def _ask(self, request: ModelRequest) -> ModelReply:
+        """The same for what a model may see."""
         name = digest_of(request.raw)
         recorded = self._recorded(request, name)
         if recorded is not None:

@@ -75,7 +75,7 @@ class SpecialistNodes:
     async def guard(self, state: SpecialistState, config: RunnableConfig) -> dict[str, Any]:
         """Decide about every proposed call."""
         desk = self._desks.find(state)
-        calls = await desk.guard.guard(_calls(state))
+        calls = await desk.guard.guard(_calls(state), state.get("messages") or ())
         return {"calls": [call.to_dict() for call in await desk.look_up_answers(calls)]}
 
     async def approve(self, state: SpecialistState, config: RunnableConfig) -> dict[str, Any]:

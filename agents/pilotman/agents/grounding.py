@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pilotman.agents import claims, mentions
 from pilotman.agents.report import Citation, Passage
+from pilotman.guardrails.incoming.orders import unmarked
 
 _MARK = re.compile(r"\[(\d{1,9})\]")
 _QUOTE = r"[\"“]([^\"“”]{3,600})[\"”]\s*"
@@ -70,7 +71,8 @@ def numbered(text: str, passages: Mapping[int, Passage]) -> tuple[str, tuple[Cit
         passage = passages.get(mark)
         if passage is None:
             return match[0]
-        literal = _literal(quote or first.get(mark, ""), passage.text) or _opening(passage.text)
+        source = unmarked(passage.text)
+        literal = _literal(quote or first.get(mark, ""), source) or _opening(source)
         citation = Citation(source=passage.source, version=passage.version, quote=literal)
         own = order.setdefault(citation, len(order) + 1)
         return f"{text[match.start() : match.start(2)]}{own}]"
@@ -108,7 +110,7 @@ def _unmade(text: str, evidence: Evidence, whole: str) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    return " ".join(unmarked(text).split()).casefold()
 
 
 def _literal(quote: str, text: str) -> str:

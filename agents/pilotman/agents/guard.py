@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
+from pilotman.agents import denials
 from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.caps import Caps
+from pilotman.agents.confidence import Assessment
 from pilotman.agents.failure import InvalidArguments
+from pilotman.agents.questions import WHY_UNASKED, Doubt, Questions
 from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.switches import Switches
 from pilotman.agents.tool import Tool
-from pilotman.guardrails.approval import Approval, ApprovalKind, question
-from pilotman.guardrails.digest import short_id
+from pilotman.guardrails.approval import Approval, ApprovalKind
+from pilotman.guardrails.docket import Unasked
+from pilotman.guardrails.level import Held, capped
 from pilotman.guardrails.policy import Call, Decision
 from pilotman.guardrails.retry import FailureKind
 
 IDENTICAL_CALLS = 2
-DENIED = "denied_by_policy"
 
 
 @dataclass(eq=False)
@@ -28,7 +32,15 @@ class Guard:
 
     task: TaskScope
     runner: ToolRunner
+    switches: Switches = field(init=False)
+    caps: Caps = field(init=False)
+    questions: Questions = field(init=False)
     _refusals: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+    def __post_init__(self) -> None:
+        self.switches = Switches(self.task)
+        self.caps = Caps(self.task)
+        self.questions = Questions(self.task)
 
     def propose(self, wanted: Sequence[Mapping[str, Any]], *, path: str) -> list[ProposedCall]:
         """The calls of one model turn, validated and counted. What cannot be called comes back done.
@@ -53,7 +65,8 @@ class Guard:
         if tool is None:
             return self.unleased(call)
         try:
-            call = replace(call, args=tool.validate({} if args is None else args))
+            given = self.task.run.outbox.restored(name, args, leaves_run=tool.effective != "read")
+            call = replace(call, args=tool.validate({} if given is None else given))
         except InvalidArguments as error:
             return self._refused(call, "validation", str(error))
         return replace(call, repeat=self._repetition(call))
@@ -95,18 +108,15 @@ class Guard:
 
     def _asked_before(self, call: ProposedCall) -> str | None:
         """Why a person decides about a call that was counted before: they were asked, and said no yes."""
-        asked, known = self._approval_id(call, "repeat"), self.task.run.recorder.knows
+        asked, known = self.questions.id_of(call, "repeat"), self.task.run.recorder.knows
         open_still = known("approval_requested", path=call.path, approval_id=asked, digest=call.digest)
         return "a person was asked about it before" if open_still and not self._was_allowed(call) else None
 
     def _was_allowed(self, call: ProposedCall) -> bool:
         """Whether a person let this very call go on in an earlier life of the run."""
-        asked = self._approval_id(call, "repeat")
+        asked = self.questions.id_of(call, "repeat")
         known = self.task.run.recorder.knows
         return known("approval_approved", approval_id=asked, digest=call.digest)
-
-    def _approval_id(self, call: ProposedCall, kind: ApprovalKind) -> str:
-        return short_id("apr", self.task.run.run_id, call.path, call.digest, kind)
 
     def earlier(self, call: ProposedCall) -> ToolResult | None:
         """What the same call returned before in this run, if it went well and nothing was written since."""
@@ -122,11 +132,12 @@ class Guard:
         self.task.run.identical_calls[call.digest] = 0
         self.task.run.conversation_calls[call.tool] = 0
 
-    def is_free(self, call: ProposedCall) -> bool:
+    async def is_free(self, call: ProposedCall) -> bool:
         """Whether the call is a read that policies allow without more ado."""
         tool = self.task.tools[call.tool]
         if call.stage != "proposed" or call.repeat or tool.effective != "read" or tool.has_precondition:
             return False
+        await self.switches.look()
         return self.judge(call, tool, stage="read").verdict == "allow"
 
     def judge(
@@ -137,29 +148,42 @@ class Guard:
         stage: str,
         facts: Mapping[str, Any] | None = None,
         approval: Approval | None = None,
+        limits: Sequence[Decision] = (),
     ) -> Decision:
-        """What the policies say about this call now. Pure but for the event."""
+        """What the policies, the level and the limits say about this call now. Pure but for the event."""
+        proposal = self._proposal(call, tool, facts, approval)
+        level = self.switches.of(tool)
+        said = self.task.decide(proposal, self.task.run.outbox.opinion(proposal), *limits)
+        decision = capped(said, level, effect=tool.effective, approved=approval is not None)
+        if stage != "read" or decision.verdict != "allow":
+            self._decided(call, decision, stage=stage, facts=facts)
+        return decision
+
+    def _proposal(
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        facts: Mapping[str, Any] | None = None,
+        approval: Approval | None = None,
+    ) -> Call:
+        """What the policies are told of this call."""
         run = self.task.run
-        proposal = Call(
+        plain = Call(
             tool=tool.name,
             args=call.args,
             effect=tool.effective,
             declared=tool.declared,
             principal=run.principal,
             agent=self.task.agent,
+            chain=self.task.chain,
             scopes=frozenset(tool.scopes),
             tools_used=tuple(run.tools_used),
             facts=facts or {},
+            found={} if tool.effective == "read" else run.outbox.found(call.args),
             approved_by=None if approval is None else approval.decided_by,
             now=run.clock(),
         )
-        if run.read_only and tool.effective != "read":
-            decision = Decision.deny("this run is read-only: the host did not say who asks")
-        else:
-            decision = self.task.decide(proposal)
-        if stage != "read" or decision.verdict != "allow":
-            self._decided(call, decision, stage=stage, facts=facts)
-        return decision
+        return run.flow.labelled(plain)
 
     def blocked(self, call: ProposedCall, facts: ToolResult, *, stage: str) -> ProposedCall:
         """Without its facts no decision is taken: the call ends with the precondition's failure."""
@@ -186,102 +210,120 @@ class Guard:
             facts={"payload": self.task.run.recorder.keep(dict(facts))} if facts else None,
         )
 
-    async def guard(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
-        """Decide about every call that is still proposed. Questions are stored before this returns."""
-        questions: list[Approval] = []
-        judged = [await self._guard(call, questions) if call.stage == "proposed" else call for call in calls]
-        if questions:
-            await self.ask(questions)
-        return judged
+    async def guard(
+        self, calls: Sequence[ProposedCall], messages: Sequence[Mapping[str, Any]] = ()
+    ) -> list[ProposedCall]:
+        """Decide about every call that is still proposed. Questions are stored before this returns.
 
-    async def _guard(self, call: ProposedCall, questions: list[Approval]) -> ProposedCall:
+        ``messages`` are the task's so far: what tells how sure a write is.
+        """
+        doubts: list[Doubt] = []
+        done = [call.message() for call in calls if call.stage == "done"]
+        sure = Assessment(task=self.task, messages=[*messages, *done])
+        judged = [await self._guard(c, doubts, sure) if c.stage == "proposed" else c for c in calls]
+        asked = await self._ask(doubts)
+        return [asked.get(call.path, call) for call in judged]
+
+    async def _guard(self, call: ProposedCall, doubts: list[Doubt], sure: Assessment) -> ProposedCall:
+        """The call after a decision; one that a person is to decide about stays, and its doubt is added."""
         tool = self.task.tools.get(call.tool)
         if tool is None:  # the state of a graph can be written by whoever holds it
             return self.unleased(call)
+        call = call if call.repeat else await self._outgoing(call, tool)
+        if call.stage == "done":
+            return call
         if (done := self.runner.outcome(call)) is not None:
             return call.finished(done)
-        if call.repeat:
-            return self._waiting(call, tool, "repeat", (call.repeat,), questions)
+        await self.switches.look()
+        if call.repeat and not self.switches.stop(tool):
+            doubts.append(self._doubt(call, tool, "repeat", (call.repeat,)))
+            return call
         facts = await self.facts(call, tool)
         if isinstance(facts, ToolResult):
             return self.blocked(call, facts, stage="guard")
-        decision = self.judge(call, tool, stage="guard", facts=facts)
+        limits = [await self.caps.opinion(call), sure.opinion(call)]
+        decision = self.judge(call, tool, stage="guard", facts=facts, limits=limits)
         if decision.verdict == "escalate":
-            return self._waiting(call, tool, "call", decision.reasons, questions)
+            doubts.append(self._doubt(call, tool, "call", decision.reasons, facts))
+            return call
         if decision.verdict == "deny":
-            return self.denied(call)
+            return self.denied(call, decision)
         return replace(call, stage="allowed")
 
+    async def _outgoing(self, call: ProposedCall, tool: Tool[..., Any]) -> ProposedCall:
+        """The call as it may leave: without the values that are redacted in calls of this tool."""
+        if tool.effective == "read":
+            return call
+        outbox = self.task.run.outbox
+        await outbox.look_at(call.args)
+        try:
+            return replace(call, args=tool.validate(outbox.redacted(tool.name, call.args, path=call.path)))
+        except InvalidArguments as error:  # a placeholder does not fit there
+            return self._refused(call, "validation", str(error))
+
+    def _doubt(
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        kind: ApprovalKind,
+        reasons: Sequence[str],
+        facts: Mapping[str, Any] | None = None,
+    ) -> Doubt:
+        return Doubt(
+            call=call,
+            tool=tool,
+            kind=kind,
+            reasons=tuple(reasons),
+            proposal=self._proposal(call, tool, facts),
+            whole_tool=self.task.run.identical_calls[call.digest] <= IDENTICAL_CALLS,
+        )
+
     async def facts(self, call: ProposedCall, tool: Tool[..., Any]) -> Mapping[str, Any] | ToolResult:
-        """Fresh facts for the decision, or the failure that kept us from getting them."""
-        if not tool.has_precondition:
+        """Fresh facts for the decision, or the failure that kept us from getting them. What is off is left
+        alone."""
+        if tool.effective != "read":
+            await self.task.run.outbox.look_at(call.args)
+        if not tool.has_precondition or self.switches.of(tool).level == "off":
             return {}
         run = self.task.run
         timeout = min(tool.timeout, max(0.05, run.left()))
         context = self.runner.context()
         return await tool.facts(dict(call.args), context, timeout=timeout, threads=run.threads)
 
-    def denied(self, call: ProposedCall) -> ProposedCall:
-        """The agent gets a stable code, never the policy's text."""
-        message = f"{DENIED}: {call.tool} may not be called so; do not try it again"
-        return call.finished(failure("authorization", message))
+    def denied(self, call: ProposedCall, decision: Decision) -> ProposedCall:
+        """The agent gets a stable code, never the policy's text. What only the level stops is drafted."""
+        if isinstance(decision, Held):
+            return self.switches.hold(call, decision)
+        return denials.denied(call, "denied_by_policy")
 
-    def approval(
-        self, call: ProposedCall, tool: Tool[..., Any], kind: ApprovalKind, reasons: Sequence[str]
-    ) -> Approval:
-        """The question to a person. The same call at the same step is the same one, also after a crash."""
-        run = self.task.run
-        now = run.clock()
-        return Approval(
-            approval_id=self._approval_id(call, kind),
-            run_id=run.run_id,
-            tool=tool.name,
-            args=dict(call.args),
-            question=question(tool.name, call.args, agent=self.task.agent, effect=tool.effective, kind=kind),
-            digest=call.digest,
-            reasons=tuple(reasons),
-            requested_by=run.principal,
-            created_at=now,
-            expires_at=now + timedelta(seconds=self.task.wallet.budget.approval_timeout),
-            kind=kind,
-            step=call.path,
-        )
-
-    def _waiting(
+    async def ask_about(
         self,
         call: ProposedCall,
-        tool: Tool[..., Any],
-        kind: ApprovalKind,
         reasons: Sequence[str],
-        questions: list[Approval],
+        *,
+        kind: ApprovalKind = "call",
+        facts: Mapping[str, Any] | None = None,
     ) -> ProposedCall:
-        asked = self.approval(call, tool, kind, reasons)
-        questions.append(asked)
-        return replace(call, stage="waiting", approval_id=asked.approval_id)
+        """The call, waiting for a person, whose question is stored; or refused."""
+        doubt = self._doubt(call, self.task.tools[call.tool], kind, reasons, facts)
+        return (await self._ask([doubt]))[call.path]
 
-    async def ask_about(self, call: ProposedCall, reasons: Sequence[str]) -> ProposedCall:
-        """The call, waiting for a person, whose question is stored."""
-        questions: list[Approval] = []
-        waiting = self._waiting(call, self.task.tools[call.tool], "call", reasons, questions)
-        await self.ask(questions)
-        return waiting
+    async def _ask(self, doubts: Sequence[Doubt]) -> dict[str, ProposedCall]:
+        """The calls by their paths: waiting for people, or refused where nobody is asked (any more)."""
+        asked = await self.questions.ask(doubts)
+        calls = {doubt.call.path: doubt.call for doubt in doubts}
+        return {
+            path: at if isinstance(at, ProposedCall) else self.unasked(calls[path], at, stage="guard")
+            for path, at in asked.items()
+        }
 
-    async def ask(self, questions: Sequence[Approval]) -> None:
-        """Store questions to a person, durably; asking again changes nothing."""
-        run = self.task.run
-        events = [
-            run.recorder.event(
-                "approval_requested",
-                actor=self.task.agent,
-                approval_id=asked.approval_id,
-                tool=asked.tool,
-                kind=asked.kind,
-                path=asked.step,
-                digest=asked.digest,
-            )
-            for asked in questions
-        ]
-        await run.journal.request_approvals(questions, owner=run.owner, events=run.recorder.events(*events))
+    def unasked(self, call: ProposedCall, code: Unasked, *, stage: str) -> ProposedCall:
+        """The call, refused because people said no before or were asked enough."""
+        why = WHY_UNASKED[code]
+        self._decided(call, Decision.deny(why), stage=stage)
+        if code == "too_many_questions":
+            self.task.run.caveat(f"{call.tool} was not called: {why}")
+        return denials.denied(call, code)
 
     def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
         facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from pilotman.agents.calls import ProposedCall, failure
@@ -15,7 +14,6 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import LOST, ToolRunner
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.tool import Tool
-from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.digest import short_id
 from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.guardrails.permit import Permit, check, permit_id
@@ -23,7 +21,6 @@ from pilotman.memory.event import NewEvent
 from pilotman.memory.owner import is_dead
 from pilotman.memory.records import EffectRow
 
-PERMIT_SECONDS = 300.0
 POLL_SECONDS = 0.1
 Outcome: TypeAlias = Literal["applied", "not_applied", "unknown"]
 
@@ -36,52 +33,12 @@ class Ledger:
     runner: ToolRunner
     guard: Guard
 
-    async def permit(self, call: ProposedCall, approval: Approval | None) -> Permit | ProposedCall:
-        """The permit for exactly this call, decided with fresh facts; or the call, refused or waiting."""
-        run, tool = self.task.run, self.task.tools[call.tool]
-        facts = await self.guard.facts(call, tool)
-        if isinstance(facts, ToolResult):
-            return self.guard.blocked(call, facts, stage="write")
-        decision = self.guard.judge(call, tool, stage="write", facts=facts, approval=approval)
-        if decision.verdict == "escalate":
-            return await self.guard.ask_about(call, decision.reasons)
-        if decision.verdict == "deny":
-            return self.guard.denied(call)
-        permit = self._permit(call)
-        event = run.recorder.event(
-            "permit_issued",
-            actor="guardrails",
-            permit_id=permit.permit_id,
-            path=call.path,
-            tool=call.tool,
-            digest=call.digest,
-        )
-        await run.journal.issue_permit(permit, owner=run.owner, events=run.recorder.events(event))
-        return permit
-
-    def _permit(self, call: ProposedCall) -> Permit:
-        run = self.task.run
-        now = run.clock()
-        return Permit(
-            permit_id=permit_id(run.run_id, call.path, call.digest),
-            run_id=run.run_id,
-            step=call.path,
-            tenant=run.principal.tenant,
-            user=run.principal.user,
-            chain=self.task.chain,
-            tool=call.tool,
-            digest=call.digest,
-            policy_version=run.policy_version,
-            approval_id=call.approval_id,
-            issued_at=now,
-            expires_at=now + timedelta(seconds=PERMIT_SECONDS),
-        )
-
     async def write(self, call: ProposedCall) -> ProposedCall:
         """Execute the call under the permit that the journal holds for it.
 
         Raises:
             PermitRefused: the journal holds none, or not for exactly this call; nothing was written.
+            Switched: the level does not let it start any more; nothing was written.
         """
         run, tool = self.task.run, self.task.tools[call.tool]
         permit = check(
@@ -121,7 +78,8 @@ class Ledger:
             with self.task.run.writes.hold(effect.effect_id):
                 row, mine = await self._intend(call, effect)
                 if mine:
-                    result = await self.runner.run(call, tool, key=row.key)
+                    look = self.guard.switches.before(row)
+                    result = await self.runner.run(call, tool, key=row.key, etag=permit.etag, look=look)
                     ended = await self._ended(call, tool, row, result, again=lost is None)
                     if ended is not None:
                         return ended
@@ -184,7 +142,8 @@ class Ledger:
         self, call: ProposedCall, tool: Tool[..., Any], row: EffectRow, lost: ToolResult
     ) -> ToolResult:
         """No look-up can tell. A target that knows our key may be asked again; else it is for a person."""
-        result = await self.runner.run(call, tool, key=row.key) if tool.idempotent else lost
+        look = self.guard.switches.before(row)
+        result = await self.runner.run(call, tool, key=row.key, look=look) if tool.idempotent else lost
         if result.error is None:
             return await self._settle(call, row, "applied", result)
         return await self._ask(call, tool, row, lost)
@@ -194,8 +153,7 @@ class Ledger:
     ) -> ToolResult:
         """A person is to look, whenever they can: the run goes on and says so."""
         self.task.run.caveat(f"it is not known whether {tool.name} was applied; a person is asked to look")
-        asked = self.guard.approval(call, tool, "outcome", (f"the reply to {tool.name} was lost",))
-        await self.guard.ask([asked])
+        await self.guard.ask_about(call, (f"the reply to {tool.name} was lost",), kind="outcome")
         return await self._settle(call, row, "unknown", lost)
 
     async def left_behind(self, call: ProposedCall) -> ProposedCall:

@@ -1,4 +1,4 @@
-"""What a tool function returned, made into a result: checked against its type, plain JSON, bounded, clean."""
+"""What a tool function returned, made into a result: checked against its type, plain JSON, bounded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
 from pilotman.agents.json_value import is_array, is_object
-from pilotman.agents.result import ToolError, ToolResult, clean, clean_text
+from pilotman.agents.result import ToolError, ToolResult, clean_text, storable
 from pilotman.guardrails.digest import canonical
 from pilotman.guardrails.errors import ConfigurationError
 
@@ -82,7 +82,7 @@ class Output:
             raise
         except Exception as error:  # an object's own hooks may raise anything
             raise WrongOutput(f"what {self._name} returned cannot be read: {type(error).__name__}") from error
-        return fit(clean(plain), cut_before=whole.cut)
+        return fit(storable(plain), cut_before=whole.cut)
 
     def _check(self, value: Any, records: Sequence[Any]) -> None:
         if self._adapter is None:
@@ -159,7 +159,7 @@ def runs_no_code(value: object) -> bool:
 
 
 def plain_json(value: Any) -> Any:
-    """Any data as plain, clean JSON, whole.
+    """Any data as plain JSON, whole.
 
     Raises:
         WrongOutput: it is not data, or too large.
@@ -168,7 +168,7 @@ def plain_json(value: Any) -> Any:
     plain = whole.plain(value)
     if whole.cut:
         raise WrongOutput(f"too large: {whole.cut[0]}")
-    return clean(plain)
+    return storable(plain)
 
 
 class _Whole:
@@ -318,7 +318,7 @@ def _bounded_result(result: ToolResult) -> ToolResult:
         message = clean_text(str(result.error.message))[:_MAX_CAVEAT]
         return ToolResult.failed(dataclasses.replace(result.error, message=message))
     whole = _Whole()
-    plain, cut = fit(clean(whole.plain(result.value)), cut_before=whole.cut)
+    plain, cut = fit(storable(whole.plain(result.value)), cut_before=whole.cut)
     status = "partial" if cut else result.status
     return ToolResult(status=status, value=plain, caveats=(*caveats, *cut))
 

@@ -13,6 +13,7 @@ from pilotman.agents.output import Output
 from pilotman.agents.result import clean_text
 from pilotman.agents.schema import Arguments, TypedArguments
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.outbound.chosen import chosen_destinations
 
 MAX_DESCRIPTION = 1_024
 """Characters of a description that a model sees."""
@@ -39,6 +40,21 @@ class ToolParts:
             )
         shown = clean_text(self.description).strip()[:MAX_DESCRIPTION]
         object.__setattr__(self, "description", shown or self.name.replace("_", " "))
+
+    def destinations(self, declared: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The parameters that say where a call goes: as declared, else by their schema.
+
+        Raises:
+            ConfigurationError: there is no such parameter.
+        """
+        if declared is None:
+            return chosen_destinations(self.name, self.arguments.schema)
+        unknown = set(declared) - set(self.arguments.schema["properties"])
+        if unknown:
+            raise ConfigurationError(
+                f"{self.name} has no parameter {min(unknown)!r} to go to", hint="() if callers do not choose"
+            )
+        return declared
 
 
 def of_function(fn: Callable[..., Any], *, name: str | None, description: str | None) -> ToolParts:

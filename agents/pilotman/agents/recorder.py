@@ -24,9 +24,13 @@ _KEY_FIELDS_OF = {
     # taken again with another outcome, it is another one
     "decision": ("path", "digest", "stage", "attempt", "verdict", "policy_version"),
     "effect_looked_up": ("path", "effect_id", "attempt", "status"),
+    "values_redacted": ("placeholders",),
 }
-_CALLS = frozenset({"model_call", "tool_call", "retrieval"})
-_OUTCOMES = frozenset({"effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"})
+_CALLS = frozenset({"model_call", "tool_call", "retrieval", "effect", "draft"})
+_OUTCOMES = {
+    **dict.fromkeys(("effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"), "effect"),
+    "write_drafted": "draft",
+}
 _CUT = {"truncated", "head"}
 
 
@@ -72,8 +76,8 @@ class Recorder:
     def _learn(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         self._known.add(key)
         what, _, stage = kind.rpartition("_")
-        what = "effect" if kind in _OUTCOMES else what
-        if what not in _CALLS and what != "effect":
+        what = _OUTCOMES.get(kind, what)
+        if what not in _CALLS:
             return
         call = (what, str(data.get("path")), str(data.get("digest")))
         if stage in ("started", "intended"):

@@ -1,8 +1,7 @@
-"""What a tool call came to: ok, partial or error, always JSON-able and clean."""
+"""What a tool call came to: ok, partial or error, always JSON-able."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -11,6 +10,7 @@ import orjson
 
 from pilotman.agents.json_value import is_array, is_object
 from pilotman.guardrails.digest import canonical
+from pilotman.guardrails.incoming.hidden import printable, seen
 from pilotman.guardrails.retry import RETRYABLE, FailureKind
 
 Status: TypeAlias = Literal["ok", "partial", "error"]
@@ -98,49 +98,30 @@ class ToolResult:
         return cls.from_dict(orjson.loads(raw))
 
 
-# ECMA-48 control sequences: CSI, then strings (OSC, DCS, SOS, PM, APC) with their terminator, then the rest.
-# A string that is not terminated soon only loses its introducer: it must not swallow the text behind it.
-_ANSI = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c\n]{0,512}(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]?"
-)
-# C0 and C1 controls but tab and line feed, and what Unicode calls Default_Ignorable_Code_Point
-# (DerivedCoreProperties.txt) or bidirectional control: seen by a model, not by a person.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
 def clean_text(text: str) -> str:
     """Text as a person would see it: no terminal escapes, control, zero-width or bidirectional characters."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = _ANSI.sub("", text)
-    text = _BREAKS.sub("\n", text)
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _HIDDEN.sub("", text))
+    return seen(text)
 
 
-def clean(value: Any) -> Any:
-    """A JSON-able value with every text in it cleaned, keys too."""
+def storable(value: Any) -> Any:
+    """A JSON-able value as it came, but for what is no text in it: terminal escapes, controls; keys too.
+
+    What hides in it stays for the record; ``view.seen`` keeps it from models.
+    """
     if isinstance(value, str):
-        return clean_text(value)
+        return printable(value)
     if is_object(value):
-        return _clean_mapping(value)
+        return _storable_mapping(value)
     if is_array(value):
-        return [clean(item) for item in value]
+        return [storable(item) for item in value]
     return value
 
 
-def _clean_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    cleaned: dict[str, Any] = {}
+def _storable_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
     for key, value in mapping.items():
-        name = clean_text(str(key))
-        while name in cleaned:  # two keys that look the same: neither may hide the other
+        name = printable(str(key))
+        while name in plain:  # two keys that look the same: neither may hide the other
             name += "'"
-        cleaned[name] = clean(value)
-    return cleaned
+        plain[name] = storable(value)
+    return plain

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotman.agents.calls import ProposedCall, failure
+from pilotman.agents.calls import ProposedCall, drafted, failure
 from pilotman.agents.circuits import Admission
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import ToolError
+from pilotman.agents.flow import Observation
 from pilotman.agents.result import ToolResult
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.switches import Look, PromptBody
 from pilotman.agents.telemetry import failed
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.purse import Reservation, Spend
 from pilotman.guardrails.retry import FailureKind
 
@@ -26,8 +30,10 @@ LOST: frozenset[FailureKind] = frozenset({"unknown_outcome", "timeout"})
 
 @dataclass(frozen=True, kw_only=True)
 class _Started:
-    """What one attempt has in hand. ``number`` counts the attempts of this call over all lives of the run."""
+    """What one attempt has in hand. ``number`` counts the attempts of this call over all lives of the run;
+    after the monotonic second ``until`` it must not begin."""
 
+    until: float
     timeout: float
     number: int
     reservation: Reservation
@@ -45,7 +51,7 @@ class ToolRunner:
 
     task: TaskScope
 
-    def context(self, *, key: str = "", attempt: int = 1) -> ToolContext:
+    def context(self, *, key: str = "", etag: str | None = None, attempt: int = 1) -> ToolContext:
         """What a tool is given beside its arguments."""
         run = self.task.run
         return ToolContext(
@@ -55,6 +61,7 @@ class ToolRunner:
             deadline_at=run.deadline_at,
             credentials=run.credentials,
             attempt=attempt,
+            etag=etag,
         )
 
     def recorded(self, call: ProposedCall) -> ToolResult | None:
@@ -62,8 +69,9 @@ class ToolRunner:
         return self._ended("tool_call", call)
 
     def outcome(self, call: ProposedCall) -> ToolResult | None:
-        """What became of the write that this very call was, before a crash or a pause."""
-        return self._ended("effect", call)
+        """What became of the write that this very call was, before a crash or a pause: a draft stays one."""
+        is_draft = self.task.run.recorder.result("draft", call.path, call.digest) is not None
+        return drafted() if is_draft else self._ended("effect", call)
 
     def _ended(self, what: str, call: ProposedCall) -> ToolResult | None:
         recorder = self.task.run.recorder
@@ -74,16 +82,29 @@ class ToolRunner:
         """Write down that the call was answered with what the same call had returned before."""
         self._emit("tool_call_reused", call, status=result.status, result=self._kept(result))
 
-    async def run(self, call: ProposedCall, tool: Tool[..., Any], *, key: str = "") -> ToolResult:
-        """The result after all attempts that the tool's retry settings, the purse and the time allow."""
+    async def run(
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        *,
+        key: str = "",
+        etag: str | None = None,
+        look: Look | None = None,
+    ) -> ToolResult:
+        """The result after all attempts that the tool's retry settings, the purse and the time allow.
+
+        ``look`` says before each attempt whether it may start, and until when.
+        """
         attempt = 0
         error: ToolError | None = None
         while True:
             attempt += 1
-            started = self._start(call, tool)
+            until = math.inf if look is None else await look()
+            started = until if isinstance(until, ToolResult) else self._start(call, tool, until)
             if isinstance(started, ToolResult):
                 return self._not_started(call, tool, started, after=error)
-            result = await self._attempt(call, tool, started, self.context(key=key, attempt=attempt))
+            context = self.context(key=key, etag=etag, attempt=attempt)
+            result = await self._attempt(call, tool, started, context)
             error = result.error
             if error is None:
                 return result
@@ -101,13 +122,13 @@ class ToolRunner:
         A write is tried again only if it is certain that nothing was applied.
         """
         run = self.task.run
-        lost = tool.effective != "read" and error.kind in LOST
+        lost = not tool.reads and error.kind in LOST
         if lost or not error.retryable or not tool.retry.allows(error.kind, attempt=attempt):
             return None
         delay = max(tool.retry.delay(attempt, jitter=run.random()), error.retry_after or 0.0)
         return delay if delay < run.left() else None
 
-    def _start(self, call: ProposedCall, tool: Tool[..., Any]) -> _Started | ToolResult:
+    def _start(self, call: ProposedCall, tool: Tool[..., Any], until: float) -> _Started | ToolResult:
         """All that one attempt needs, and its start written down; or why it may not start."""
         run, wallet = self.task.run, self.task.wallet
         args = {"payload": run.recorder.keep(dict(call.args))}
@@ -125,6 +146,7 @@ class ToolRunner:
         self._emit("tool_call_started", call, effect=tool.effective, args=args, attempt=number)
         run.tools_used.append(tool.name)
         return _Started(
+            until=until,
             timeout=timeout,
             number=number,
             reservation=reservation,
@@ -136,10 +158,10 @@ class ToolRunner:
         self, call: ProposedCall, tool: Tool[..., Any], started: _Started, context: ToolContext
     ) -> ToolResult:
         try:
-            result = await self._call(call, tool, context, timeout=started.timeout)
+            result = await self._call(call, _prompt(tool, started.until), context, timeout=started.timeout)
             started.admission.record(ok=result.error is None or not _is_its_fault(result.error))
         except asyncio.CancelledError:
-            kind: FailureKind = "transient" if tool.effective == "read" else "unknown_outcome"
+            kind: FailureKind = "transient" if tool.reads else "unknown_outcome"
             stopped = ToolResult.failed(ToolError.of(kind, "it was abandoned: the run was stopped"))
             self._failed(call, tool, stopped, started, final=False)
             raise
@@ -147,16 +169,27 @@ class ToolRunner:
             started.admission.release()
             started.reservation.settle(Spend(tool_calls=1))
         if result.error is None:
-            self._emit(
-                "tool_call_completed",
-                call,
-                effect=tool.effective,
-                result=self._kept(result),
-                status=result.status,
-                attempt=started.number,
-                latency_ms=started.latency_ms,
-            )
+            self._completed(call, tool, started, result)
         return result
+
+    def _completed(
+        self, call: ProposedCall, tool: Tool[..., Any], started: _Started, result: ToolResult
+    ) -> None:
+        """Take in what came, as it came, and write it down with what is suspicious in it."""
+        flow = self.task.run.flow
+        flow.observe(Observation(tool=tool.name, args=call.args, value=result.value))
+        suspicions = sorted(clean(result.value, third_party=tool.third_party).suspicions)
+        flow.suspect(tool.name, suspicions)
+        self._emit(
+            "tool_call_completed",
+            call,
+            effect=tool.effective,
+            result=self._kept(result),
+            status=result.status,
+            attempt=started.number,
+            latency_ms=started.latency_ms,
+            **({"suspicions": suspicions} if suspicions else {}),
+        )
 
     async def _call(
         self, call: ProposedCall, tool: Tool[..., Any], context: ToolContext, *, timeout: float
@@ -199,7 +232,7 @@ class ToolRunner:
         """Write a failure down; ``started`` is None where nothing was started."""
         error = result.error
         assert error is not None
-        settled_later = tool.effective != "read" and error.kind in LOST
+        settled_later = not tool.reads and error.kind in LOST
         if final and not settled_later:
             self.task.run.caveat(f"{tool.name} failed: {error.message}")
         self._emit(
@@ -221,6 +254,11 @@ class ToolRunner:
     def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
         facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}
         self.task.run.recorder.emit(kind, actor=self.task.agent, **facts, **data)
+
+
+def _prompt(tool: Tool[..., Any], until: float) -> Tool[..., Any]:
+    """The tool, for an attempt that must not begin after ``until``."""
+    return tool if until == math.inf else tool.with_body(PromptBody(inner=tool.body, until=until))
 
 
 def _is_its_fault(error: ToolError) -> bool:

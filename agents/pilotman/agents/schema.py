@@ -12,14 +12,15 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
-from pilotman.agents.bounds import Bounds
+from pilotman.agents.bounds import MAX_DECLARED, Bounds
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.json_value import is_array, is_object
+from pilotman.agents.patterns import LIMITS
 from pilotman.agents.result import clean_text
 from pilotman.agents.signature import Signature
+from pilotman.agents.soundness import check_foreign, check_sound
 from pilotman.guardrails.errors import ConfigurationError
 
-MAX_SCHEMA_BYTES = 32_768
 _MAX_PROBLEMS = 8
 _MAX_MESSAGE = 1_000
 
@@ -111,19 +112,22 @@ class SchemaArguments:
     """Arguments by a JSON schema that arrives at run time. References to elsewhere are refused.
 
     Raises:
-        ConfigurationError: it is no object's valid schema, refers to elsewhere, is recursive or large.
+        ConfigurationError: it is no object's valid schema, refers to elsewhere, is recursive, deep or large.
     """
 
     def __init__(self, schema: Json, *, name: str) -> None:
-        self._schema: dict[str, Any] = {"properties": {}, **_tidy(schema)}
+        own = {word: value for word, value in schema.items() if word not in ("$id", "description")}
+        check_foreign(own, name)
+        self._schema: dict[str, Any] = {"properties": {}, **_tidy(own)}
         self._schema |= {"type": "object", "additionalProperties": False}
-        self._schema.pop("description", None)
         _refuse_hostile(self._schema, name)
         try:
-            self._validator = jsonschema_rs.validator_for(self._schema, retriever=_refuse_remote)
+            self._validator = jsonschema_rs.validator_for(
+                self._schema, retriever=_refuse_remote, pattern_options=LIMITS
+            )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise ConfigurationError(f"the schema of {name} is not usable: {_first_line(error)}") from error
-        self._bounds = Bounds(self._schema)
+        self._bounds = Bounds(self._schema, longest=MAX_DECLARED)
 
     @property
     def schema(self) -> Json:
@@ -237,44 +241,11 @@ def _with_defaults(schema: dict[str, Any], defaults: Json) -> dict[str, Any]:
 
 
 def _refuse_hostile(schema: Json, name: str) -> None:
-    try:
-        size = len(orjson.dumps(schema))
-    except TypeError as error:
-        raise ConfigurationError(f"the schema of {name} is not JSON: {error}") from error
-    if size > MAX_SCHEMA_BYTES:
-        raise ConfigurationError(
-            f"the schema of {name} is too large for a model: {size} bytes", hint="split the tool"
-        )
-    definitions: Json = {**schema.get("definitions", {}), **schema.get("$defs", {})}
-    edges = {d: set(_references(node)) for d, node in definitions.items()}
-    for start in edges:
-        reached: set[str] = set()
-        ahead = set(edges[start])
-        while ahead:
-            reached |= ahead
-            ahead = {r for known in ahead for r in edges.get(known, ())} - reached
-        if start in reached:
-            raise ConfigurationError(
-                f"{start}, an argument type of {name}, refers to itself", hint="flatten it"
-            )
-    if "#" in set(_references(schema)):
-        raise ConfigurationError(f"the schema of {name} refers to itself", hint="flatten it")
+    check_sound(schema, name)
     if any(_secrets(schema)):
         raise ConfigurationError(
             f"{name} asks a model for a secret", hint="take it from ToolContext.credentials instead"
         )
-
-
-def _references(node: Any) -> Iterator[str]:
-    if is_object(node):
-        reference = node.get("$ref")
-        if isinstance(reference, str):
-            yield reference.rpartition("/")[2]
-        for inner in node.values():
-            yield from _references(inner)
-    elif is_array(node):
-        for inner in node:
-            yield from _references(inner)
 
 
 def _secrets(schema: Json) -> Iterator[bool]:

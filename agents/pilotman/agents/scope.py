@@ -13,7 +13,9 @@ from langchain_core.runnables import Runnable
 
 from pilotman.agents.blocking import Threads
 from pilotman.agents.circuits import Circuits
+from pilotman.agents.flow import Flow
 from pilotman.agents.models import ModelTable, Role
+from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Brief, Passage
@@ -22,6 +24,7 @@ from pilotman.agents.specialist import Kit
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.tool import Tool
 from pilotman.agents.under_way import UnderWay
+from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
@@ -66,12 +69,14 @@ class RunScope:
     deadline_at: datetime
     grace: float
     policy_version: str
+    flow: Flow
     trace: str | None = None
     fresh: bool = True
     read_only: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     activity: Activity = field(default_factory=NoActivity)
+    outbox: Outbox = field(default_factory=Outbox)
     writes: UnderWay = field(default_factory=UnderWay)
     conversation_calls: Counter[str] = field(default_factory=Counter[str])
     identical_calls: Counter[str] = field(default_factory=Counter[str])
@@ -106,6 +111,7 @@ class RunScope:
 
     def caveat(self, text: str) -> None:
         """Something that the answer must say; each is said once."""
+        text = self.outbox.told(text, path="answer")
         if text not in self.caveats:
             self.caveats.append(text)
             self.recorder.emit("caveat", actor="supervisor", text=text)
@@ -115,7 +121,9 @@ class RunScope:
 class TaskScope:
     """One task of one agent: its brief, its purse, its lease of tools, and the policies of all above it.
 
-    ``policies`` is one group for each supervisor of the chain: all groups must agree.
+    ``policies`` is one group for each supervisor of the chain: all groups must agree. ``confined``: the
+    request must ask for what is written, too. ``caps`` are the cumulative limits of the whole chain; a write
+    whose computed confidence is below ``min_confidence`` is put to a person.
     ``passages`` are those it may cite, by number; ``foreign`` builds the agent that somebody brought.
     """
 
@@ -129,13 +137,18 @@ class TaskScope:
     role: Role
     policies: tuple[tuple[Policy, ...], ...]
     tools: Mapping[str, Tool[..., object]]
+    confined: bool = False
+    caps: tuple[Cap, ...] = ()
+    min_confidence: float | None = None
     instructions: str = ""
     foreign: Callable[[Kit], Runnable[Any, Any]] | None = None
     passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
 
-    def decide(self, call: Call) -> Decision:
-        """What all policies of the chain say together: deny over escalate over allow."""
-        answers = [decide(group, call) for group in self.policies]
+    def decide(self, call: Call, *opinions: Decision) -> Decision:
+        """What all policies of the chain, the gate and others say together: deny over escalate over allow."""
+        answers = [*(decide(group, call) for group in self.policies), *opinions]
+        if self.confined:
+            answers.append(self.run.flow.judge(call))
         for verdict in ("deny", "escalate"):
             for answer in answers:
                 if answer.verdict == verdict:

@@ -110,3 +110,13 @@ def tool_card(known: Tool[..., Any]) -> ToolCard:
     """A tool as planners and agents see it."""
     args = tuple(known.args_schema.get("properties", {}))
     return ToolCard(name=known.name, description=known.description, effect=known.effective, args=args)
+
+
+def tool_function(known: Tool[..., Any]) -> dict[str, Any]:
+    """A tool as chat models take it (OpenAI's function format)."""
+    function = {
+        "name": known.name,
+        "description": known.description,
+        "parameters": dict(known.args_schema),
+    }
+    return {"type": "function", "function": function}

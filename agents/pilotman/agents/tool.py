@@ -23,6 +23,7 @@ from pilotman.agents.settings import ToolSettings
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.label import Sensitivity
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.retry import Retry
 
@@ -36,6 +37,7 @@ class Tool(Generic[P, R]):
 
     ``fn`` is the undecorated function: for unit tests, never called by an agent. ``effect`` is None where
     none was declared; ``effective`` then says ``write``. ``args_schema`` is the JSON schema for a model.
+    ``destinations`` are the parameters in which the caller says where the call goes.
     """
 
     def __init__(self, parts: ToolParts, *, settings: ToolSettings, identity: Identity) -> None:
@@ -50,6 +52,7 @@ class Tool(Generic[P, R]):
         self._lookup: FunctionBody | None = None
         self._compensation: FunctionBody | None = None
         self._precondition: FunctionBody | None = None
+        self.destinations = parts.destinations(settings.destinations)
 
     # --- what it declares -----------------------------------------------------------------------------
 
@@ -63,8 +66,16 @@ class Tool(Generic[P, R]):
 
     @property
     def effective(self) -> Effect:
-        """The effect that counts: undeclared is a write."""
-        return self.settings.effect or "write"
+        """The effect that counts: undeclared is a write, if it is not known to be worse, and a read that goes
+        where its caller says is egress."""
+        if self.settings.effect is not None:
+            return "egress" if self.reads and self.destinations else self.settings.effect
+        return "irreversible" if self.settings.at_least == "irreversible" else "write"
+
+    @property
+    def reads(self) -> bool:
+        """Whether it declares to change nothing, wherever it reads."""
+        return self.settings.effect == "read"
 
     @property
     def args_schema(self) -> Mapping[str, Any]:
@@ -82,6 +93,16 @@ class Tool(Generic[P, R]):
     def third_party(self) -> bool | tuple[str, ...]:
         """Whether third parties write the output, or which of its fields."""
         return self.settings.third_party
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """How far the output may travel."""
+        return self.settings.sensitivity
+
+    @property
+    def pinned(self) -> bool:
+        """Whether somebody vouches for the description and the schema; else they lease nothing."""
+        return self.settings.pinned
 
     @property
     def retry(self) -> Retry:
@@ -102,8 +123,8 @@ class Tool(Generic[P, R]):
 
     @property
     def version(self) -> str:
-        """Changes with the name, the description, the schema and the effect."""
-        return digest([self.name, self.description, self.args_schema, self.effect])[:12]
+        """Changes with the name, the description, the schema, the effect and the destinations."""
+        return digest([self.name, self.description, self.args_schema, self.effect, self.destinations])[:12]
 
     @property
     def is_async(self) -> bool:
@@ -164,6 +185,9 @@ class Tool(Generic[P, R]):
     ) -> Callable[P, Awaitable[Mapping[str, Any]] | Mapping[str, Any]]:
         """Register what to find out before a decision: facts for policies, or an exception that refuses.
 
+        A fact ``etag`` is the target's version: the permit carries it, ``ToolContext.etag`` hands it to the tool,
+        and what a person said yes to is not done to another version.
+
         Raises:
             ConfigurationError: it takes other arguments.
         """
@@ -210,8 +234,13 @@ class Tool(Generic[P, R]):
     ) -> ToolResult:
         """One attempt of at most ``timeout`` seconds. Failures are values; only cancellation raises."""
         return await self._attempt(
-            self._body, args, ctx, timeout, threads, effect=self.effective, convert=self._output.result
+            self._body, args, ctx, timeout, threads, effect=self._risk, convert=self._output.result
         )
+
+    @property
+    def _risk(self) -> Effect:
+        """What a lost reply may have left behind."""
+        return "read" if self.reads else self.effective
 
     async def find(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
@@ -231,7 +260,7 @@ class Tool(Generic[P, R]):
         except WrongOutput as error:
             return wrong_output(error, may_have_acted=False)
         return await self._attempt(
-            self._compensation, args, ctx, timeout, threads, restored, effect=self.effective, convert=_nothing
+            self._compensation, args, ctx, timeout, threads, restored, effect=self._risk, convert=_nothing
         )
 
     async def facts(
@@ -297,8 +326,10 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     third_party: bool | Sequence[str] = True,
+    sensitivity: Sensitivity = "internal",
     timeout: float = 10.0,
     scopes: Sequence[str] = (),
+    destinations: Sequence[str] | None = None,
     idempotency_key: str | None = None,
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
@@ -315,8 +346,10 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     third_party: bool | Sequence[str] = True,
+    sensitivity: Sensitivity = "internal",
     timeout: float = 10.0,
     scopes: Sequence[str] = (),
+    destinations: Sequence[str] | None = None,
     idempotency_key: str | None = None,
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
@@ -330,8 +363,10 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     third_party: bool | Sequence[str] = True,
+    sensitivity: Sensitivity = "internal",
     timeout: float = 10.0,
     scopes: Sequence[str] = (),
+    destinations: Sequence[str] | None = None,
     idempotency_key: str | None = None,
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
@@ -342,8 +377,9 @@ def tool(
     Bare ``@tool`` declares no effect: it counts as a write. ``idempotency_key`` names the arguments that
     identify an effect, such as ``{order_id}:{amount_cents}`` (default: all), ``key_scope`` where that
     identity holds. ``timeout``: seconds, an attempt. ``third_party``: whether others write the output, or the
-    names of its fields that they write. Parameters annotated ``ToolContext`` are injected and hidden from
-    models.
+    names of its fields that they write; ``sensitivity``: how far it may travel. ``destinations``: the
+    parameters in which the caller says where a call goes (default: URLs, by format or name): a read with any
+    is egress. Parameters annotated ``ToolContext`` are injected and hidden from models.
 
     Raises:
         ConfigurationError: what was given cannot become a tool; the message says why.
@@ -352,7 +388,9 @@ def tool(
         effect=effect,
         timeout=timeout,
         scopes=scopes if isinstance(scopes, str) else tuple(scopes),  # type: ignore[arg-type]  # pyright: ignore
+        destinations=destinations if isinstance(destinations, str | None) else tuple(destinations),  # type: ignore[arg-type]  # pyright: ignore
         third_party=third_party if isinstance(third_party, bool) else tuple(third_party),
+        sensitivity=sensitivity,
         retry=retry or Retry(),
         breaker=breaker or Breaker(),
     )

@@ -3,10 +3,13 @@
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.cedar.policy import CedarPolicy
+from pilotman.guardrails.combination import Combination
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.gate.gate import Gate
 from pilotman.guardrails.label import Label
+from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Call, Decision, Policy
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.retry import Retry
@@ -16,10 +19,13 @@ __all__ = [
     "Breaker",
     "Budget",
     "Call",
+    "Cap",
     "CedarPolicy",
+    "Combination",
     "Decision",
     "Gate",
     "Label",
+    "Outbound",
     "PilotmanError",
     "Policy",
     "Principal",

@@ -17,8 +17,10 @@ class Budget:
     ``timeout`` is seconds of active time (waiting for a person does not count), ``model_timeout`` and
     ``tool_timeout`` are seconds per call, ``approval_timeout`` seconds until an unanswered question
     expires. A step is one model turn of any agent. ``max_calls_per_tool`` counts over the run and over
-    its conversation and asks a person; every other limit ends in an answer.
-    ``allowed_models`` names models as ``provider:name``; None allows all.
+    its conversation and asks a person; every other limit ends in an answer. ``max_questions`` are those about
+    calls in the run: what would be one more is denied.
+    ``allowed_models`` names models as ``provider:name``; None allows all. ``max_result_bytes``: of one tool's
+    result, as JSON, that a model sees; more is condensed, and said. The record has what was returned.
     """
 
     max_steps: int = 40
@@ -33,6 +35,8 @@ class Budget:
     max_depth: int = 3
     max_parallel: int = 8
     max_calls_per_tool: int = 5
+    max_questions: int = 10
+    max_result_bytes: int = 16_384
     allowed_models: frozenset[str] | None = None
     retry: Retry = field(default_factory=lambda: Retry(max_attempts=3, backoff_ms=(200, 400)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Author: TypeAlias = Literal["user", "tool", "third_party", "memory", "system"]
 Sensitivity: TypeAlias = Literal["public", "internal", "secret"]
@@ -15,17 +15,27 @@ _AUTHORS: tuple[Author, ...] = ("system", "user", "memory", "tool", "third_party
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """Author, trust, tenant and sensitivity of a value; a derived value takes the join."""
+    """Author, trust, tenant and sensitivity of a value; a derived value takes the join.
+
+    ``suspicions``: why somebody may be up to something with it, as the cleaner of what comes in found
+    (``hidden_text``, ``chat_tokens``, ``instructions``). They tell; nothing is denied because of them alone.
+    """
 
     author: Author
     trusted: bool
     tenant: str
     sensitivity: Sensitivity = "internal"
     sources: frozenset[str] = frozenset()
+    suspicions: frozenset[str] = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {**vars(self), "sources": sorted(self.sources), "suspicions": sorted(self.suspicions)}
 
     @classmethod
     def join(cls, labels: Iterable[Label]) -> Label:
-        """Lowest trust, widest sensitivity, all sources (the lattice join of information-flow control).
+        """Lowest trust, widest sensitivity, all sources and suspicions (the lattice join of information-flow
+        control).
 
         Raises:
             ValueError: no labels, or labels of two tenants.
@@ -45,4 +55,5 @@ class Label:
             tenant=known[0].tenant,
             sensitivity=max(sensitivities, key=_SENSITIVITIES.index),
             sources=nothing.union(*(label.sources for label in known)),
+            suspicions=nothing.union(*(label.suspicions for label in known)),
         )

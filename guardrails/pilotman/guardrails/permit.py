@@ -15,7 +15,8 @@ class Permit:
     """A guardrail's yes to exactly one call.
 
     ``digest`` covers the tool and its exact arguments (``Call.digest``), ``step`` is the step path,
-    ``chain`` the delegation from the outermost supervisor to the agent that asks.
+    ``chain`` the delegation from the outermost supervisor to the agent that asks, ``etag`` the version of the
+    target for which it was decided (as in RFC 9110), where the tool tells it.
     """
 
     permit_id: str
@@ -30,6 +31,7 @@ class Permit:
     approval_id: str | None
     issued_at: datetime
     expires_at: datetime
+    etag: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data = asdict(self)

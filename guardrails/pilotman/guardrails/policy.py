@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import CoroutineType, MappingProxyType
+from types import CoroutineType
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from pilotman.guardrails.digest import digest
@@ -24,8 +24,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Call:
     """One proposed tool call with its labels and the run so far.
 
+    ``chain`` is the delegation from the outermost supervisor down to ``agent``, empty outside of a team.
     ``declared`` is False where the tool's author named no effect: it then counts as a write.
     ``now`` is timezone-aware; ``facts`` were gathered before the decision by the tool's preconditions.
+    ``found``: by argument the kinds of secrets and identifiers that stand in it, and their categories, such as
+    ``{"iban", "identifier"}``; of a call that is no read.
     """
 
     tool: str
@@ -34,11 +37,13 @@ class Call:
     declared: bool = True
     principal: Principal = NOBODY
     agent: str = ""
-    labels: Mapping[str, frozenset[Label]] = field(default_factory=lambda: MappingProxyType({}))
+    chain: tuple[str, ...] = ()
+    labels: Mapping[str, frozenset[Label]] = field(default_factory=dict[str, frozenset[Label]])
     run_labels: frozenset[Label] = frozenset()
     scopes: frozenset[str] = frozenset()
     tools_used: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    found: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     approved_by: Principal | None = None
     now: datetime = _EPOCH
 
@@ -81,6 +86,26 @@ def default_policy(call: Call, /) -> Decision | None:
     if not call.declared:
         return Decision.deny("the tool declares no effect, so it counts as a write; declare one to use it")
     return Decision.escalate(f"no policy is set: a person decides about {call.effect}")
+
+
+def confined_policy(call: Call, /) -> Decision | None:
+    """What holds when no policy is given and the request must ask for what is written.
+
+    The gate decides, but a person about what cannot be taken back.
+    """
+    if not call.declared:
+        return default_policy(call)
+    if call.effect == "irreversible":
+        return Decision.escalate("no policy is set: a person decides about what cannot be taken back")
+    return Decision.allow("the gate decides")
+
+
+def four_eyes(call: Call, /) -> Decision | None:
+    """Nobody approves what they asked for themselves. It allows nothing: give it beside other policies."""
+    by, asker = call.approved_by, call.principal
+    if by is not None and (by.tenant, by.user) == (asker.tenant, asker.user):
+        return Decision.deny("somebody else than who asked for it has to approve it")
+    return None
 
 
 def decide(policies: Sequence[Policy], call: Call) -> Decision:

@@ -92,7 +92,7 @@ class Access:
         Raises:
             Unavailable: some of it could not be.
         """
-        await self._write(_nothing, answers_for=EVERY_RUN)
+        await self._write(nothing, answers_for=EVERY_RUN)
 
     # the writer
 
@@ -140,7 +140,7 @@ class Access:
         return await self._write(both, answers_for=run_id if answers else None)
 
 
-def _nothing(_: Connection) -> None:
+def nothing(_: Connection) -> None:
     """Committing is all that is asked."""
 
 

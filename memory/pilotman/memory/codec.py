@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
     if isinstance(value, set | frozenset):
-        return sorted(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        return sorted(value, key=repr)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 

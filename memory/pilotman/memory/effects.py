@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
+from pilotman.guardrails.level import passes, standing
 from pilotman.guardrails.permit import Permit
+from pilotman.guardrails.policy import Effect
+from pilotman.memory import levels
 from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, text
-from pilotman.memory.records import EffectRow, EffectState
+from pilotman.memory.records import EffectRow, EffectState, Switched
 from pilotman.memory.runs import check_owner
 from pilotman.memory.schema import effects, permits
 
@@ -60,12 +63,14 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
 
     Raises:
         Fenced: the run is another process's.
+        Switched: the level does not let it start.
         PermitRefused: the journal has no such permit for this run and tool, or it served another effect.
     """
     check_owner(connection, effect.run_id, owner)
     known = by_key(connection, effect.tenant, effect.key)
     if known is not None and known.state != "not_applied":
         return known, False
+    check_level(connection, effect)
     effect_id = effect.effect_id if known is None else known.effect_id
     _spend(connection, effect, effect_id)
     values = {f.name: encode(getattr(effect, f.name)) for f in fields(effect)}
@@ -80,6 +85,28 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
 
 
 _INTENDED = insert(effects)
+
+
+def check_level(connection: Connection, effect: EffectRow) -> None:
+    """See that the level lets this write start, as of this statement.
+
+    Raises:
+        Switched: it does not.
+    """
+    settings = levels.current(connection, effect.tenant)
+    if not settings:
+        return
+    permit = permit_by_id(connection, effect.permit_id)
+    kind = cast("Effect", effect.effect)
+    at = standing(
+        settings,
+        tenant=effect.tenant,
+        chain=() if permit is None else permit.chain,
+        tool=effect.tool,
+        effect=kind,
+    )
+    if not passes(at.level, effect=kind, approved=permit is not None and permit.approval_id is not None):
+        raise Switched(at.level)
 
 
 def _spend(connection: Connection, effect: EffectRow, effect_id: str) -> None:

@@ -1,23 +1,24 @@
-"""Events in the database: appended in order, without gaps, each key once in its run."""
+"""Events in the database: appended in order, without gaps, each key once in its run, each with its hash."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, literal_column, select
-from sqlalchemy.dialects import registry
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
+from pilotman.memory.chain import HASHED, Tail, chained, genesis
 from pilotman.memory.codec import dump, load, micros, moment, text
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.schema import events, runs
+from pilotman.memory.statement import Statement
 
-TOUCHED = "pilotman_touched"
-"""Where a connection's ``info`` collects the runs that got events."""
+TAILS = "pilotman_tails"
+"""Where a connection's ``info`` keeps the ends of the runs to which the present transaction adds events."""
 EventRow: TypeAlias = dict[str, Any]
-"""A new event as its columns, without its number."""
+"""A new event as its columns, without its number and hash."""
 
 
 def prepare(run_id: str, new: NewEvent) -> EventRow:
@@ -47,20 +48,44 @@ def prepare(run_id: str, new: NewEvent) -> EventRow:
 
 
 def append(connection: Connection, rows: Sequence[EventRow]) -> None:
-    """Give each row the next number of its run and store it; a key that is known already is passed over.
+    """Give each row the next number and hash of its run and store it; one with a known key is passed over.
 
     Two processes may append to one run: SQLite has one writer at a time, PostgreSQL locks the run's row.
     """
     if not rows:
         return
-    touched = {row["run_id"] for row in rows}
+    run_ids = dump(sorted({row["run_id"] for row in rows}))
     if connection.dialect.name == "postgresql":
-        ordered = sorted(touched)  # always in this order: no deadlock between writers
-        connection.execute(
-            select(runs.c.run_id).where(runs.c.run_id.in_(ordered)).order_by(runs.c.run_id).with_for_update()
-        )
-    connection.info.setdefault(TOUCHED, set()).update(touched)
-    connection.exec_driver_sql(_APPEND[connection.dialect.name], list(rows))
+        _LOCK.rows(connection, run_ids)
+    tails: dict[str, Tail] = connection.info.get(TAILS, {})
+    known = set[tuple[str, str]]()
+    keys = dump([(row["run_id"], row["key"]) for row in rows])
+    for run_id, tenant, seq, last, key in _SEEN.rows(connection, run_ids, keys):
+        if key is not None:
+            known.add((run_id, key))
+        elif run_id not in tails:
+            tails[run_id] = Tail((seq or 0) + 1, seq or 0, last or genesis(run_id, tenant))
+    new = list(_follow(rows, known, tails))
+    if new:
+        _APPEND.each(connection, new)
+
+
+def _follow(
+    rows: Iterable[EventRow], known: set[tuple[str, str]], tails: dict[str, Tail]
+) -> Iterator[tuple[Any, ...]]:
+    """What to store of those rows that are new; ``known`` and ``tails`` go along."""
+    for row in rows:
+        name = row["run_id"], row["key"]
+        if name not in known:
+            known.add(name)
+            tail = tails.get(row["run_id"])
+            if tail is None:  # there is no such run: the database will refuse its events
+                tail = tails[row["run_id"]] = Tail(1, 0, "")
+            tail.seq += 1
+            row["seq"] = tail.seq
+            values = _HASHED(row)
+            tail.hash = chained(tail.hash, values)
+            yield (*values, tail.hash)
 
 
 def read(connection: Connection, run_id: str, after: int) -> list[Event]:
@@ -78,28 +103,28 @@ def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str,
     return {str(row[0]): int(row[1]) for row in rows}
 
 
-def _statement() -> Insert:
-    """One INSERT … SELECT: the number is found and the key is looked up where the row is written."""
-    names = [column.name for column in events.c]
-    mine = events.c.run_id == bindparam("run_id", type_=events.c.run_id.type)
-    number = select(func.coalesce(func.max(events.c.seq), literal_column("0")) + literal_column("1")).where(
-        mine
-    )
-    values = [
-        number.scalar_subquery() if name == "seq" else bindparam(name, type_=events.c[name].type)
-        for name in names
-    ]
-    known = exists().where(mine, events.c.key == bindparam("key", type_=events.c.key.type))
-    return insert(events).from_select(names, select(*values).where(~known))
-
-
-# compiled once: the statement is executed for every event
-_APPEND = MappingProxyType(
-    {
-        "sqlite": str(_statement().compile(dialect=registry.load("sqlite.pysqlite")(paramstyle="named"))),
-        "postgresql": str(_statement().compile(dialect=registry.load("postgresql.psycopg")())),
-    }
+_HASHED = itemgetter(*HASHED)
+_APPEND = Statement(
+    "INSERT INTO events (run_id, seq, key, at, kind, actor, step_id, model, tool, latency_ms, input_tokens,"
+    " output_tokens, cost_nusd, result, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_LOCK = Statement(  # always in this order: no deadlock between writers
+    "SELECT run_id FROM runs WHERE run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " ORDER BY run_id FOR UPDATE"
+)
+_SEEN = Statement(
+    "SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
+    " WHERE r.run_id IN (SELECT value FROM json_each(?))"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM json_each(?) k JOIN events e"
+    " ON e.run_id = json_extract(k.value, '$[0]') AND e.key = json_extract(k.value, '$[1]')",
+    postgresql="SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
+    " WHERE r.run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM jsonb_array_elements(?::jsonb) k JOIN events e"
+    " ON e.run_id = k->>0 AND e.key = k->>1",
+)
+"""The last event of some runs, and which of some keys they have."""
 _READ = (
     select(events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.data)
     .where(events.c.run_id == bindparam("run_id"), events.c.seq > bindparam("after"))
@@ -126,7 +151,10 @@ def _words(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that comes back from every database as it went in: finite, and zero without a sign."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+        return None
+    return float(value) + 0.0
 
 
 def _whole(value: object) -> int | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from pilotman.memory import approvals, effects, payloads, queue, runs
-from pilotman.memory.access import prepared
+from pilotman.memory import approvals, blocks, effects, payloads, queue, runs
+from pilotman.memory.access import nothing, prepared
+from pilotman.memory.chain import Block
 from pilotman.memory.codec import text
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.events import append, read, tool_calls
@@ -225,6 +226,18 @@ class Journal(Ledger):
             payloads.redact(connection, run_id, digest, reason)
 
         await self._record(run_id, [event], work, answers=False)
+
+    # the chain
+
+    async def tip(self) -> Block:
+        """The last block, which seals all that was appended before."""
+        await self._write(nothing)
+
+        def work(connection: Connection) -> Block:
+            blocks.gather(connection)
+            return blocks.tip(connection)
+
+        return await self._write(work)
 
     # the queue
 

@@ -2,35 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
-from pilotman.guardrails.approval import Approval, ApprovalState
+from pilotman.guardrails.approval import Answer, Approval, ApprovalState
+from pilotman.guardrails.cap import Reservation
+from pilotman.guardrails.docket import Unasked
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.principal import Principal
-from pilotman.memory import approvals, effects
-from pilotman.memory.access import Access, prepared
+from pilotman.memory import approvals, effects, policies, reservations, untold
+from pilotman.memory.access import prepared
 from pilotman.memory.event import NewEvent
 from pilotman.memory.events import append
 from pilotman.memory.records import EffectRow, EffectState
+from pilotman.memory.switchboard import Switchboard
+from pilotman.memory.untold import Untold
 
 
-class Ledger(Access):
+class Ledger(Switchboard):
     """What was allowed, what was done and what a person is asked. A part of ``Journal``."""
 
     # permits and effects
 
-    async def issue_permit(self, permit: Permit, *, owner: str, events: Sequence[NewEvent] = ()) -> Permit:
-        """Store a permit; again with the same id renews its policy version and expiry.
+    async def issue_permit(
+        self,
+        permit: Permit,
+        *,
+        owner: str,
+        events: Sequence[NewEvent] = (),
+        reserve: Sequence[Reservation] = (),
+    ) -> Permit:
+        """Store a permit and what it reserves; again with the same id renews its policy version and expiry.
 
         Raises:
             Fenced: the run is not this owner's any more.
+            CapExceeded: a cumulative limit has not so much left.
+            StalePolicy: the policy that decided was replaced.
+            PermitRefused: in this run a person said no to exactly this call.
         """
-        return await self._record(
-            permit.run_id, events, lambda connection: effects.issue(connection, permit, owner=owner)
+
+        def work(connection: Connection) -> Permit:
+            approvals.check_not_refused(connection, permit, now=self._clock())
+            policies.check(connection, permit)
+            issued = effects.issue(connection, permit, owner=owner)
+            reservations.reserve(connection, permit.permit_id, reserve, now=self._clock())
+            return issued
+
+        return await self._record(permit.run_id, events, work)
+
+    async def install_policy(self, supervisor: str, version: str) -> bool:
+        """Add a policy version that was never in force. Gives whether this version is in force."""
+        now = self._clock()
+        return await self._write(
+            lambda connection: policies.install(connection, supervisor, version, now=now)
+        )
+
+    async def restore_policy(self, supervisor: str, version: str, *, by: str, reason: str) -> None:
+        """Put a version in force again, that it was and who did it is kept."""
+        now = self._clock()
+        await self._write(
+            lambda connection: policies.restore(
+                connection, supervisor, version, by=by, reason=reason, now=now
+            )
+        )
+
+    async def policy_versions(self, supervisor: str) -> list[str]:
+        """All that were ever in force, the newest last."""
+        return await self._read(lambda connection: policies.versions(connection, supervisor))
+
+    async def is_over(self, wanted: Reservation) -> bool:
+        """Whether a cumulative limit would be passed now."""
+        now = self._clock()
+        return await self._read(
+            lambda connection: (
+                reservations.taken(connection, wanted, permit_id="", now=now) + wanted.units > wanted.most
+            )
         )
 
     async def permit(self, permit_id: str) -> Permit | None:
@@ -46,6 +96,7 @@ class Ledger(Access):
 
         Raises:
             Fenced: the run is not this owner's any more.
+            Switched: the level does not let it start.
             PermitRefused: no such permit for this run and tool, or it served another write.
         """
         rows = prepared(effect.run_id, events)
@@ -115,9 +166,15 @@ class Ledger(Access):
     # approvals
 
     async def request_approvals(
-        self, asked: Sequence[Approval], *, owner: str, events: Sequence[NewEvent] = ()
-    ) -> None:
-        """Store questions of one run; those that are known by their id stay as they are.
+        self,
+        asked: Sequence[Approval],
+        *,
+        owner: str,
+        events: Sequence[NewEvent] = (),
+        most: int | None = None,
+    ) -> list[Approval | Unasked]:
+        """Store questions of one run, each about one call: for each the question that lists it, or why it is
+        not asked. A call that was asked about before stays as it is. ``most``: questions about calls a run.
 
         Raises:
             Fenced: the run is not this owner's any more.
@@ -127,10 +184,12 @@ class Ledger(Access):
         if len(run_ids) != 1:
             raise ConfigurationError("approvals are requested for one run at a time")
         run_id = run_ids.pop()
-        await self._record(
+        return await self._record(
             run_id,
             events,
-            lambda connection: approvals.request(connection, asked, run_id=run_id, owner=owner),
+            lambda connection: approvals.request(
+                connection, asked, run_id=run_id, owner=owner, most=most, now=self._clock()
+            ),
         )
 
     async def approvals(
@@ -153,9 +212,10 @@ class Ledger(Access):
         approval_id: str,
         *,
         tenant: str,
-        state: Literal["approved", "rejected"],
+        state: Answer,
         by: Principal,
         digest: str | None = None,
+        only: Collection[str] | None = None,
         comment: str = "",
         new_args: Mapping[str, Any] | None = None,
         events: Sequence[NewEvent] = (),
@@ -175,6 +235,7 @@ class Ledger(Access):
                 state=state,
                 by=by,
                 digest=digest,
+                only=only,
                 comment=comment,
                 new_args=new_args,
                 now=self._clock(),
@@ -183,3 +244,32 @@ class Ledger(Access):
             return answered
 
         return await self._write(work)
+
+    async def take_untold(self, *, supervisor: str, lease: timedelta, limit: int) -> list[Untold]:
+        """Open questions of a team's runs that people were not told of. Nobody else gets them for ``lease``."""
+        now = self._clock()
+        names = await self._read(
+            lambda connection: untold.due(connection, supervisor=supervisor, now=now, limit=limit)
+        )
+        if not names:
+            return []
+        return await self._write(lambda connection: untold.take(connection, names, now=now, lease=lease))
+
+    async def told(self, taken: Untold, *, events: Sequence[NewEvent] = ()) -> None:
+        """Note that people know of a question, with its events."""
+        now = self._clock()
+        await self._record(
+            taken.question.run_id,
+            events,
+            lambda connection: untold.told(connection, taken.calls, now=now),
+            answers=False,
+        )
+
+    async def put_off(self, taken: Untold, *, until: datetime, events: Sequence[NewEvent] = ()) -> None:
+        """Note that people could not be told, with its events: it is tried again from ``until`` on."""
+        await self._record(
+            taken.question.run_id,
+            events,
+            lambda connection: untold.put_off(connection, taken.calls, until=until),
+            answers=False,
+        )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from pilotman.guardrails.errors import ConfigurationError
 from pilotman.memory.access import now
+from pilotman.memory.anchor_store import AnchorStore
+from pilotman.memory.anchoring import Anchoring, Anchors
+from pilotman.memory.audit import Report, verify
 from pilotman.memory.checkpoints import CheckpointStore, opener
-from pilotman.memory.database import parse, sqlite_path
+from pilotman.memory.database import database, parse, sqlite_path
 from pilotman.memory.journal import Journal
 from pilotman.memory.late import LateSaver
 from pilotman.memory.parking import ParkingSaver, strict_serde
@@ -27,15 +33,23 @@ class Memory:
     another.
     """
 
-    def __init__(self, url: str = "sqlite://", *, clock: Callable[[], datetime] | None = None) -> None:
-        """``clock`` gives aware times.
+    def __init__(
+        self,
+        url: str = "sqlite://",
+        *,
+        anchors: Anchors | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """``anchors`` says where to note, outside, what the journal has come to; ``clock`` gives aware times.
 
         Raises:
-            ConfigurationError: not a URL that a journal can live at.
+            ConfigurationError: not a URL that a journal can live at, or no place where anchors can be kept.
         """
         parsed = parse(url)
+        self._url = url
         self._ephemeral = parsed.get_backend_name() == "sqlite" and sqlite_path(parsed) is None
         self._journal = Journal(url, clock=clock or now)
+        self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))
@@ -71,6 +85,8 @@ class Memory:
         await self._journal.start()
         for store in self._stores:
             store.start()
+        if self._anchoring is not None:
+            self._anchoring.start()
 
     async def aclose(self) -> None:
         """Store what is queued and close. Closing what is closed does nothing.
@@ -81,8 +97,33 @@ class Memory:
         try:
             for store in self._stores:
                 await store.aclose()
+            if self._anchoring is not None:
+                await self._anchoring.aclose()
         finally:
             await self._journal.aclose()
+
+    async def verify(
+        self, *, anchors: str | Path | AnchorStore | None = None, key: str | Path | None = None
+    ) -> Report:
+        """Look whether the journal is as it was written, and as ``anchors`` say. Reads all of it.
+
+        ``key`` is the file of the key that anchors must be signed with, its public half suffices. Without
+        anchors only what contradicts itself is found.
+
+        Raises:
+            CorruptJournal: it cannot be read at all.
+            Unavailable: it, or the anchors, cannot be reached.
+            ConfigurationError: no such key or place, or the journal is kept in memory.
+        """
+        if self._ephemeral:
+            raise ConfigurationError("a journal in memory is nobody else's: there is nothing to audit")
+        stores = [] if anchors is None else [Anchors(to=anchors).store()]
+        public = None
+        if key is not None:
+            from pilotman.memory.keys import PublicKey  # it takes time to load
+
+            public = PublicKey.load(Path(key))
+        return await asyncio.to_thread(verify, database(self._url, busy_timeout=5.0), stores, key=public)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from pilotman.guardrails.approval import Approval
-from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.errors import Conflict, PermitRefused
+from pilotman.guardrails.level import Setting
 from pilotman.guardrails.permit import Permit
+from pilotman.guardrails.policy import Effect, Level
 from pilotman.memory.event import Event
 
 EffectState: TypeAlias = Literal["intended", "applied", "not_applied", "unknown"]
@@ -100,6 +102,43 @@ class EffectRow:
     intended_at: datetime
     settled_at: datetime | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InFlight:
+    """A write that was begun and whose outcome is not known yet. ``approved``: a person had said yes to it.
+
+    ``owner`` names the process that began it; ``is_dead(owner)`` tells whether it is certainly gone.
+    """
+
+    effect_id: str
+    tenant: str
+    run_id: str
+    step: str
+    chain: tuple[str, ...]
+    tool: str
+    effect: Effect
+    approved: bool
+    since: datetime
+    owner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """``settings``, oldest first, and ``in_flight``: the writes that were begun and have not ended."""
+
+    settings: tuple[Setting, ...]
+    in_flight: tuple[InFlight, ...]
+
+
+class Switched(PermitRefused):
+    """The level does not let this write start any more, whatever was allowed before; nothing was written."""
+
+    code = "switched"
+
+    def __init__(self, level: Level) -> None:
+        super().__init__(f"the level is {level} now; nothing was written", hint="it has to be decided anew")
+        self.level: Level = level
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,10 +116,32 @@ events = Table(
     Column("cost_nusd", BigInteger),
     Column("result", Text),
     Column("data", Text, nullable=False),
+    Column("hash", Text),
     Index("uq_events_run_id_key", "run_id", "key", unique=True),
 )
 _CALL = text("kind = 'tool_call_started'")
 Index("ix_events_calls", events.c.run_id, events.c.tool, sqlite_where=_CALL, postgresql_where=_CALL)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("heads", Text, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+unsealed = Table(  # no foreign key: a run that is gone must leave its trace, here as in blocks
+    "unsealed",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
 
 payloads = Table(
     "payloads",
@@ -146,6 +168,7 @@ permits = Table(
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("effect_id", Text),
+    Column("etag", Text),
 )
 
 effects = Table(
@@ -169,6 +192,8 @@ effects = Table(
     Column("message", Text, nullable=False),
     Index("uq_effects_tenant_key", "tenant", "key", unique=True),
 )
+_IN_FLIGHT = text("state = 'intended'")
+Index("ix_effects_in_flight", effects.c.tenant, sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT)
 
 approvals = Table(
     "approvals",
@@ -191,7 +216,35 @@ approvals = Table(
     Column("decided_at", BigInteger),
     Column("comment", Text, nullable=False),
     Column("new_args", Text),
+    Column("question_id", Text),
+    Column("asked", Text),
+    Column("told_at", BigInteger),
+    Column("tell_at", BigInteger),
     Index("ix_approvals_tenant_state", "tenant", "state"),
+)
+_UNTOLD = text("told_at IS NULL AND state = 'pending'")
+Index("ix_approvals_untold", approvals.c.tenant, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("supervisor", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("permit_id", Text, ForeignKey("permits.permit_id", ondelete="CASCADE"), primary_key=True),
+    Column("cap", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_reservations_cap_holder_at", "cap", "holder", "at"),
 )
 
 queue = Table(
@@ -203,4 +256,28 @@ queue = Table(
     Column("severity", Integer, nullable=False),
     Column("queued_at", BigInteger, nullable=False),
     Index("ix_queue_supervisor_severity_queued_at", "supervisor", "severity", "queued_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("supervisor", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("as_operator", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_levels_tenant_agent_tool_effect", "tenant", "agent", "tool", "effect"),
 )

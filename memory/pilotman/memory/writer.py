@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from pilotman.guardrails.errors import PilotmanError, Unavailable
-from pilotman.memory import events, payloads
+from pilotman.memory import blocks, events, payloads
+from pilotman.memory.chain import Tail
 from pilotman.memory.database import MODES, Database, Mode, translate
 from pilotman.memory.events import EventRow
 from pilotman.memory.payloads import PayloadRow
@@ -201,7 +202,7 @@ class Writer:
         riders: list[Rider] = []
         with self._database.transaction(_mode(items)) as connection:
             phase.begun = True
-            connection.info[events.TOUCHED] = phase.touched
+            connection.info[events.TAILS] = phase.tails
             for item in items:
                 if isinstance(item, Operation):
                     _store(connection, riders)
@@ -214,6 +215,7 @@ class Writer:
                     item.work(connection)
                 riders.append(item)
             _store(connection, riders)
+            blocks.seal(connection, phase.tails)
             phase.worked = True
         return results
 
@@ -293,7 +295,11 @@ class _Phase:
     def __init__(self) -> None:
         self.begun = False
         self.worked = False
-        self.touched: set[str] = set()
+        self.tails: dict[str, Tail] = {}
+
+    @property
+    def touched(self) -> set[str]:
+        return {run_id for run_id, tail in self.tails.items() if tail.grown}
 
 
 def _settled(operation: Operation, result: Any) -> tuple[Operation, Any, Exception | None]:

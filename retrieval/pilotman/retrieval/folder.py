@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
@@ -85,7 +84,7 @@ class FolderSource:
             "trusted": self._label is not None and self._label.trusted,
         }
         if self._label is not None:
-            metadata["label"] = {**asdict(self._label), "sources": sorted(self._label.sources)}
+            metadata["label"] = self._label.to_dict()
         return Document(page_content=data.decode("utf-8-sig"), metadata=metadata)
 
     def _listing(self) -> tuple[_Pairs, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.scope import TaskScope
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.memory.records import EffectRow
 from pilotman.supervisor.team import Team
 
@@ -35,6 +36,14 @@ class Draft:
 
     text: str
     fields: Mapping[str, Any] | None = None
+
+    @property
+    def own_confidence(self) -> float:
+        """What a field ``confidence`` says, in [0, 1]: the model's own number; 1 where there is none."""
+        own = (self.fields or {}).get("confidence")
+        if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own <= 1:
+            return float(own)
+        return 1.0
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -54,13 +63,16 @@ class Writer:
         effects, approvals = await run.journal.actions(run.run_id, tenant=tenant)
         done = [_done(e, None if e.result is None else recorder.fetch(e.result)) for e in effects]
         own, settled = {e.effect_id for e in effects}, {e.step for e in effects}
+        drafts = [draft for draft in recorder.results("draft") if draft["path"] not in settled]
+        done += [_drafted(draft, recorder.body(draft, "args")) for draft in drafts]
+        settled.update(draft["path"] for draft in drafts)
         for ended in recorder.results("effect"):
             if ended["effect_id"] not in own:  # another run began it, or had done it
                 effect = await run.journal.effect(ended["effect_id"], tenant=tenant)
                 done.append(_done(effect, recorder.body(ended, "result")))
                 settled.add(ended["path"])
-        open_or_refused = (a.at(run.clock()) for a in approvals if a.step not in settled)
-        return [*done, *(_asked(a) for a in open_or_refused if _is_action(a))]
+        asked = (one for a in approvals for one in a.at(run.clock()).each if one.step not in settled)
+        return [*done, *(_asked(one) for one in asked if _is_action(one))]
 
     async def with_refusals(self, draft: Draft) -> Draft:
         """The draft, and what people said no to if it does not say that itself."""
@@ -170,7 +182,7 @@ class Writer:
             *scope.run.caveats,
             orjson.dumps(actions, default=str).decode(),
         ]
-        writes = {name for name, tool in self._team.tools().items() if tool.effective != "read"}
+        writes = {name for name, tool in self._team.tools().items() if not tool.reads}
         applied = {action["tool"] for action in actions if action["status"] == "applied"}
         evidence = grounding.Evidence(
             texts=texts,
@@ -183,6 +195,9 @@ class Writer:
     def cited(self, draft: Draft, reports: Sequence[Report]) -> tuple[str, tuple[Citation, ...]]:
         """The text with its marks numbered from 1 by first use, and the citations in that order."""
         text, found = grounding.numbered(draft.text, self.passages(reports))
+        if not self._scope.path:  # quotes leave with the answer
+            told = self._scope.run.outbox.told
+            found = tuple(replace(one, quote=told(one.quote, path="answer")) for one in found)
         return (draft.text if draft.fields is not None else text), found
 
 
@@ -195,8 +210,13 @@ def _mute(report: Report) -> Report:
 def _done(effect: EffectRow, body: Any) -> dict[str, Any]:
     """A write that was begun, and what it returned."""
     status = "unknown" if effect.state == "intended" else effect.state
-    result = None if body is None else body.get("value")
+    result = None if body is None else clean(body.get("value")).value
     return {"tool": effect.tool, "args": {}, "status": status, "result": result}
+
+
+def _drafted(draft: Mapping[str, Any], args: Any) -> dict[str, Any]:
+    """A write that was not executed because writes were switched off."""
+    return {"tool": draft["tool"], "args": args or {}, "status": "drafted", "result": None}
 
 
 def _is_action(asked: Approval) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from pilotman.agents.failure import InvalidArguments
-from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.approval import Answer, Approval, AskedCall
 from pilotman.guardrails.digest import short_id
-from pilotman.guardrails.errors import Conflict, InvalidRequest
+from pilotman.guardrails.errors import Conflict, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import Journal
-from pilotman.memory.records import ENDED
+from pilotman.memory.records import ENDED, RunRow
+from pilotman.supervisor.approvers import objections
 from pilotman.supervisor.plan import Plan, problems
 from pilotman.supervisor.team import MAX_TASKS, Team
 
@@ -29,41 +30,76 @@ class Answers:
     async def answer(
         self,
         approval_id: str,
-        state: Literal["approved", "rejected"],
+        state: Answer,
         *,
         principal: Principal,
         digest: str | None = None,
+        only: Collection[str] | None = None,
         comment: str = "",
         args: Mapping[str, Any] | None = None,
     ) -> Approval:
         """Write one answer down, with its event, and settle the effect that it is about."""
-        asked = await self._journal.approval(approval_id, tenant=principal.tenant)
+        asked = (await self._journal.approval(approval_id, tenant=principal.tenant)).at(self._clock())
         run = await self._journal.run(asked.run_id, tenant=principal.tenant)
         if run.state in ENDED and asked.kind != "outcome":
             raise Conflict(f"run {run.run_id} is {run.state}: nothing waits for this answer any more")
+        chosen = asked.chosen(state, digest=digest, only=only)
         if args is not None:
             args = self._checked(asked, args)
         elif asked.kind == "plan" and state == "approved":
             raise InvalidRequest('say what to do: args={"tasks": […]} or args={"answer": "…"}')
+        if state == "approved":
+            self._check_approver(run, asked, chosen, principal, args)
         answered = await self._journal.answer(
-            approval_id,
+            asked.approval_id,
             tenant=principal.tenant,
             state=state,
             by=principal,
-            digest=digest,
+            digest=asked.digest,  # that of what was checked here: who gave none has seen no other
+            only=only,
             comment=comment,
             new_args=args,
-            events=[self._event(asked, state, principal, comment)],
+            events=[self._event(asked, chosen, state, principal, comment)],
         )
         if asked.kind == "outcome":
             await self._settle(asked, principal, happened=state == "approved")
         return answered
 
-    def _event(self, asked: Approval, state: str, by: Principal, comment: str) -> NewEvent:
+    def _check_approver(
+        self,
+        run: RunRow,
+        asked: Approval,
+        chosen: tuple[AskedCall, ...],
+        by: Principal,
+        args: Mapping[str, Any] | None,
+    ) -> None:
+        """See that the policies of the run's own team accept a yes of this person."""
+        if run.supervisor != self._team.name:
+            raise Conflict(
+                f"run {run.run_id} belongs to the team {run.supervisor}, not to {self._team.name}",
+                hint=f"approve with the supervisor named {run.supervisor}: its policies say who may",
+            )
+        now = self._clock()
+        reasons = objections(self._team, asked, chosen, by=by, now=now, args=args)
+        if not reasons:
+            return
+        data = {"approval_id": asked.approval_id, "tool": asked.tool, "by": by.user, "reasons": list(reasons)}
+        key = short_id("evt", asked.approval_id, asked.digest, by.to_dict(), reasons)
+        event = NewEvent(kind="approval_refused", actor=f"user:{by.user}", data=data, key=key, at=now)
+        self._journal.append(run.run_id, [event])
+        raise PermissionDenied(
+            f"{by.user} may not approve this: {'; '.join(reasons)}",
+            hint="the question stays open for somebody who may",
+        )
+
+    def _event(
+        self, asked: Approval, chosen: tuple[AskedCall, ...], state: str, by: Principal, comment: str
+    ) -> NewEvent:
         data = {
             "approval_id": asked.approval_id,
             "tool": asked.tool,
             "digest": asked.digest,
+            "calls": [call.digest for call in chosen],
             "kind": asked.kind,
             "by": by.user,
             "comment": comment,
@@ -72,7 +108,7 @@ class Answers:
             kind=f"approval_{state}",
             actor=f"user:{by.user}",
             data=data,
-            key=f"approval_{state}:{asked.approval_id}",
+            key=f"approval_{state}:{asked.approval_id}:{asked.digest[:12]}",
             at=self._clock(),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from pilotman.supervisor.render import instant, opening, short, shown, spent
+from pilotman.supervisor.render import instant, note, opening, short, shown, spent
 
 if TYPE_CHECKING:  # run.py shows itself by this module
     from pilotman.supervisor.run import Run
@@ -37,6 +37,7 @@ _COLOURS = {
     "applied": _GREEN,
     "approved": _GREEN,
     "waiting": _AMBER,
+    "drafted": _AMBER,
     "pending": _AMBER,
     "unknown": _AMBER,
     "denied": _RED,
@@ -93,18 +94,19 @@ def _tasks(run: Run) -> Iterator[Sequence[str]]:
 
 def _actions(run: Run) -> Iterator[Sequence[str]]:
     for action in run.actions:
-        note = short(action.message, 160) or action.approval_id or ""
-        yield _words(action.tool), _words(action.effect), _tag(action.status), _words(note)
+        said = _words(note(action, 160))
+        yield _words(action.tool), _words(action.effect), _tag(action.status), said
 
 
 def _approvals(run: Run) -> Iterator[Sequence[str]]:
     for approval in run.approvals:
         by = f" by {_words(approval.decided_by.user)}" if approval.decided_by else ""
         until = instant(approval.expires_at) if approval.state == "pending" else ""
+        edited = " with other arguments" if any(call.new_args for call in approval.calls) else ""
         question = _words(approval.question)
         yield (
             f"<code>{_words(approval.approval_id)}</code>",
-            _tag(approval.state) + by,
+            _tag(approval.state) + by + edited,
             question,
             _words(until),
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from pilotman.agents.report import Report
-from pilotman.guardrails.approval import Approval, ApprovalKind
+from pilotman.guardrails.approval import Approval, ApprovalKind, AskedCall
 from pilotman.guardrails.digest import digest, short_id
 from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
@@ -15,6 +16,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.supervisor.answer import Draft, confidence
 from pilotman.supervisor.graph import SupervisorState
 from pilotman.supervisor.lead import Lead
+from pilotman.supervisor.outgoing import Outgoing
 from pilotman.supervisor.plan import Plan
 
 REWRITES = 1
@@ -82,8 +84,8 @@ class Conductor:
         run = self._lead.scope.run
         waiting: dict[str, list[str]] = {}
         for task_id, names in parked.items():
-            approvals = [await run.journal.approval(n, tenant=run.principal.tenant) for n in names]
-            pending = all(a.at(run.clock()).state == "pending" for a in approvals)
+            asked = [(await run.journal.approval(n, tenant=run.principal.tenant)).alone(n) for n in names]
+            pending = all(one.at(run.clock()).state == "pending" for one in asked)
             waiting[task_id] = list(names) if pending and names else []
         return waiting
 
@@ -123,15 +125,17 @@ class Conductor:
             return
         told = self._told(plan, reports)
         draft, sure = await lead.writer.supported(told), confidence(told)
-        if draft is not None and self._leave(draft, sure).verdict == "allow":
-            text, citations = lead.writer.cited(draft, told)
+        sent = None if draft is None else await lead.exit.prepare(draft, told)
+        if sent is not None and self._leave(sent, sure).verdict == "allow":
+            text, citations = lead.writer.cited(sent.draft, told)
             self._validated(text, citations, sure, interim=len(reports) + 1)
 
     async def without_a_model(self, told: list[Report]) -> Draft:
         """What may be said of these reports when there is no time to write or to ask."""
         draft = await self._lead.writer.supported(told) or Draft(text=UNSUPPORTED)
-        allowed = self._leave(draft, confidence(told)).verdict == "allow"
-        return draft if allowed else Draft(text=WITHHELD)
+        sent = await self._lead.exit.prepare(draft, told)
+        allowed = self._leave(sent, confidence(told)).verdict == "allow"
+        return sent.draft if allowed else Draft(text=WITHHELD)
 
     async def validate(self, state: SupervisorState) -> dict[str, Any]:
         """Check the draft against the journal and the policy."""
@@ -170,37 +174,35 @@ class Conductor:
 
     async def _respond(self, draft: Draft, told: list[Report]) -> dict[str, Any]:
         """Let the answer leave, hold it back, or ask a person first."""
-        sure = confidence(told)
+        sure = min(confidence(told), draft.own_confidence)
         if self._lead.is_root:
             draft = await self._lead.writer.with_refusals(draft)
-        asked = await self._answered("answer", {"answer": draft.text})
+        sent = await self._lead.exit.prepare(draft, told)
+        leaving = sent.draft
+        asked = await self._answered("answer", {"answer": leaving.text})
         approved = asked is not None and asked.state == "approved"
-        verdict = self._leave(draft, sure, approved_by=asked.decided_by if asked and approved else None)
+        verdict = self._leave(sent, sure, approved_by=asked.decided_by if asked and approved else None)
         if verdict.verdict == "escalate" and (asked is None or asked.state == "pending"):
-            name = await self._ask("answer", {"answer": draft.text}, verdict.reasons)
+            name = await self._ask("answer", {"answer": leaving.text}, verdict.reasons)
             return {"draft": {**draft.to_dict(), "errors": []}, "next": "escalate", "asked": [name]}
         if asked is not None and approved and asked.new_args:
-            draft = Draft(text=str(asked.new_args["answer"]))
+            leaving = Draft(text=str(asked.new_args["answer"]))
         elif verdict.verdict != "allow":
-            draft = Draft(text=_withheld(asked))
-        return self._done(draft, told, sure)
+            leaving = Draft(text=_withheld(asked))
+        return self._done(leaving, told, sure)
 
-    def _leave(self, draft: Draft, sure: float, *, approved_by: Principal | None = None) -> Decision:
+    def _leave(self, sent: Outgoing, sure: float, *, approved_by: Principal | None = None) -> Decision:
         """What the outbound policy and the confidence threshold say about this answer: deny over escalate."""
         team, run = self._lead.team, self._lead.scope.run
         opinions: list[Policy] = [team.answer_policy or _silent_consent]
+        if sent.opinion.verdict != "allow":
+            opinions.append(lambda _: sent.opinion)
         if team.min_confidence is not None and sure < team.min_confidence:
             doubt = Decision.escalate(f"the computed confidence is {sure}, below {team.min_confidence}")
             opinions.append(lambda _: doubt)
-        call = Call(
-            tool="answer",
-            args={"answer": draft.text},
-            effect="egress",
-            principal=run.principal,
-            agent=team.name,
-            tools_used=tuple(run.tools_used),
-            approved_by=approved_by,
-            now=run.clock(),
+        found = {"answer": sent.found}
+        call = replace(
+            self._proposal("answer", {"answer": sent.draft.text}), approved_by=approved_by, found=found
         )
         verdict = decide(opinions, call)
         if team.answer_policy is None and verdict.verdict == "allow" and approved_by is None:
@@ -219,6 +221,21 @@ class Conductor:
             attempt=None if approved_by is None else 2,
         )
         return verdict
+
+    def _proposal(self, tool: str, args: Mapping[str, Any]) -> Call:
+        """What policies are told of an answer, or a person of the run as a whole."""
+        run = self._lead.scope.run
+        return Call(
+            tool=tool,
+            args=dict(args),
+            effect="egress",
+            principal=run.principal,
+            agent=self._lead.team.name,
+            labels={},
+            tools_used=tuple(run.tools_used),
+            facts={},
+            now=run.clock(),
+        )
 
     def _done(self, draft: Draft, told: list[Report], sure: float) -> dict[str, Any]:
         lead = self._lead
@@ -273,19 +290,29 @@ class Conductor:
         scope = self._lead.scope
         run, now, named = scope.run, scope.run.clock(), self._asking(kind, args)
         words = {"plan": "No valid plan was found. What shall be done?", "answer": "May this answer leave?"}
-        asked = Approval(
+        call = AskedCall(
             approval_id=named["approval_id"],
+            digest=named["digest"],
+            call=self._proposal(kind, args),
+            asked_at=now,
+            expires_at=now + timedelta(seconds=scope.wallet.budget.approval_timeout),
+            step=named["path"],
+            chain=scope.chain,
+        )
+        asked = Approval(
+            approval_id=call.approval_id,
             run_id=run.run_id,
             tool=kind,
-            args=dict(args),
+            args=call.args,
             question=words[kind],
-            digest=named["digest"],
+            digest=call.digest,
             reasons=reasons,
             requested_by=run.principal,
             created_at=now,
-            expires_at=now + timedelta(seconds=scope.wallet.budget.approval_timeout),
+            expires_at=call.expires_at,
             kind=kind,
-            step=named["path"],
+            step=call.step,
+            calls=(call,),
         )
         event = run.recorder.event(
             "approval_requested",

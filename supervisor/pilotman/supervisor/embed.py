@@ -89,6 +89,7 @@ def _shown(asked: Approval) -> dict[str, Any]:
         "question": asked.question,
         "args": dict(asked.args),
         "digest": asked.digest,
+        "calls": [{"digest": c.digest, "args": dict(c.args), "shown": dict(c.shown)} for c in asked.pending],
     }
 
 

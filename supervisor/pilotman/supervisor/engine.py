@@ -227,14 +227,16 @@ class Engine:
         """Store the graphs, then say that the run waits for a person. True: one has answered meanwhile."""
         scope = drive.scope
         await self._graphs.park(drive.row.run_id)
+        asked = await scope.journal.approvals(tenant=scope.principal.tenant, run_id=scope.run_id)
+        questions = sum(any(call.approval_id in stopped.approvals for call in a.calls) for a in asked)
         await drive.mover.to(
             "ESCALATED",
-            f"{count(len(stopped.approvals), 'question')} to a person",
+            f"{count(questions, 'question')} to a person",
             changes={"trace_parent": scope.trace},
             facts={"approvals": list(stopped.approvals)},
         )
         asked = await scope.journal.approvals(tenant=scope.principal.tenant, run_id=scope.run_id)
-        return any(a.approval_id in stopped.approvals and a.state != "pending" for a in asked)
+        return _one_is_answered(asked, stopped.approvals)
 
     async def _out_of_time(self, drive: Drive) -> None:
         """Something did not let go in time: answer with the reports that there are."""
@@ -335,7 +337,11 @@ def _own_answer(approvals: Sequence[Approval]) -> str | None:
 def _answered(approvals: Sequence[Approval], history: Sequence[Event], *, now: datetime) -> bool:
     """Whether a question that the run was parked with has its answer: a yes, a no, or its expiry."""
     parked = [e.data["approvals"] for e in history if e.kind == "state_changed" and e.data["to"] == WAITING]
-    return any(a.approval_id in parked[-1] and a.at(now).state != "pending" for a in approvals)
+    return _one_is_answered([a.at(now) for a in approvals], parked[-1])
+
+
+def _one_is_answered(approvals: Sequence[Approval], names: Sequence[str]) -> bool:
+    return any(c.approval_id in names and c.state != "pending" for a in approvals for c in a.calls)
 
 
 def _finished(work: asyncio.Task[Any]) -> bool:

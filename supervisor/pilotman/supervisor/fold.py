@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 from pilotman.agents.report import Citation
@@ -25,8 +26,10 @@ def fold(
     approvals: Sequence[Approval] = (),
     effects: Sequence[EffectRow] = (),
     transitions: Sequence[TransitionRow] = (),
+    bodies: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
-    """The record of one run. ``events`` are all of its events so far, in the order of ``seq``."""
+    """The record of one run. ``events`` are all of its events so far, in the order of ``seq``; ``bodies`` the
+    arguments of its drafts, by digest."""
     seen = _read(events)
     state = cast("RunState", row.state)
     return Run(
@@ -45,7 +48,7 @@ def fold(
         retrieved=tuple(_best(seen.snapshots)),
         snapshots=tuple(seen.snapshots),
         plan=seen.plan,
-        actions=_actions(seen, approvals, effects, ended=state in TERMINAL),
+        actions=_actions(seen, approvals, effects, bodies, ended=state in TERMINAL),
         approvals=tuple(approvals),
         caveats=tuple(seen.caveats),
         usage=seen.usage(),
@@ -97,6 +100,7 @@ class _Seen:
     outcomes: dict[str, Action] = field(default_factory=dict[str, Action])
     caveats: dict[str, None] = field(default_factory=dict[str, None])
     tools: dict[str, None] = field(default_factory=dict[str, None])
+    drafts: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
     steps: int = 0
     tool_calls: int = 0
     input_tokens: int = 0
@@ -232,6 +236,10 @@ def _decided(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.effects[said.tool] = data.get("effect") or "write"
 
 
+def _drafted(seen: _Seen, data: Mapping[str, Any]) -> None:
+    seen.drafts.append(data)
+
+
 def _ended(status: ActionStatus, why: str = "") -> Callable[[_Seen, Mapping[str, Any]], None]:
     """Take what became of a write, by its effect: the row may be another run's."""
 
@@ -260,6 +268,7 @@ _TAKES: Mapping[str, Callable[[_Seen, Mapping[str, Any]], None]] = {
     "tool_call_failed": _tool_failed,
     "budget_exceeded": _exceeded,
     "decision": _decided,
+    "write_drafted": _drafted,
     "effect_joined": _ended("applied", "already applied by an earlier run"),
     "effect_applied": _ended("applied"),
     "effect_not_applied": _ended("not_applied"),
@@ -291,9 +300,15 @@ _EFFECT_STATUS: Mapping[str, ActionStatus] = {
 
 
 def _actions(
-    seen: _Seen, approvals: Sequence[Approval], effects: Sequence[EffectRow], *, ended: bool
+    seen: _Seen,
+    approvals: Sequence[Approval],
+    effects: Sequence[EffectRow],
+    bodies: Mapping[str, Any],
+    *,
+    ended: bool,
 ) -> tuple[Action, ...]:
-    """Effects that were intended, questions about writes, and writes that were denied without a question."""
+    """Effects that were intended, drafts, questions about writes, and writes denied without a question."""
+    approvals = [one for question in approvals for one in question.each]
     asked = {a.step: a.approval_id for a in approvals if a.step}
     own = {row.effect_id for row in effects}
     actions = {
@@ -310,6 +325,17 @@ def _actions(
             step=row.step,
             message=row.message,
         )
+    for draft in seen.drafts:
+        action = Action(
+            tool=draft["tool"],
+            effect=draft["effect"],
+            status="drafted",
+            approval_id=asked.get(draft["path"]),
+            step=draft["path"],
+            message=draft["reason"],
+            args=bodies.get(draft["args"]["payload"]),
+        )
+        actions.setdefault((action.step, action.tool), action)
     for approval in approvals:
         effect = seen.effects.get(approval.tool, "write")
         if approval.kind in ("call", "repeat") and effect != "read":

@@ -15,6 +15,7 @@ from pilotman.agents.models import Role, role_for
 from pilotman.agents.report import Brief, Report
 from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.specialist import Specialist
+from pilotman.agents.switches import Switches
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.policy import Policy
@@ -22,6 +23,7 @@ from pilotman.guardrails.purse import Wallet
 from pilotman.supervisor.answer import Writer
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.mover import Mover
+from pilotman.supervisor.outgoing import Exit
 from pilotman.supervisor.plan import Plan, Task, needed, ready
 from pilotman.supervisor.planner import Planner
 from pilotman.supervisor.recall import Recall
@@ -51,6 +53,7 @@ class Lead:
     looked_up: bool = False
     recall: Recall = field(init=False)
     writer: Writer = field(init=False)
+    exit: Exit = field(init=False)
 
     def __post_init__(self) -> None:
         scope = self.scope
@@ -58,6 +61,7 @@ class Lead:
             self.team.corpus, scope.run, path=scope.path, passages=scope.passages, base=self.base
         )
         self.writer = Writer(self.team, self.scope)
+        self.exit = Exit(self.team, self.scope, self.writer)
 
     @property
     def is_root(self) -> bool:
@@ -193,12 +197,14 @@ class Lead:
         if done is not None:
             return Report.from_dict(done)
         member = self.team.members[task.agent]
+        begun = recorder.knows("task_started", path=path, task_id=task.task_id)
         recorder.emit("task_started", actor=self.team.name, path=path, task_id=task.task_id, agent=task.agent)
         index = next(i for i, t in enumerate(plan.tasks) if t.task_id == task.task_id)
         base = self.base * 100 + (index + 1) * PASSAGES_PER_TASK
         scope = self._scope(task, path, member, reports, base)
         with self.scope.run.telemetry.span("invoke_agent", task.agent, {"gen_ai.agent.name": task.agent}):
-            outcome = await self._delegate(member, scope, base)
+            off = None if begun else await _switched_off(scope)  # else what it began has to be settled
+            outcome = off or await self._delegate(member, scope, base)
         if isinstance(outcome, Stopped):
             recorder.emit(
                 "task_parked",
@@ -218,16 +224,7 @@ class Lead:
         run = self.scope.run
         if isinstance(member, Team):
             if len(scope.chain) > self.scope.wallet.budget.max_depth:
-                why = f"{member.name} was not asked: supervisors are nested deeper than max_depth allows"
-                run.caveat(why)
-                return Report(
-                    task_id=scope.brief.task_id,
-                    agent=member.name,
-                    text="",
-                    status="failed",
-                    caveats=(why,),
-                    confidence=0.0,
-                )
+                return _not_asked(scope, "supervisors are nested deeper than max_depth allows")
             self.seat(_nested(self, member, scope, base))
             return await self.graphs.lead(scope)
         self.desks.seat(Desk(scope))
@@ -286,11 +283,36 @@ class Lead:
             models=models,
             role=_role(tools, models, brief),
             policies=_policies(self.scope.policies, member),
+            confined=self.scope.confined or (isinstance(member, Team) and member.confine),
+            caps=(*self.scope.caps, *(member.caps if isinstance(member, Team) else ())),
+            min_confidence=_stricter(self.scope.min_confidence, member),
             tools=tools,
             instructions=member.prompt if isinstance(member, Specialist) else "",
             foreign=member.agent if isinstance(member, Specialist) else None,
             passages=passages,
         )
+
+
+async def _switched_off(scope: TaskScope) -> Report | None:
+    """The report of an agent that is off: it is not even asked."""
+    switches = Switches(scope)
+    await switches.look()
+    level = switches.of(None)
+    return _not_asked(scope, level.why) if level.level == "off" else None
+
+
+def _not_asked(scope: TaskScope, reason: str) -> Report:
+    """The report of an agent that may not begin."""
+    why = f"{scope.agent} was not asked: {reason}"
+    scope.run.caveat(why)
+    return Report(
+        task_id=scope.brief.task_id,
+        agent=scope.agent,
+        text="",
+        status="failed",
+        caveats=(why,),
+        confidence=0.0,
+    )
 
 
 def _in(run: RunScope, seconds: float) -> datetime:
@@ -333,9 +355,17 @@ def _role(tools: Mapping[str, Tool[..., Any]], models: Any, brief: Brief) -> Rol
     return role_for("work", effects=[t.effective for t in tools.values()], small=small, table=models)
 
 
+def _stricter(outer: float | None, member: Specialist | Team) -> float | None:
+    """The higher of two thresholds for writes."""
+    own = member.min_confidence if isinstance(member, Team) else None
+    known = [least for least in (outer, own) if least is not None]
+    return max(known, default=None)
+
+
 def _policies(
     outer: tuple[tuple[Policy, ...], ...], member: Specialist | Team
 ) -> tuple[tuple[Policy, ...], ...]:
     """Policies conjoin along the chain: each supervisor's own group must agree."""
-    own = member.policies if isinstance(member, Team) else None
-    return outer if own is None else (*outer, own)
+    if isinstance(member, Team) and (member.policies is not None or member.confine):
+        return (*outer, member.own_policies)
+    return outer

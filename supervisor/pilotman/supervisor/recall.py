@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from langchain_core.documents import Document
+
 from pilotman.agents.blocking import bounded
+from pilotman.agents.flow import documents, from_corpus
 from pilotman.agents.report import Passage
 from pilotman.agents.scope import RunScope
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.incoming.cleaner import Cleaned, clean
 from pilotman.retrieval import Corpus, Snapshot
 from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4
+_ON_RECORD = ("source", "version", "score", "heading", "start", "end", "trusted", "fetched_at")
 MOST_SECONDS = 60.0
 SHARE = 0.5
 """A search may take so much of the time left, at most so long: the first one reads all sources."""
@@ -61,7 +66,8 @@ class Recall:
             snapshot = await self._search(query, path)
             return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]
 
-        return tool(effect="read", name=SEARCH)(search_corpus)
+        # what it returns is clean, by the trust in each source
+        return tool(effect="read", name=SEARCH, third_party=False)(search_corpus)
 
     async def _search(self, query: str, path: str) -> Snapshot | None:
         """Ask the corpus and write down what it gave; None if it cannot answer, which is said."""
@@ -79,7 +85,6 @@ class Recall:
         for caveat in corpus.caveats:
             run.caveat(caveat)
         body = snapshot.to_dict()
-        names = ("source", "version", "score", "heading", "start", "end", "trusted", "fetched_at")
         run.recorder.emit(
             "retrieval_completed",
             actor="retrieval",
@@ -90,19 +95,28 @@ class Recall:
             epoch=snapshot.epoch,
             mode=snapshot.mode,
             covered=snapshot.covered,
-            documents=[{n: d.metadata.get(n) for n in names} for d in snapshot.documents],
+            documents=[self._row(document) for document in snapshot.documents],
             payload=run.recorder.keep(body),
             latency_ms=round((time.perf_counter() - started) * 1000, 3),
         )
         return snapshot
 
+    def _row(self, document: Document) -> dict[str, Any]:
+        """What the record says of one document that was found, beside its text."""
+        meta = document.metadata
+        row = {name: meta.get(name) for name in _ON_RECORD}
+        suspicions = sorted(_clean(document).suspicions)
+        self._run.flow.suspect(documents(trusted=bool(meta.get("trusted"))), suspicions)
+        return row | ({"suspicions": suspicions} if suspicions else {})
+
     def _number(self, snapshot: Snapshot) -> list[Passage]:
-        """The snapshot's documents as passages; one that is known already keeps its number."""
+        """The snapshot's documents as passages, cleaned; one that is known already keeps its number."""
         known = {(p.source, p.version, p.text): p for p in self._passages.values()}
         numbered: list[Passage] = []
         for document in snapshot.documents:
             meta = document.metadata
-            passage = known.get((meta["source"], meta["version"], document.page_content))
+            heading, text = _clean(document).value
+            passage = known.get((meta["source"], meta["version"], text))
             if passage is None:
                 while self._next in self._passages:  # a run that goes on has numbered some before
                     self._next += 1
@@ -110,8 +124,8 @@ class Recall:
                     number=self._next,
                     source=meta["source"],
                     version=meta["version"],
-                    heading=meta.get("heading", ""),
-                    text=document.page_content,
+                    heading=heading,
+                    text=text,
                     trusted=bool(meta.get("trusted", False)),
                     fetched_at=str(meta.get("fetched_at", "")),
                     score=float(meta.get("score", 0.0)),
@@ -119,4 +133,12 @@ class Recall:
                 self._next += 1
                 self._passages[passage.number] = self._run.passages[passage.number] = passage
             numbered.append(passage)
+        for seen in from_corpus(numbered):
+            self._run.flow.observe(seen)
         return numbered
+
+
+def _clean(document: Document) -> Cleaned:
+    """Heading and text as a model may see them. Whoever trusts a source takes its text as it is."""
+    meta = document.metadata
+    return clean([meta.get("heading", ""), document.page_content], third_party=not meta.get("trusted"))

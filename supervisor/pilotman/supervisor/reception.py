@@ -14,7 +14,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import Journal
 from pilotman.memory.records import RunRow
-from pilotman.supervisor.intake import Request
+from pilotman.supervisor.intake import Intake, Request
 from pilotman.supervisor.plan import Plan, problems
 from pilotman.supervisor.team import MAX_TASKS, Team
 from pilotman.supervisor.versions import budget_to, versions
@@ -90,12 +90,18 @@ class Reception:
             state="RECEIVED",
             created_at=now,
             updated_at=now,
-            idempotency_key=arrival.idempotency_key or taken.idempotency_key,
+            idempotency_key=_key(arrival, taken),
             task_type=taken.task_type,
             severity=taken.severity,
             budget=budget_to(budget),
             versions=self._versions,
         )
+
+
+def _key(arrival: Arrival, taken: Intake) -> str | None:
+    """The request's idempotency key. A run that only drafts must not pass for the one that is to write."""
+    key = arrival.idempotency_key or taken.idempotency_key
+    return f"{key}:read_only" if key and arrival.read_only else key
 
 
 def _started(row: RunRow) -> NewEvent:

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from pilotman.guardrails.approval import Approval
 from pilotman.memory import Event, Memory
-from pilotman.memory.records import ENDED, WAITING, RunRow
+from pilotman.memory.records import ENDED, WAITING, RunRow, Story
 from pilotman.supervisor.fold import fold
 from pilotman.supervisor.run import Run
 
@@ -28,8 +31,15 @@ class Records:
         """The run's record now."""
         story, now = await self._memory.journal.story(run_id, tenant=tenant), self._clock()
         asked = [approval.at(now) for approval in story.approvals]
-        run = fold(story.run, story.events, asked, story.effects, story.transitions)
+        drafts = await self._drafts(story)
+        run = fold(story.run, story.events, asked, story.effects, story.transitions, drafts)
         return replace(run, caveats=(*run.caveats, EPHEMERAL)) if self._memory.ephemeral else run
+
+    async def _drafts(self, story: Story) -> dict[str, Any]:
+        """What the run's drafts would have written, by digest."""
+        names = {e.data["args"]["payload"] for e in story.events if e.kind == "write_drafted"}
+        row, fetch = story.run, self._memory.journal.payload
+        return {name: orjson.loads(await fetch(row.run_id, name, tenant=row.tenant)) for name in names}
 
     async def of(self, row: RunRow) -> Run:
         """The record of a row."""

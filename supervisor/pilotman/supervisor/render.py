@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+import orjson
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pilotman.guardrails.approval import visible
+from pilotman.guardrails.display import visible
 
 if TYPE_CHECKING:  # run.py shows itself by this module
     from pilotman.supervisor.run import Action, Run, Usage
@@ -28,6 +29,7 @@ STATE_STYLES: Mapping[str, str] = {
 STATUS_STYLES: Mapping[str, str] = {
     "applied": "green",
     "waiting": "yellow",
+    "drafted": "yellow",
     "unknown": "yellow",
     "denied": "red",
     "not_applied": "bright_black",
@@ -174,7 +176,7 @@ def _parts(run: Run) -> Iterator[RenderableType]:
     unsaid = [caveat for caveat in run.caveats if caveat not in (run.answer or "")]
     if unsaid:
         yield Text("\nCaveats", style="bold")
-        yield from (_hanging("•", Text(short(caveat, 400))) for caveat in unsaid)
+        yield from (hanging("•", Text(short(caveat, 400))) for caveat in unsaid)
 
 
 def _prose(text: str) -> Iterator[RenderableType]:
@@ -182,12 +184,13 @@ def _prose(text: str) -> Iterator[RenderableType]:
     for line in shown(text).splitlines():
         item, title = _ITEM.match(line), _TITLE.fullmatch(line)
         if item is not None:
-            yield _hanging(item[0].rstrip(), Text(line[item.end() :]))
+            yield hanging(item[0].rstrip(), Text(line[item.end() :]))
         else:
             yield Text(line) if title is None else Text(title[1], style="bold")
 
 
-def _hanging(mark: str, text: Text) -> Table:
+def hanging(mark: str, text: Text) -> Table:
+    """A mark and a text that hangs from it: no line of the text begins where the marks stand."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -198,7 +201,7 @@ def _hanging(mark: str, text: Text) -> Table:
 def _citations(run: Run) -> Iterator[RenderableType]:
     for number, citation in enumerate(run.citations, start=1):
         source = f"{visible(citation.source)} {visible(citation.version[:8])}"
-        yield _hanging(f"[{number}]", Text.assemble(short(citation.quote, 200), "  ", (source, "dim")))
+        yield hanging(f"[{number}]", Text.assemble(short(citation.quote, 200), "  ", (source, "dim")))
 
 
 def _plan_rows(run: Run) -> Iterator[Sequence[Cell]]:
@@ -211,13 +214,24 @@ def _plan_rows(run: Run) -> Iterator[Sequence[Cell]]:
 
 def _action_row(action: Action) -> Sequence[Cell]:
     status = Text(action.status.replace("_", " "), style=STATUS_STYLES.get(action.status, ""))
-    note = short(action.message, 120) or (visible(action.approval_id) if action.approval_id else "")
-    return visible(action.tool), action.effect, status, note
+    return visible(action.tool), action.effect, status, note(action, 120)
+
+
+def note(action: Action, limit: int) -> str:
+    """What is said beside an action: a draft's arguments, why it was not done, else the question about it."""
+    args = "" if action.args is None else ", ".join(f"{name}={_json(v)}" for name, v in action.args.items())
+    words = " · ".join(short(text, limit) for text in (args, action.message) if text)
+    return words or visible(action.approval_id or "")
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _approvals(run: Run) -> Iterator[RenderableType]:
     for approval in run.approvals:
         by = f" by {visible(approval.decided_by.user)}" if approval.decided_by else ""
         until = f" until {instant(approval.expires_at)}" if approval.state == "pending" else ""
-        yield Text(f"{visible(approval.approval_id)}  {approval.state}{by}{until}")
-        yield _hanging("  ", Text(shown(approval.question, limit=2_000)))
+        edited = " with other arguments" if any(call.new_args for call in approval.calls) else ""
+        yield Text(f"{visible(approval.approval_id)}  {approval.state}{by}{edited}{until}")
+        yield hanging("  ", Text(shown(approval.question, limit=2_000)))

@@ -24,7 +24,9 @@ from pilotman.supervisor.state import TERMINAL, RunState
 
 M = TypeVar("M", bound=BaseModel)
 
-ActionStatus: TypeAlias = Literal["applied", "not_applied", "unknown", "waiting", "denied", "compensated"]
+ActionStatus: TypeAlias = Literal[
+    "applied", "not_applied", "unknown", "waiting", "drafted", "denied", "compensated"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,8 @@ class Action:
     """Something that the run did to the world, wants to do, or was not allowed to.
 
     ``waiting``: a person has not answered, or the run has not gone on since. ``unknown``: the call was made
-    and its reply was lost. ``step`` is the step path, ``message`` why it was not applied or denied.
+    and its reply was lost. ``drafted``: writes were switched off; ``args`` are what it would have been called
+    with. ``step`` is the step path, ``message`` why it was not applied, drafted or denied.
     """
 
     tool: str
@@ -41,6 +44,7 @@ class Action:
     approval_id: str | None = None
     step: str = ""
     message: str = ""
+    args: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

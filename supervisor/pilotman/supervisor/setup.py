@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits
+from pilotman.agents.flow import Flow, Observation, documents, from_corpus
 from pilotman.agents.graph import Desks
 from pilotman.agents.models import ModelTable
+from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Brief, Passage
@@ -22,9 +25,10 @@ from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.budget import Budget
-from pilotman.guardrails.policy import default_policy
+from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
+from pilotman.memory.codec import dump
 from pilotman.memory.event import Event
 from pilotman.memory.journal import Journal
 from pilotman.memory.records import RunRow, Story
@@ -32,6 +36,8 @@ from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
 from pilotman.supervisor.lead import Lead
 from pilotman.supervisor.mover import Mover
+from pilotman.supervisor.notices import ACTOR as NOTIFIER
+from pilotman.supervisor.notices import Notifier
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.team import SEARCH, Team
 from pilotman.supervisor.versions import budget_from
@@ -54,6 +60,8 @@ class Ports:
     credentials: Callable[[Principal], Mapping[str, str]] | None = None
     random: Callable[[], float] = random.random
     threads: Threads = field(default_factory=Threads)
+    notifier: Notifier | None = None
+    outbound: Outbound = field(default_factory=Outbound)
 
 
 @dataclass(eq=False)
@@ -161,6 +169,14 @@ class Setup:
             deadline_at=deadline,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             policy_version=self._policy_version,
+            flow=self._flow(row, recorder, before),
+            outbox=Outbox.resumed(
+                ports.outbound,
+                own=[str(row.request["text"]), dump(row.request.get("facts") or {})],
+                recorder=recorder,
+                threads=ports.threads,
+                history=before.history,
+            ),
             fresh=before.nothing,
             read_only=bool(row.request.get("read_only")),
             parallel=asyncio.Semaphore(budget.max_parallel),
@@ -172,6 +188,22 @@ class Setup:
             caveats=before.caveats,
             passages=_passages(before.history, recorder),
         )
+
+    def _flow(self, row: RunRow, recorder: Recorder, before: Before) -> Flow:
+        """The run's one gate. A plan that came with the request is its lease, if it names the tools."""
+        plan = Plan.from_dict(row.request["plan"]) if row.request.get("plan") else None
+        exact = plan is not None and all(task.tools is not None for task in plan.tasks)
+        flow = Flow(
+            principal=Principal.from_dict(row.principal),
+            request=str(row.request["text"]),
+            facts=dict(row.request.get("facts") or {}),
+            tools=self._team.tools(),
+            plan=plan if exact else None,
+            earlier=partial(_seen, before.history, recorder),
+        )
+        for tool, suspicions in _suspected(before.history):
+            flow.suspect(tool, suspicions)
+        return flow
 
     async def _credentials(self, scope: RunScope) -> Mapping[str, str]:
         """The secrets of whoever asks; without them the run does what needs none, and says so."""
@@ -204,7 +236,10 @@ class Setup:
             wallet=Wallet(budget, settled=scope.recorder.spent("")),
             models=team.models or ModelTable.resolve(RULES),
             role="planner",
-            policies=(team.policies if team.policies is not None else (default_policy,),),
+            policies=(team.own_policies,),
+            confined=team.confine,
+            caps=team.caps,
+            min_confidence=team.min_confidence,
             tools=team.tools(),
         )
         return Lead(
@@ -274,9 +309,37 @@ def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: dateti
         deadline = datetime.fromisoformat(resumed[-1])
     else:
         deadline = row.deadline_at or history[1].at + timedelta(seconds=budget.timeout)
-    ours = [event.at for event in history if not event.actor.startswith("user:")]
+    ours = [e.at for e in history if e.actor != NOTIFIER and not e.actor.startswith("user:")]
     idle = max(timedelta(0), now - ours[-1]) if ours else timedelta(0)
     return deadline + idle, row.waited_s + idle.total_seconds()
+
+
+def _seen(history: Sequence[Event], recorder: Recorder) -> list[Observation]:
+    """What the run had read and done before this life of it. A write counts once its outcome is known."""
+    seen: list[Observation] = []
+    args: dict[str, Any] = {}
+    for event in history:
+        data = event.data
+        if event.kind == "tool_call_started":
+            args[data["path"]] = recorder.body(data, "args")
+        elif event.kind == "tool_call_completed":
+            outcome = recorder.result("effect", data["path"], data["digest"])
+            done = outcome is not None or data["effect"] in ("read", "egress")
+            body: Mapping[str, Any] = recorder.body(data, "result") or {}
+            if done:
+                given = args.get(data["path"]) or {}
+                seen.append(Observation(tool=data["tool"], args=given, value=body.get("value")))
+    return [*seen, *from_corpus(_passages(history, recorder).values())]
+
+
+def _suspected(history: Sequence[Event]) -> Iterator[tuple[str, Sequence[str]]]:
+    """What was suspicious of what the run had read, by where it came from."""
+    for event in history:
+        if event.kind == "tool_call_completed":
+            yield event.data["tool"], event.data.get("suspicions") or ()
+        elif event.kind == "retrieval_completed":
+            for found in event.data["documents"]:
+                yield documents(trusted=bool(found.get("trusted"))), found.get("suspicions") or ()
 
 
 def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:

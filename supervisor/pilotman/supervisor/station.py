@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from pilotman.guardrails.digest import digest
 from pilotman.guardrails.policy import version_of
 from pilotman.memory.journal import Journal
 from pilotman.memory.memory import Memory
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.engine import Engine
+from pilotman.supervisor.notices import Notices
 from pilotman.supervisor.reception import Reception
 from pilotman.supervisor.records import Records
 from pilotman.supervisor.setup import Ports
@@ -22,7 +24,7 @@ class Station:
     def __init__(self, team: Team, memory: Memory | None, ports: Ports) -> None:
         self.was_given_memory = memory is not None
         self.memory = memory or Memory("sqlite://", clock=ports.clock)
-        version = version_of(team.all_policies())
+        version = digest([version_of(team.all_policies()), ports.outbound.version])[:12]
         self.reception = Reception(team, self.journal, ports.clock, policy_version=version)
         self.records = Records(self.memory, ports.clock)
         self.people = Answers(self.journal, team, ports.clock)
@@ -31,6 +33,7 @@ class Station:
         self._ports = ports
         self._version = version
         self._engine: Engine | None = None
+        self._notices: Notices | None = None
         self._opened_memory = False
         self._opening = asyncio.Lock()
 
@@ -52,8 +55,21 @@ class Station:
                 self._opened_memory = True
                 await self.memory.start()
             if self._engine is None:
+                await self.journal.install_policy(self._team.name, self._version)
                 self._engine = Engine(self._team, self.memory, self._ports, policy_version=self._version)
+                self._notices = self._told()
             return self._engine
+
+    def _told(self) -> Notices | None:
+        """Who tells people of questions, if somebody is to."""
+        ports = self._ports
+        if ports.notifier is None:
+            return None
+        return Notices(ports.notifier, self.journal, self._team.name, clock=ports.clock)
+
+    async def restore_policy(self, *, by: str, reason: str) -> None:
+        """Put this team's policy in force again."""
+        await self.journal.restore_policy(self._team.name, self._version, by=by, reason=reason)
 
     async def work(self) -> Workers:
         """Open, and have somebody take runs from the queue."""
@@ -70,6 +86,9 @@ class Station:
         if self._engine is not None:
             await self._engine.aclose()
             self._engine = None
+            if self._notices is not None:
+                await self._notices.aclose()
+                self._notices = None
             if self._opened_memory:  # else it is somebody else's to close
                 self._opened_memory = False
                 await self.memory.aclose()

@@ -17,19 +17,24 @@ from pilotman.agents.models import Models, ModelTable
 from pilotman.agents.prices import PriceTable
 from pilotman.agents.specialist import Agent, valid_name
 from pilotman.agents.telemetry import Telemetry
-from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event, Memory
 from pilotman.memory.access import now
-from pilotman.memory.records import ENDED, WAITING, RunRow
+from pilotman.memory.records import ENDED, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import Engine
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
+from pilotman.supervisor.levers import Levers
+from pilotman.supervisor.notices import Notifier
+from pilotman.supervisor.outgoing import fitting
+from pilotman.supervisor.people import People
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.portal import Portal, opened
 from pilotman.supervisor.reception import Arrival
@@ -40,7 +45,7 @@ from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team, members
 
 
-class Supervisor:
+class Supervisor(Levers, People):
     """A team under control. Constructing does no I/O; the first verb (or ``async with``) does.
 
     ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each
@@ -48,8 +53,11 @@ class Supervisor:
     takes its outer one's). ``budget`` narrows the outer one where supervisors are nested.
 
     ``policy`` is asked before every call, several must agree; None: reads are allowed, declared writes ask a
-    person, undeclared ones are denied. ``answer_policy`` is asked before an answer leaves, ``min_confidence``
-    (in [0, 1]) sends answers below it to a person.
+    person, undeclared ones are denied. With ``confine`` the request must ask for what is written, as ``Gate``
+    reads it: where it plainly does, no policy is needed. ``caps`` limit what all calls of a tool come to
+    together. ``answer_policy`` is asked before an answer leaves, ``min_confidence`` (in [0, 1]) sends writes
+    and answers whose computed confidence is below it to a person. ``outbound`` says what happens to secrets,
+    identifiers and links that would leave; without it what ``Outbound()`` says.
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into
@@ -69,6 +77,8 @@ class Supervisor:
         policy: Policy | Sequence[Policy] | None = None,
         answer_policy: Policy | None = None,
         min_confidence: float | None = None,
+        confine: bool = False,
+        caps: Sequence[Cap] = (),
         budget: Budget | None = None,
         memory: Memory | None = None,
         corpus: Corpus | None = None,
@@ -76,6 +86,8 @@ class Supervisor:
         intake: Callable[[Request], Intake] = plain,
         credentials: Callable[[Principal], Mapping[str, str]] | None = None,
         prices: PriceTable | None = None,
+        outbound: Outbound | None = None,
+        notify: Notifier | None = None,
         tracer_provider: TracerProvider | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
@@ -90,6 +102,8 @@ class Supervisor:
             corpus=corpus,
             response_format=response_format,
             min_confidence=min_confidence,
+            confine=confine,
+            caps=tuple(caps),
             intake=intake,
         )
         ports = Ports(
@@ -97,6 +111,8 @@ class Supervisor:
             telemetry=Telemetry(tracer_provider),
             prices=prices or PriceTable(),
             credentials=credentials,
+            notifier=notify,
+            outbound=fitting(outbound, self._team),
         )
         self._station = Station(self._team, memory, ports)
 
@@ -163,10 +179,12 @@ class Supervisor:
         budget: Budget | None = None,
         plan: Plan | None = None,
         idempotency_key: str | None = None,
+        read_only: bool = False,
     ) -> Run:
         """Drive a request to its end, or to a question to a person.
 
         The same ``idempotency_key`` (unique in the tenant) joins the first run. ``plan`` needs no planner.
+        With ``read_only`` writes are not done but drafted, on the run's record.
 
         Raises:
             InvalidRequest: the request does not have the team's shape.
@@ -179,11 +197,12 @@ class Supervisor:
             budget=budget,
             plan=plan,
             idempotency_key=idempotency_key,
+            read_only=read_only,
         )
         return await self.drive(arrival)
 
     async def drive(self, arrival: Arrival) -> Run:
-        """``run`` for hosts that embed the team: also read-only."""
+        """``run`` for hosts that embed the team."""
         engine = await self._station.open()
         row = await self._station.reception.receive(arrival)
         return await self._settle(engine, row, arrival.principal)
@@ -197,6 +216,7 @@ class Supervisor:
         budget: Budget | None = None,
         plan: Plan | None = None,
         idempotency_key: str | None = None,
+        read_only: bool = False,
     ) -> Run:
         """Queue a request and return at once; urgent ones are taken first, one at a time in a conversation.
 
@@ -211,6 +231,7 @@ class Supervisor:
             budget=budget,
             plan=plan,
             idempotency_key=idempotency_key,
+            read_only=read_only,
             queued=True,
         )
         row = await self._station.reception.receive(arrival)
@@ -295,61 +316,6 @@ class Supervisor:
         await self._station.open()
         async for event in self._station.records.follow(run_id, principal.tenant, after=after):
             yield event
-
-    # people
-
-    async def approvals(self, *, principal: Principal, run_id: str | None = None) -> list[Approval]:
-        """The questions that wait for an answer in the principal's tenant, of one run or of all."""
-        await self._station.open()
-        return await self._station.records.questions(principal.tenant, run_id)
-
-    async def approve(
-        self,
-        approval_id: str,
-        *,
-        principal: Principal,
-        digest: str | None = None,
-        comment: str = "",
-        args: Mapping[str, Any] | None = None,
-    ) -> Approval:
-        """Say yes, in the journal; ``resume`` drives the run on. ``digest`` is that of what was shown.
-
-        ``args`` takes the arguments' place; for a plan or an answer ``{"answer": "…"}`` closes the run.
-
-        Raises:
-            NotFound: no such question in this tenant.
-            Conflict: answered before, expired, or about other arguments than those shown.
-            InvalidRequest: ``args`` are not valid for the tool.
-        """
-        await self._station.open()
-        answered = await self._station.people.answer(
-            approval_id, "approved", principal=principal, digest=digest, comment=comment, args=args
-        )
-        await self._go_on(answered)
-        return answered
-
-    async def reject(self, approval_id: str, *, principal: Principal, comment: str = "") -> Approval:
-        """Say no, in the journal; ``resume`` drives the run on to an answer that says so.
-
-        Raises:
-            NotFound: no such question in this tenant.
-            Conflict: answered before, or expired.
-        """
-        await self._station.open()
-        answered = await self._station.people.answer(
-            approval_id, "rejected", principal=principal, comment=comment
-        )
-        await self._go_on(answered)
-        return answered
-
-    async def _go_on(self, answered: Approval) -> None:
-        """A run that came through the queue goes on by itself; others when somebody resumes them."""
-        workers = self._station.workers
-        if workers is None or answered.decided_by is None:
-            return
-        row = await self._station.journal.run(answered.run_id, tenant=answered.decided_by.tenant)
-        if row.request.get("queued") and row.state == WAITING and row.supervisor == self.name:
-            workers.drive(row.run_id)
 
 
 def _policies(policy: Policy | Sequence[Policy] | None) -> tuple[Policy, ...] | None:

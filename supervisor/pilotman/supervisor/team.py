@@ -14,8 +14,9 @@ from pilotman.agents.report import AgentCard
 from pilotman.agents.specialist import Agent, Specialist
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import ConfigurationError, NotFound
-from pilotman.guardrails.policy import Policy, default_policy
+from pilotman.guardrails.policy import Policy, confined_policy, default_policy
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.intake import Intake, Request
 
@@ -47,6 +48,8 @@ class Team:
     corpus: Corpus | None
     response_format: type[BaseModel] | None
     min_confidence: float | None
+    confine: bool
+    caps: tuple[Cap, ...]
     intake: Callable[[Request], Intake]
 
     def tools(self) -> dict[str, Tool[..., Any]]:
@@ -78,10 +81,17 @@ class Team:
                     return member.named(name)
         raise NotFound(f"{self.name} has no team named {name}")
 
+    @property
+    def own_policies(self) -> tuple[Policy, ...]:
+        """Its policies; where none were given, what holds with and without a gate that confines."""
+        if self.policies is not None:
+            return self.policies
+        return (confined_policy if self.confine else default_policy,)
+
     def all_policies(self) -> tuple[Policy, ...]:
         """The policies of this team and of all beneath, for the version on the record."""
         nested = [m.all_policies() for m in self.members.values() if isinstance(m, Team) and m.policies]
-        return (*(self.policies or (default_policy,)), *(policy for group in nested for policy in group))
+        return (*self.own_policies, *(policy for group in nested for policy in group))
 
     def card(self) -> AgentCard:
         """The team as the planner of an outer team sees it."""

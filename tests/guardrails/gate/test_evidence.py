@@ -16,7 +16,7 @@ BERTHS: list[dict[str, Any]] = [
 
 def evidence(request: str, result: Any = BERTHS, *, third_party: Any = False, **args: Any) -> Evidence:
     found = Evidence(Request(request, {}))
-    found.observe(args, result, third_party=third_party)
+    found.observe(args, result, source="tool", third_party=third_party)
     return found
 
 

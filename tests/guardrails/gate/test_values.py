@@ -14,7 +14,7 @@ from pilotman.guardrails.gate.values import Fit, fits
 
 def fit(request: str, value: Any, name: str = "value", *, today: str = "2026-05-05", **schema: Any) -> Fit:
     evidence = Evidence(Request(request, {"today": today}))
-    evidence.observe({}, [{"start": "2026-06-10 10:00", "count": 8}], third_party=False)
+    evidence.observe({}, [{"start": "2026-06-10 10:00", "count": 8}], source="tool", third_party=False)
     (part,) = parts({name: value}, {"properties": {name: schema}}, verb="set")
     return fits(part, evidence)
 

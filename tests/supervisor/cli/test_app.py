@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_PATIENCE
 
 from pilotman.supervisor.cli import main
 from pilotman.supervisor.cli.home import Home
@@ -297,7 +298,7 @@ def test_a_folder_of_which_nothing_can_be_read_is_one_clear_line(tmp_path: Path,
         [*AS_NOBODY, "triage", "--runbooks", str(books), "--home", str(tmp_path / "home")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_PATIENCE,
         env=UNTRACED,
     )
     books.chmod(0o700)
@@ -364,7 +365,7 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(pilotman: Terminal) -> 
         text=True,
         preexec_fn=small,
         env=UNTRACED,
-        timeout=60,
+        timeout=PROCESS_PATIENCE,
     )
     assert full.returncode == 1, full.stderr
     assert "Traceback" not in full.stderr

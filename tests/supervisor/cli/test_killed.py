@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import PROCESS_PATIENCE
 from tests.supervisor.cli import killed_child
 
 from pilotman.supervisor.teams.samples import sample_alert
@@ -67,7 +68,7 @@ class Scene:
             target=killed_child.life, args=(when, [*args, *home], self.folder)
         )
         process.start()
-        process.join(120)
+        process.join(PROCESS_PATIENCE)
         code = process.exitcode
         assert code is not None, "it hangs"
         process.close()

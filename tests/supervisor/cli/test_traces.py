@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import PROCESS_PATIENCE
 
 MAIN = "from pilotman.supervisor.cli import main; main()"
 
@@ -92,7 +93,7 @@ def test_a_run_is_one_trace_in_a_real_receiver(receiver: str, tmp_path: Path) ->
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROCESS_PATIENCE,
     )
     assert ended.returncode == 3, ended.stderr
     spans = _spans(receiver, 15)
@@ -117,6 +118,6 @@ def test_a_receiver_that_is_gone_does_not_keep_a_run(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_PATIENCE,
     )
     assert (ended.returncode, ended.stdout.strip()) == (0, "[]")

@@ -100,7 +100,7 @@ def test_a_failed_post_writes_nothing(healthy: Running) -> None:
 
 
 def test_a_delay_is_longer_than_patience(healthy: Running) -> None:
-    order(healthy, delay_ms=600)
+    order(healthy, delay_ms=60_000)
     with pytest.raises(httpx.ReadTimeout):
         HTTPTicketBook(healthy.url, timeout=0.2).create(new("late"))
     order(healthy)

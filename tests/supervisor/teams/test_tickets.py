@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_PATIENCE
 
 from pilotman.guardrails.errors import Unavailable
 from pilotman.supervisor.teams import tickets
@@ -106,7 +107,7 @@ def test_processes_that_start_together_share_a_new_file(tmp_path: Path) -> None:
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.close()
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(PROCESS_PATIENCE) for writer in writers] == [0, 0, 0]
     assert len(SQLiteTicketBook(path).tickets(tenant="acme")) == 10
 
 

@@ -27,6 +27,7 @@ _STATUS: Mapping[str, str] = MappingProxyType(
     {
         "applied": "done",
         "waiting": "waits for a person's approval",
+        "drafted": "drafted, not done",
         "denied": "refused by the policy",
         "rejected": "rejected by a person",
         "not_applied": "not done",

@@ -25,9 +25,9 @@ HEADINGS = (FOUND, GUIDANCE, DONE, OPEN)
 """What a report's statements stand under, in this order."""
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|```[^\n]*\n.*?(?:```|\Z)", re.DOTALL)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
+_SENTENCE = re.compile(r"(?<=[.!?\u27e7])\s+(?=[A-Z0-9\u27e6])")
 _OPENING = re.compile(r"\A[\s>*+#|-]*(?:\d+[.)]\s+)?")
-_UNFIT = re.compile(r"[\"“”{}|<>\[\]]|```|\A[$#]|://|---|\$[A-Z]")
+_UNFIT = re.compile(r"[\"“”{}|<>\[\]\u27e6\u27e7]|```|\A[$#]|://|---|\$[A-Z]")
 _PROSE = re.compile(r"[A-Z]\S*(?:\s\S+){3,}(?:[.!?]|(?:\s\S+){5}(?<!:))\Z")
 _MARK = re.compile(r"\[(\d+)\]")
 _TOOL = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"

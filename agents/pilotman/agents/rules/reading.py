@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from pilotman.agents.calls import is_drafted
 from pilotman.agents.messages import text_of
 from pilotman.agents.prompts import prompt_kind
 from pilotman.agents.report import AgentCard, Passage, Report, ToolCard
@@ -68,7 +69,6 @@ class Asked:
     errors: tuple[str, ...] = ()
     tools: tuple[OfferedTool, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    may_write: bool = True
     wanted: str | None = None
     turn: int = 0
 
@@ -114,7 +114,6 @@ def _own(kind: Literal["plan", "work", "answer"], messages: Sequence[BaseMessage
             OfferedTool(name=t["name"], description=t["description"], parameters={}, effect=t["effect"])
             for t in data.get("tools", ())
         ),
-        may_write=bool(task.get("may_write", True)),
     )
 
 
@@ -181,6 +180,8 @@ def _outcome(message: ToolMessage, call: Mapping[str, Any]) -> Outcome:
         error: Mapping[str, Any] = value.get("error") or {}
         problem = str(error.get("message", "it failed")) if value["status"] == "error" else ""
         caveats = tuple(map(str, value.get("caveats") or ()))
+        if is_drafted(value):
+            return Outcome(tool=tool, args=args, problem=caveats[0])
         return Outcome(tool=tool, args=args, value=value["value"], problem=problem, caveats=caveats)
     if message.status == "error":
         return Outcome(tool=tool, args=args, problem=text or "it failed")

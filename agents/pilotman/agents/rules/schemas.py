@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pilotman.agents import patterns
 from pilotman.agents.rules.formats import FORMS, dates
 from pilotman.guardrails.shape import is_list, is_mapping
 from pilotman.guardrails.wording.lexicon import word_set
@@ -148,16 +148,9 @@ def _fit_string(value: Any, slot: Slot) -> Any:
     if not schema.get("minLength", 1) <= len(text) <= schema.get("maxLength", len(text)):
         return NO_VALUE
     pattern = schema.get("pattern")
-    if pattern is not None and not _matches(str(pattern), text):
+    if pattern is not None and patterns.search(str(pattern), text) is False:  # None: the tool will check
         return NO_VALUE
     return text if _has_form(text, str(schema.get("format", ""))) else NO_VALUE
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:  # another dialect: the tool itself will check
-        return True
 
 
 def _has_form(text: str, form: str) -> bool:

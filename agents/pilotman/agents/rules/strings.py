@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from pilotman.agents import patterns
 from pilotman.agents.rules import phrases
 from pilotman.agents.rules.formats import find_form, money
 from pilotman.agents.rules.known import Search
@@ -91,10 +92,8 @@ def _form_of(slot: Slot) -> str:
 
 def is_telling(pattern: str) -> bool:
     """Whether a regular expression tells values from ordinary words."""
-    try:
-        return bool(pattern) and not any(re.search(pattern, word) for word in ("Use", "order", "the-service"))
-    except re.error:
-        return False
+    words_of_any_text = ("Use", "order", "the-service")
+    return bool(pattern) and all(patterns.search(pattern, word) is False for word in words_of_any_text)
 
 
 def _by_noun(slot: Slot, search: Search) -> Iterator[str]:

@@ -58,7 +58,7 @@ def next_step(seen: Asked, *, fallback: bool = False) -> Step:
     step = _step(reads, seen)
     if step.calls:
         return step
-    if fallback or not seen.may_write:
+    if fallback:
         return Step(unfilled=tuple(_worth_telling(step, seen)))
     writes = [tool for tool in asked_writes(seen) if tool.name not in called]
     proposed = _step(writes, seen)

@@ -119,13 +119,9 @@ def _open(seen: Asked, step: Step, *, fallback: bool) -> list[str]:
             partial.setdefault(value_text(caveat, 300), []).append(outcome.tool)
     missing = [f"{', '.join(dict.fromkeys(tools))}: {caveat}" for caveat, tools in partial.items()]
     called = {o.tool for o in seen.outcomes}
-    held = (
-        [t.name for t in asked_writes(seen) if t.name not in called] if fallback or not seen.may_write else []
-    )
+    held = [t.name for t in asked_writes(seen) if t.name not in called] if fallback else []
     reason = "the rule-based model stands in for another and proposes no writes"
-    withheld = [
-        f"{name} was not proposed: {reason if fallback else 'this run may not write'}" for name in held
-    ]
+    withheld = [f"{name} was not proposed: {reason}" for name in held]
     return [*failed, *missing, *unfilled, *withheld]
 
 

@@ -135,6 +135,9 @@ def open_context(reads: Reads, *, required: bool) -> Record:
         base[part] = Attribute(_tree(dict(reads.under("context", part)), required=required))
     labelled = {path[0] for path, _ in reads.under("context", "labels")}
     base["labels"] = Attribute(Record({name: Attribute(label_type(), required) for name in sorted(labelled)}))
+    looked_at = {path[0] for path, _ in reads.under("context", "found")}
+    kinds = Attribute(SetOf(Named("String")), required)
+    base["found"] = Attribute(Record(dict.fromkeys(sorted(looked_at), kinds)))
     return Record(base)
 
 

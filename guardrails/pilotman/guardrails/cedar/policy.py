@@ -34,7 +34,8 @@ class CedarPolicy:
     file. Without one, what rules read of arguments, facts and users is typed by what they do with it.
 
     Each leg of a call is a request of its own: ``User::"<tenant>/<user>"`` in its ``Role::"…"`` for who
-    asked, ``Agent::"<name>"`` where policies name agents, and, once a person has said yes, that person.
+    asked, ``Agent::"<name>"`` where policies name agents, for the agent and all supervisors above it (a child
+    has no right that they lack), and, once a person has said yes, that person.
     Action is ``Action::"<tool>"``, in the group of its effect: ``"read"``, ``"egress"``, ``"write"`` or
     ``"irreversible"``; resource is ``Tool::"<tool>"``. ``schema.cedarschema`` beside this module says what
     else a policy is told. A tool that is called like a group, or ``tool:…``, has ``tool:`` before its action.

@@ -40,14 +40,16 @@ class Leg:
 
 
 def together(call: Call, *, agents: bool) -> list[list[Leg]]:
-    """The legs of a call: who asked for the run, the agent if policies know agents, and who said yes.
+    """The legs of a call: who asked for the run, each agent of the chain if policies know agents, and who
+    said yes: a child has the rights that all above it have too.
 
     Those of one list share their entities; who approves a call of their own in other roles stands alone.
     """
     found = [_user("user", call.principal)]
     if agents:
-        about = {"tenant": call.principal.tenant, "name": call.agent}
-        found.append(Leg("agent", "Agent", {"type": "Agent", "id": call.agent}, about))
+        for name in dict.fromkeys((*call.chain, call.agent)):
+            about = {"tenant": call.principal.tenant, "name": name}
+            found.append(Leg("agent", "Agent", {"type": "Agent", "id": name}, about))
     if call.approved_by is not None:
         approver = _user("approver", call.approved_by)
         if approver.uid == found[0].uid and call.approved_by != call.principal:
@@ -129,6 +131,7 @@ def _label(labels: Iterable[Label]) -> dict[str, Any]:
         "authors": sorted({label.author for label in known}),
         "sensitivities": sorted({label.sensitivity for label in known}),
         "tenants": sorted({label.tenant for label in known}),
+        "suspicions": sorted({suspicion for label in known for suspicion in label.suspicions}),
     }
 
 
@@ -147,6 +150,14 @@ def _labels(call: Call) -> dict[str, Any]:
     return {name: _label(labels) for name, labels in call.labels.items() if labels}
 
 
+def _found(call: Call) -> dict[str, Any]:
+    return {name: sorted(call.found.get(name, ())) for name in call.args}
+
+
+def _held(call: Call) -> list[str]:
+    return sorted({name for names in call.found.values() for name in names})
+
+
 def _carried(call: Call) -> dict[str, Any]:
     return _label(label for labels in call.labels.values() for label in labels)
 
@@ -157,6 +168,8 @@ _TELLERS: dict[str, Callable[[Call], Any]] = {
     "facts": lambda call: call.facts,
     "labels": _labels,
     "carried": _carried,
+    "found": _found,
+    "holds": _held,
     "run": lambda call: _label(call.run_labels),
     "tools_used": lambda call: sorted(set(call.tools_used)),
     "scopes": lambda call: sorted(call.scopes),

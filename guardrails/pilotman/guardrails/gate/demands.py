@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilotman.guardrails.gate.deeds import Deed
-from pilotman.guardrails.gate.literals import MONTHS, WEEKDAYS, addresses, dates
-from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, EVERY_ACTION, PHRASES, THINGS
+from pilotman.guardrails.gate.literals import MONEY, MONTHS, WEEKDAYS, addresses, dates
+from pilotman.guardrails.wording.actions import (
+    ACTION_STEMS,
+    ACTIONS,
+    EVERY_ACTION,
+    PARTICIPLES,
+    PHRASES,
+    THINGS,
+)
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.verbs import wants_information
 from pilotman.guardrails.wording.words import stem, terms
@@ -17,7 +24,8 @@ _SENTENCE = re.compile(r"[^.!?;\n]+(?:[.:](?=\S)[^.!?;\n]+)*[.!?;]?")
 _TOKEN = re.compile(r"[@#]?[a-z0-9][\w@#€$£%'.:/+-]*[\w%]|[a-z0-9#@€$£]|[,:()&]")
 _LEADS = word_set(
     """to and then please also just or must should shall you let's lets now kindly immediately first next
-    finally so but pls only , : ( - & case can could would will i'll we'll don't need want help go"""
+    finally so but pls only , : ( - & case can could would will i'll we'll don't need want help go
+    instead again otherwise afterwards always either plus"""
 )
 _QUESTIONS = word_set(
     "what why how when where which who whose whom is are was were has have had did does do am"
@@ -36,19 +44,20 @@ _TO_ME = word_set(
     """send email mail message text remind book reserve buy order forward dm ping notify alert pay wire
     transfer get"""
 )
+_DETERMINERS = word_set("the a an this that these those my your our his her its their some any each every no")
+_CAUSING = word_set("let have make help")
+_ENSURING = word_set("sure ensure see want need get like wish wishes wants needs")
 _PRONOUNS = word_set("it them this that these those one")
-_MONEY = re.compile(
-    r"[$€£]\s?\d|\d\s?[$€£]|\b\d[\d.,]*\s?(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf)\b"
-)
 _PERSON = re.compile(r"(?<=[a-z,:] )([A-Z][a-z]+)\b(?! ?\d)")  # a capital inside a sentence: a name, mostly
 _NAMED = re.compile(r"(?<!\w)[@#][\w'-]+(?: @[\w'-]+)*|[\w.+-]+@[\w-]+\.[\w.-]+")
+_MARK = re.compile(r"(?<![^\s(\"'])@(?=\w)")
 _MOMENT = re.compile(
     r"\d:\d\d|\b\d{1,2}\s?[ap]m\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:tomorrow|today|noon)\b"
     r"|\d{4}-\d\d-\d\d"
 )
 _SHAPES = (
     ("person", re.compile(r"(?<!\w)@\w|\b(?:every(?:one|body)|him|her|them|us|people|team)\b")),
-    ("money", _MONEY),
+    ("money", MONEY),
     ("number", re.compile(r"(?<![\w.:])\d[\d.,]*\b(?!\s?(?:am|pm|:))")),
     ("email", re.compile(r"\S@\S+\.\w")),
     ("moment", _MOMENT),
@@ -100,6 +109,16 @@ def sentences(request: str) -> list[str]:
     return [_PERSON.sub(r"@\1", match.group().strip()).casefold() for match in _SENTENCE.finditer(text)]
 
 
+def unmarked(sentence: str) -> str:
+    """A sentence of ``sentences`` without its marks."""
+    return _MARK.sub("", sentence)
+
+
+def is_question(sentence: str) -> bool:
+    """Whether a sentence wants an answer and nothing else."""
+    return sentence.endswith("?") and next(iter(re.findall(r"[a-z']+", sentence)), "") not in _POLITE
+
+
 def names(clause: str) -> list[str]:
     """The names in the words of a demand: of people and places, channels and addresses."""
     found = (name.strip("@#.,") for name in _NAMED.findall(clause))
@@ -115,7 +134,7 @@ def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[
     places: list[tuple[int, str, frozenset[str]]] = []
     for at, word in enumerate(spoken):
         phrased = frozenset(name for pattern, name in PHRASES if pattern.match(sentence, tokens[at].start()))
-        base = ACTION_STEMS.get(stem(word), word) if _is_passive(spoken, at) else word
+        base = _base(spoken, at)
         known = frozenset[str]() if phrased and base in _LIGHT else ACTIONS.get(base, frozenset())
         actions = known | phrased | ({base} & verbs)
         if actions and (base != word or _is_demanded(spoken, at, asked=sentence.endswith("?"))):
@@ -156,7 +175,9 @@ def _demand(verb: str, actions: frozenset[str], around: str, clause: str, *, loo
 def _is_demanded(spoken: list[str], at: int, *, asked: bool) -> bool:
     """A base form where an imperative or an infinitive stands, neither denied nor asked about."""
     before = spoken[at - 1] if at else ""
-    if at and before not in _LEADS:
+    if before.endswith("ly"):  # "quickly close it"
+        before = spoken[at - 2] if at > 1 else ""
+    if before and before not in _LEADS and not _has_subject(spoken, at):
         return False
     if spoken[at + 1 : at + 2] in (["me"], ["us"]) and spoken[at] not in _TO_ME:
         return False
@@ -167,19 +188,39 @@ def _is_demanded(spoken: list[str], at: int, *, asked: bool) -> bool:
     return not _is_denied(spoken, at)
 
 
-def _is_passive(spoken: list[str], at: int) -> bool:
-    """A participle that somebody is to see to: "has to be drained", "should be closed"."""
+def _has_subject(spoken: list[str], at: int) -> bool:
+    """An infinitive with somebody who is to do it: "let the robot clean", "could Milan take over"."""
     back = spoken[max(0, at - 4) : at]
-    return (
-        spoken[at].endswith("ed")
-        and "be" in back
-        and not _MODALS.isdisjoint(back)
-        and not _is_denied(spoken, at)
+    if not back or back[-1] in _DETERMINERS:
+        return False
+    for row, word in enumerate(back):
+        if word in _CAUSING or (word in _POLITE and at - len(back) + row == 0):
+            return not any(other in _LEADS or other in ACTIONS for other in back[row + 1 :])
+    return False
+
+
+def _base(spoken: list[str], at: int) -> str:
+    """The verb that a participle stands for where somebody is to see to it, else the word itself.
+
+    "has to be drained", "I want it cancelled", "see that she is told", "would you mind moving it".
+    """
+    word, back = spoken[at], spoken[max(0, at - 8) : at]
+    regular = word.endswith(("ed", "ing"))
+    known = ACTION_STEMS.get(stem(word)) if regular else PARTICIPLES.get(word)
+    if known is None or known == word or _is_denied(spoken, at):
+        return word
+    if word.endswith("ing"):
+        return known if {"mind", "consider", "try", "suggest", "needs", "need"} & set(back[-2:]) else word
+    meant = ("be" in back[-4:] and not _MODALS.isdisjoint(back)) or (
+        not _ENSURING.isdisjoint(back[:-1]) and spoken[0] not in _QUESTIONS
     )
+    return known if meant else word
 
 
 def _is_polite(spoken: list[str], at: int) -> bool:
     """A question that is a request ("could you …?"), or an order that stands before a question."""
+    if "possible" in spoken[:at]:
+        return True
     starts = [i + 1 for i, token in enumerate(spoken[:at]) if token in {",", ":", "and", "but", "then"}]
     return spoken[0] in _POLITE or spoken[max(starts, default=0)] in _POLITE or spoken[0] not in _QUESTIONS
 

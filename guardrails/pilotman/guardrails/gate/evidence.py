@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from pilotman.guardrails.gate.literals import addresses, canonical, dates, numbers, times
 from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
@@ -16,7 +16,9 @@ Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknow
 """Where a value stands: in the request or the facts; in the one record that the request means; in another
 record of a trusted author; in what third parties wrote; nowhere."""
 
+_T = TypeVar("_T")
 _COMMON = frozenset({"id", "ids", "name", "number", "key"})
+_LONG = 1_000  # characters: no standing of such a value is kept
 HARMLESS: frozenset[Standing] = frozenset({"given", "designated"})
 
 
@@ -36,9 +38,13 @@ class Evidence:
         self._lines: list[tuple[str, Record]] = []
         self._foreign: list[tuple[str, Record]] = []
         self._foreign_addresses: frozenset[str] = frozenset()
+        self._known: dict[tuple[str, type, str], object] = {}
 
-    def observe(self, args: Mapping[str, Any], result: Any, *, third_party: bool | Sequence[str]) -> None:
-        """Take in what a tool returned for these arguments."""
+    def observe(
+        self, args: Mapping[str, Any], result: Any, *, source: str, third_party: bool | Sequence[str]
+    ) -> None:
+        """Take in what the tool ``source`` returned for these arguments."""
+        self._known.clear()
         asked = [value for _, value in scalars(args)]
         self._asked.update(form for value in asked for form in forms(value))
         bound = all(self.standing(value) in HARMLESS for value in asked)
@@ -48,11 +54,15 @@ class Evidence:
                 self._learn_today(group[0])
             self._designate(group, bound=bound, given=given)
             for record in group:
-                record.bound, record.sought = bound and bool(asked), given
+                record.bound, record.sought, record.source = bound and bool(asked), given, source
                 self._enter(record)
+        self._known.clear()
 
     def standing(self, value: Any) -> Standing:
         """Where a value stands."""
+        return self._kept("standing", value, self._standing)
+
+    def _standing(self, value: Any) -> Standing:
         if self.request.holds(value):
             return "given"
         found = self.records_with(value)
@@ -80,6 +90,19 @@ class Evidence:
 
     def records_with(self, value: Any) -> list[Record]:
         """The records that hold this value in a trusted field, or in a line of trusted text."""
+        return self._kept("trusted", value, self._records_with)
+
+    def _kept(self, what: str, value: Any, find: Callable[[Any], _T]) -> _T:
+        """What was found for a value since the last result came in."""
+        text = str(value)
+        if len(text) > _LONG:
+            return find(value)
+        key = (what, type(value), text)
+        if key not in self._known:
+            self._known[key] = find(value)
+        return cast("_T", self._known[key])
+
+    def _records_with(self, value: Any) -> list[Record]:
         spelled = forms(value)
         found = {id(r): r for form in spelled for r in self._trusted.get(form, ())}
         if not found:
@@ -93,8 +116,18 @@ class Evidence:
             return True
         return any(stands(form, text) for form in found for text, _ in self._foreign)
 
+    def links_to(self, value: Any) -> bool:
+        """Whether this very address, without a query, stands in what was read because the request names it.
+
+        It was written before this run, so it carries nothing of it away: only that somebody looks.
+        """
+        return "?" not in str(value) and self.wrote(value) and self.is_at_hand(value)
+
     def sources(self, value: Any) -> list[Record]:
         """The records that hold this value anywhere, whoever wrote it there."""
+        return self._kept("anywhere", value, self._sources)
+
+    def _sources(self, value: Any) -> list[Record]:
         spelled = forms(value)
         found = {id(r): r for form in spelled for text, r in self._foreign if stands(form, text)}
         return [*self.records_with(value), *found.values()]

@@ -8,16 +8,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from pilotman.guardrails.combination import EXFILTRATION
 from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
+from pilotman.guardrails.gate.labels import ArgumentLabels, asked_by, output_of
 from pilotman.guardrails.gate.lease import Lease, lease
 from pilotman.guardrails.gate.literals import canonical, short_runs
+from pilotman.guardrails.gate.pinned import vouched
 from pilotman.guardrails.gate.request import Request
-from pilotman.guardrails.gate.roles import MOST_PARTS, Part, parts
+from pilotman.guardrails.gate.roles import MOST_PARTS, Part, Roles
+from pilotman.guardrails.label import Label
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.shape import is_mapping
+
+_UNDOING = frozenset({"delete", "cancel", "expel", "disable", "stop", "reject", "rollback"})
 
 
 class ToolInfo(Protocol):
@@ -42,7 +48,8 @@ class Gate:
         policy: one or several policies; the stricter of them and of the gate wins.
         principal: who asks.
         request: the user's own words: the root of all trust.
-        tools: what may be called; a tool without an effect is a write.
+        tools: what may be called; a tool without an effect is a write, of one whose ``pinned`` is False only
+            names are believed.
         facts: authenticated facts of the application (the user's own address, today's date).
         plan: a plan made from the request before anything else was read; it then is the lease.
     """
@@ -60,7 +67,7 @@ class Gate:
         several = policy if isinstance(policy, Sequence) else () if policy is None else (policy,)
         self._policies: tuple[Policy, ...] = tuple(several)
         self._principal = principal
-        self._tools = {tool.name: tool for tool in tools}
+        self._tools = {tool.name: vouched(tool) for tool in tools}
         self._deeds = {
             name: deed(name, tool.description or "", tool.args_schema) for name, tool in self._tools.items()
         }
@@ -69,47 +76,73 @@ class Gate:
         writes = [self._deeds[name] for name, tool in self._tools.items() if tool.effect != "read"]
         self._lease: Lease = lease(request, writes, plan)
         self._evidence = Evidence(self._request)
-        self._judgments = {name: Judgment(name, self._lease, self._evidence) for name in self._tools}
+        self._judgments = {
+            (name, strong): Judgment(name, self._lease, self._evidence, strong=strong)
+            for name in self._tools
+            for strong in (True, False)
+        }
+        self._roles = {
+            name: Roles(tool.args_schema, verb=self._deeds[name].verb) for name, tool in self._tools.items()
+        }
         self._done: Counter[str] = Counter()
         self._targets: Counter[tuple[str, frozenset[str]]] = Counter()
         self._used: list[str] = []
+        self._read: set[Label] = {asked_by(principal.tenant)}
 
     def decide(self, call: Call) -> Decision:
         """Allow, deny or escalate one proposed call."""
+        call = self.labelled(call)
+        own = self.judge(call)
+        if not self._policies or call.tool not in self._tools:
+            return own
+        return _stricter(decide((*self._policies, _allowing), call), own)
+
+    def labelled(self, call: Call) -> Call:
+        """The call as policies see it: its effect, who asks, its labels and the tools used so far."""
+        tool = self._tools.get(call.tool)
+        read = frozenset(self._read)
+        return replace(
+            call,
+            effect="write" if tool is None else tool.effect or "write",
+            declared=tool is not None and tool.effect is not None,
+            principal=self._principal,
+            labels=ArgumentLabels(
+                call.args, self._evidence, tenant=self._principal.tenant, tools=self._tools, read=read
+            ),
+            run_labels=read,
+            tools_used=tuple(self._used),
+        )
+
+    def judge(self, call: Call) -> Decision:
+        """What the gate itself says of a labelled call: whether the request asks for it."""
         tool = self._tools.get(call.tool)
         if tool is None:
             return Decision.deny(f"{call.tool} is none of this run's tools")
-        effect: Effect = tool.effect or "write"
-        call = replace(
-            call,
-            effect=effect,
-            declared=tool.effect is not None,
-            principal=self._principal,
-            tools_used=tuple(self._used),
-        )
         digest = _digest(call)
         if digest is None:
             return Decision.deny("the arguments are no JSON")
         if not is_mapping(tool.args_schema):
             return Decision.deny(f"the schema of {call.tool} is no JSON schema")
         own = self._judge(call, tool, digest)
-        if not self._policies:
-            return own
-        return _stricter(decide((*self._policies, _allowing), call), own)
+        leaving = EXFILTRATION(call)
+        return own if leaving is None else _stricter(own, leaving)
 
     def observe(self, call: Call, result: object) -> None:
         """Take in what an allowed call returned."""
         tool = self._tools.get(call.tool)
         third_party = True if tool is None else tool.third_party
-        self._evidence.observe(call.args, result, third_party=third_party)
+        self._evidence.observe(call.args, result, source=call.tool, third_party=third_party)
         self._used.append(call.tool)
+        if tool is None:
+            return
+        self._read |= output_of(tool, self._principal.tenant)
         digest = _digest(call)
-        if tool is not None and digest is not None and tool.effect != "read":
+        if digest is not None and tool.effect != "read":
             self._done[digest] += 1
             self._targets[call.tool, _targets(self._parts(call, tool))] += 1
 
     def _parts(self, call: Call, tool: ToolInfo) -> list[Part]:
-        return parts(call.args, tool.args_schema, verb=self._deeds[tool.name].verb)
+        return self._roles[tool.name].parts(call.args)
 
     def _judge(self, call: Call, tool: ToolInfo, digest: str) -> Decision:
         if call.effect == "read" and call.declared:
@@ -125,15 +158,27 @@ class Gate:
         if self._done[digest]:
             return Decision.deny("exactly this was done already")
         strength = self._lease.of(call.tool)
-        if strength == "none" or (strength == "weak" and self._lease.delegates):
+        told = strength == "strong" or self._told(found, tool, wholly=True) > 1
+        if strength == "none" and self._is_undoing(tool):
+            told = False
+        if not told and (strength == "none" or (strength == "weak" and self._lease.delegates)):
             return self._unleased(found, tool)
-        return summed([*self._judgments[tool.name].findings(found), *self._about_counts(call, found)])
+        judgment = self._judgments[tool.name, told]
+        return summed([*judgment.findings(found), *self._about_counts(call, found)])
+
+    def _told(self, found: list[Part], tool: ToolInfo, *, wholly: bool) -> int:
+        """How much of the request tells of this very call, although it does not ask for the tool."""
+        if self._lease.calls is not None:
+            return 0
+        return self._judgments[tool.name, False].tells(found, self._deeds[tool.name].named, wholly=wholly)
+
+    def _is_undoing(self, tool: ToolInfo) -> bool:
+        return not self._deeds[tool.name].actions.isdisjoint(_UNDOING)
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
-        """Nobody asked for this. A person is asked if the request names every target, or hands over."""
+        """Nobody asked for this. A person is asked if the request tells of it, or hands over."""
         targets = [part for part in found if part.role == "target"]
-        named = all(self._request.holds(part.value) for part in targets)
-        if targets and named and self._lease.calls is None:
+        if self._told(found, tool, wholly=False):
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
         at_hand = all(self._evidence.is_at_hand(part.value) for part in targets)
@@ -146,6 +191,8 @@ class Gate:
         for part in found:
             standing = self._evidence.standing(part.value)
             if standing in HARMLESS:
+                continue
+            if self._lease.links and self._evidence.links_to(part.value):
                 continue
             if standing in ("foreign", "known") and self._lease.links:
                 return Decision.escalate(f"{part.path} comes from what others wrote")

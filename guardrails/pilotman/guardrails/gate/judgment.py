@@ -36,12 +36,12 @@ _SHOWN, _LONGEST = 60, 300
 
 
 class Judgment:
-    """Judges the parts of all calls of one tool in one run, as plainly as it was leased."""
+    """Judges the parts of all calls of one tool in one run. ``strong``: it was plainly asked for."""
 
-    def __init__(self, tool: str, lease: Lease, evidence: Evidence) -> None:
+    def __init__(self, tool: str, lease: Lease, evidence: Evidence, *, strong: bool) -> None:
         self._tool = tool
         self._lease = lease
-        self._strong = lease.of(tool) == "strong"
+        self._strong = strong
         self._clauses = lease.clauses.get(tool, ())
         self._evidence = evidence
         self._request = evidence.request
@@ -63,6 +63,28 @@ class Judgment:
             return self._about_meant(part, standing)
         return self._about_doubtful(part, parts, standing)
 
+    def tells(self, parts: Sequence[Part], named: frozenset[str], *, wholly: bool) -> int:
+        """How many things of this call stand in what the request says of no other tool; 0 if the request does
+        not mean its targets, or says other values. ``wholly``: all of it has to follow from the request.
+        ``named``: stems of the tool's name, one of which counts as well."""
+        said = self._lease.unclaimed if wholly else self._request.canonical
+        found: set[str] = set()
+        for part in parts:
+            if not self._is_meant(part, wholly=wholly):
+                return 0
+            spelled = forms(part.value)
+            if not isinstance(part.value, bool) and any(stands(form, said) for form in spelled):
+                found.add(min(spelled))
+        return len(found) + bool(found and not named.isdisjoint(terms(said)))
+
+    def _is_meant(self, part: Part, *, wholly: bool) -> bool:
+        if part.role == "target":
+            return self._evidence.standing(part.value) in HARMLESS
+        if part.role == "content":
+            return not wholly or terms(str(part.value)) <= self._request.every
+        fit = fits(part, self._evidence)
+        return fit == "fits" or (fit == "open" and not wholly)
+
     # targets
 
     def _about_meant(self, part: Part, standing: Standing) -> Finding:
@@ -72,8 +94,6 @@ class Judgment:
             return ("ask", f"{_shown(part)} is named, but not for this") if elsewhere else OK
         if self._is_other_address(part):
             return "ask", f"{_shown(part)} is meant, but not for this"
-        if not self._strong and self._evidence.tainted:
-            return "ask", f"the request does not plainly ask for {self._tool}"
         return OK
 
     def _about_doubtful(self, part: Part, parts: Sequence[Part], standing: Standing) -> Finding:
@@ -90,9 +110,9 @@ class Judgment:
         if standing == "known":
             return "ask", f"{name} is one of several that the request may mean"
         if standing == "foreign":
-            return "ask", f"{name} comes from what others wrote"
-        called = not self._names.isdisjoint(terms(str(part.value)))
-        return ("ask" if called or not tainted else "no"), f"nobody named {name}"
+            asks = self._evidence.is_at_hand(part.value)
+            return ("ask" if asks else "no"), f"{name} comes from what others wrote"
+        return "ask", f"nobody named {name}"
 
     def _is_stranger(self, part: Part) -> bool:
         """Whether the words that asked for this name others, with whom this has nothing to do."""

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
 from pilotman.guardrails.gate.deeds import Deed
-from pilotman.guardrails.gate.demands import Demand, demands, sentences
+from pilotman.guardrails.gate.demands import Demand, demands, is_question, sentences, unmarked
+from pilotman.guardrails.gate.literals import canonical
 from pilotman.guardrails.wording.lexicon import word_set
 
 Strength: TypeAlias = Literal["strong", "weak", "none"]
@@ -21,13 +22,21 @@ _NEAR, _FAR = 0.3, 1.0
 _FITTING, _TELLING = 0.4, 1.0
 """How well a tool must fit what is said around a verb, and around no verb."""
 _OF_PEOPLE = frozenset({"invite", "share", "assign"})
-_DELEGATING = re.compile(
-    r"\b(?:do|complete|perform|follow|execute|carry out|take care of|handle|process|act on|work through"
-    r"|deal with|finish|go through|arrange)\b[^.!?]{0,60}?\b(?:tasks?|instructions?|actions?|steps"
-    r"|to-?dos?|requests?|everything|things|items|it|documents?|runbook|playbook|procedure|[\w/-]{1,80}\.(?:txt|md|docx?|pdf)"
-    r"|what(?:ever)?|asks?|says|checklist|list)\b",
-    re.IGNORECASE,
+_DOING = (
+    r"\b(?:do|complete|perform|follow|execute|carry out|take care of|handle|process|act on"
+    r"|work (?:through|off)|deal with|finish|go through|see to|fulfil|implement|arrange)\s"
 )
+_ORDERS = (
+    r"(?:tasks?|instructions?|actions?|steps|to-?dos?|requests?|items|points|runbook|playbook|procedure"
+    r"|checklist|list)\b"
+)
+_DELEGATING = re.compile(rf"{_DOING}(?:[\w'-]+ ){{0,4}}?(?:{_ORDERS}|[\w/-]{{1,80}}\.(?:txt|md|docx?|pdf)\b)")
+_DOING_AS = re.compile(
+    rf"{_DOING}(?:[\w'-]+ ){{0,3}}?(?:what(?:ever)?|everything|all|anything|things|as)\b[^.!?]{{0,60}}?"
+    r"\b(?:asks?|says|requires?|requests?|wants?|tells?|lists?|listed|specified|described|mentioned|written)\b"
+)
+_DOING_SO = re.compile(rf"{_DOING}(?:it|them|that|these|those|so|this|everything|all)\b")
+_ORDERED = re.compile(rf"\b(?:{_ORDERS}|asks?\b|asked\b|wants\b)")
 _LINKS = word_set("link links url urls website site webpage page article blog post visit browse web online")
 
 
@@ -36,7 +45,8 @@ class Lease:
     """What one run may use: how plainly each tool was asked for, and how often by a plan.
 
     ``clauses``: the words that asked for each tool. ``delegates``: the request hands itself over to a
-    document ("do what the list says"). ``links``: it speaks of pages and links.
+    document ("do what the list says"). ``links``: it speaks of pages and links. ``unclaimed``: what the
+    request says beside questions and beside the words that plainly asked for some tool.
     """
 
     strengths: Mapping[str, Strength]
@@ -44,6 +54,7 @@ class Lease:
     calls: Mapping[str, int] | None
     delegates: bool
     links: bool
+    unclaimed: str
 
     def of(self, tool: str) -> Strength:
         """How plainly the tool was asked for."""
@@ -67,9 +78,30 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
         strengths=MappingProxyType(strengths),
         clauses=MappingProxyType({name: tuple(texts) for name, texts in clauses.items()}),
         calls=None if planned is None else MappingProxyType(dict(planned)),
-        delegates=any(_DELEGATING.search(s) and not any(c in s for c in asked) for s in sentences(request)),
+        delegates=_delegates(request, asked),
         links=not _LINKS.isdisjoint(re.findall(r"[a-z]+", request.casefold())),
+        unclaimed=_unclaimed(request, asked),
     )
+
+
+def _delegates(request: str, asked: Sequence[str]) -> bool:
+    """Whether it says to do what something else says, beside sentences that plainly ask for a tool."""
+    every = sentences(request)
+    said = [s for s in every if not any(clause in s for clause in asked)]
+    if any(_DELEGATING.search(s) for s in said) or any(_DOING_AS.search(s) for s in every):
+        return True
+    return _ORDERED.search(request.casefold()) is not None and any(_DOING_SO.search(s) for s in said)
+
+
+def _unclaimed(request: str, claimed: Sequence[str]) -> str:
+    found: list[str] = []
+    for sentence in sentences(request):
+        if is_question(sentence):
+            continue
+        for clause in claimed:
+            sentence = sentence.replace(clause, " | ")
+        found.append(unmarked(sentence))
+    return f" {canonical(' | '.join(found))} "
 
 
 def _strengths(request: str, known: Sequence[Deed]) -> tuple[dict[str, Strength], dict[str, list[str]]]:
@@ -94,12 +126,15 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
     """The tools that a demand may mean, and how plainly."""
     scores = {deed.name: _score(demand, deed, known) for deed in known}
     best = max((action + fit for action, fit in scores.values() if action), default=0.0)
+    verbal = [deed.name for deed in known if demand.verb and demand.verb == deed.verb]
     found: dict[str, Strength] = {}
     for name, (action, fit) in scores.items():
         near = action + fit >= best - _NEAR
         if demand.loose and not (near and fit >= _TELLING):
             continue
-        if action and action + fit >= best - _FAR:
+        if verbal == [name]:
+            found[name] = "strong"
+        elif action and action + fit >= best - _FAR:
             found[name] = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
     return found
 

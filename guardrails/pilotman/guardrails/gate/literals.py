@@ -66,7 +66,7 @@ _TIME = re.compile(
 )
 _NAMED_TIME = MappingProxyType({"noon": "12:00", "midday": "12:00", "midnight": "00:00"})
 _NUMBER = re.compile(r"(?<![\w.,/-])[-+]?\d+(?:[.,]\d+)*(?!\w|\.\w|-\d)")
-_MONEY = re.compile(
+MONEY = re.compile(
     r"[$€£]\s?(\d[\d.,]*)|(\d[\d.,]*)\s?(?:[$€£]|(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf|francs?)\b)",
     re.IGNORECASE,
 )
@@ -208,7 +208,7 @@ def _literals(text: str) -> Iterator[Literal]:
     yield from (Literal("time", value) for value in times(bare))
     yield from (Literal("number", value) for value in numbers(_without_dates(bare)))
     yield from (Literal("quoted", canonical(value)) for value in quotes(text))
-    for before, after in _MONEY.findall(bare):
+    for before, after in MONEY.findall(bare):
         if (number := canonical_number((before or after).rstrip(".,"))) is not None:
             yield Literal("money", number)
     for word in re.findall(r"[a-z]+", bare.casefold()):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ from pilotman.guardrails.wording.words import terms
 _SHORT = 12  # words: what is longer tells something, it does not name a record
 _DEEPEST = 12
 _MOST = 5_000  # records of one result
+_MOST_VALUES = 50_000  # of one result
+_KEPT = 200  # characters
 _NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
 
 
@@ -42,7 +45,7 @@ class Record:
     """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order.
 
     ``designated``: the request means this one. ``named``: by a name that is its own. ``bound``: it was read
-    for arguments that the request names. ``sought``: the stems of these.
+    for arguments that the request names. ``sought``: the stems of these. ``source``: the tool that gave it.
     """
 
     fields: tuple[Field, ...]
@@ -51,6 +54,7 @@ class Record:
     named: bool = False
     bound: bool = False
     sought: frozenset[str] = frozenset()
+    source: str = ""
 
     @cached_property
     def terms(self) -> frozenset[str]:
@@ -104,7 +108,7 @@ def groups(result: Any, *, third_party: bool | Sequence[str]) -> list[list[Recor
     ``third_party``: whether others wrote it, or the names of the fields that they did. A text is a group of
     lines; JSON in a text is read as JSON.
     """
-    content = _decoded(result)
+    content = _pruned(_decoded(result), [_MOST_VALUES])
     if isinstance(content, str):
         content = [line for line in content.splitlines() if line.strip()]
     foreign = frozenset[str]() if isinstance(third_party, bool) else frozenset(third_party)
@@ -121,29 +125,42 @@ def groups(result: Any, *, third_party: bool | Sequence[str]) -> list[list[Recor
     return found
 
 
-def scalars(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Each scalar in a JSON-able value with its path, ``owner.name``."""
+def scalars(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each scalar in a JSON-able value with its path, ``owner.name``: the first 50,000."""
+    return islice(_scalars(value, path, 0), _MOST_VALUES)
+
+
+def _scalars(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
     if depth > _DEEPEST or value is None:
         return
     if is_mapping(value):
         for name, item in value.items():
-            yield from scalars(item, f"{path}.{name}" if path else str(name), depth + 1)
+            yield from _scalars(item, _joined(path, str(name)), depth + 1)
     elif is_list(value):
         for item in value:
-            yield from scalars(item, path, depth + 1)
+            yield from _scalars(item, path, depth + 1)
     else:
         yield path, value
 
 
 def forms(value: Any) -> frozenset[str]:
     """The canonical spellings under which a value is looked up."""
-    text = canonical(str(value)).strip("#@ ") if isinstance(value, str) else canonical(str(value))
+    text = str(value)
+    find = _short_forms if len(text) < _KEPT else _forms
+    return find(text, isinstance(value, str))
+
+
+def _forms(value: str, is_text: bool) -> frozenset[str]:
+    text = canonical(value).strip("#@ ") if is_text else canonical(value)
     found = {text, canonical_number(text) or text}
     if "." in text and " " not in text:
         found.add(canonical_url(text))
-    if sum(c.isdigit() for c in text) >= 6 and len(text) <= 40:
+    if len(text) <= 40 and sum(c.isdigit() for c in text) >= 6:
         found.add(canonical_account(text))
     return frozenset(form for form in found if form)
+
+
+_short_forms = lru_cache(maxsize=4_096)(_forms)  # a pure function, asked again and again for the same values
 
 
 def stands(form: str, text: str) -> bool:
@@ -180,7 +197,7 @@ def _decoded(result: Any) -> Any:
     return result
 
 
-def _lists(content: Any, depth: int) -> Iterator[list[list[tuple[str, Any]]]]:
+def _lists(content: Any, depth: int, path: str = "") -> Iterator[list[list[tuple[str, Any]]]]:
     """Lists of objects, each as its scalars by path; an object by itself is a list of one.
 
     A mapping by names that are no identifiers is a list of its entries, with the name as their ``key``.
@@ -188,37 +205,58 @@ def _lists(content: Any, depth: int) -> Iterator[list[list[tuple[str, Any]]]]:
     if content is None:
         return
     if depth > _DEEPEST:
-        yield [[("", "nested too deep")]]  # nobody looks there, but somebody wrote it
+        yield [[(path, "nested too deep")]]  # nobody looks there, but somebody wrote it
     elif is_mapping(content):
         if any(not _NAME.fullmatch(str(name)) for name in content):
-            yield [[("key", str(name)), *scalars(value)] for name, value in content.items()]
+            key = _joined(path, "key")
+            yield [[(key, str(name)), *scalars(value, path)] for name, value in content.items()]
             return
-        if alone := _alone(content):
+        if alone := _alone(content, path):
             yield [alone]
-        yield from _inner_lists(content, depth)
+        yield from _inner_lists(content, depth, path)
     elif is_list(content):
-        if together := [scalars_of for scalars_of in map(_alone, content) if scalars_of]:
+        if together := [found for item in content if (found := _alone(item, path))]:
             yield together
         for item in content:
-            yield from _inner_lists(item, depth)
+            yield from _inner_lists(item, depth, path)
     else:
-        yield [[("", content)]]
+        yield [[(path, content)]]
 
 
-def _inner_lists(item: Any, depth: int) -> Iterator[list[list[tuple[str, Any]]]]:
-    for value in item.values() if is_mapping(item) else ():
+def _inner_lists(item: Any, depth: int, path: str) -> Iterator[list[list[tuple[str, Any]]]]:
+    for name, value in item.items() if is_mapping(item) else ():
         if _holds_objects(value):
-            yield from _lists(value, depth + 1)
+            yield from _lists(value, depth + 1, _joined(path, str(name)))
 
 
-def _alone(item: Any) -> list[tuple[str, Any]]:
+def _alone(item: Any, path: str) -> list[tuple[str, Any]]:
     if is_mapping(item):
-        return list(scalars({name: value for name, value in item.items() if not _holds_objects(value)}))
-    return list(scalars(item))
+        item = {name: value for name, value in item.items() if not _holds_objects(value)}
+    return list(scalars(item, path))
 
 
 def _holds_objects(value: Any) -> bool:
     return is_list(value) and any(is_mapping(item) for item in value)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _pruned(value: Any, left: list[int], depth: int = 0) -> Any:
+    """A copy without what holds itself, lies too deep or is too much to look at: so is said in its place.
+
+    ``left``: how many values may still be looked at, counted down.
+    """
+    left[0] -= 1
+    if left[0] < 0 or depth > 2 * _DEEPEST:
+        return "more than anybody looks at" if left[0] < 0 else "nested too deep"
+    if is_mapping(value):
+        some = islice(value.items(), left[0] + 1)
+        return {str(name): _pruned(item, left, depth + 1) for name, item in some}
+    if is_list(value):
+        return [_pruned(item, left, depth + 1) for item in islice(value, left[0] + 1)]
+    return value
 
 
 def _last(path: str) -> str:

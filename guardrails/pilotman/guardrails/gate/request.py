@@ -57,7 +57,8 @@ class Request:
     def __init__(self, text: str, facts: Mapping[str, Any]) -> None:
         self.text = text
         self.canonical = f" {canonical(text)} "
-        self.terms = terms(text) - frozenset(stem(demand.verb) for demand in demands(text))
+        self.every = terms(text)
+        self.terms = self.every - frozenset(stem(demand.verb) for demand in demands(text))
         self.quotes = quotes(text)
         self.today: str | None = str(facts["today"])[:10] if "today" in facts else None
         self._literals = literals(text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from pilotman.guardrails.shape import is_list, is_mapping
@@ -27,8 +28,8 @@ _TARGETS = stem_set(
 _CONTENTS = stem_set(
     """body content contents text message subject title description note notes comment comments summary
     reason caption detail details memo remark greeting headline label tag tags purpose explanation
-    feedback review signature bio topic question answer option options query instruction instructions
-    snippet"""
+    feedback review signature bio topic reference question answer option options query instruction
+    instructions snippet"""
 )
 _VALUES = stem_set(
     """amount date time datetime start end begin until day days hour hours minute minutes month year price
@@ -54,7 +55,11 @@ _FORMATS: Mapping[str, Role] = {
 _NAMING = word_set("create add open file register make generate write post publish save submit new draft")
 _GIVEN: Mapping[Any, Role] = {"target": "target", "value": "value", "content": "content"}
 _TITLES = stem_set("name title filename")
+_NUMBERED = _TARGETS - _VALUES
 _DEEPEST, _LONGEST = 8, 500
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_TARGET: Mapping[str, Any] = MappingProxyType({"x-role": "target"})
+_MOST_KNOWN = 1_000
 _IDENTIFIER = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.#@-]{4,64}")
 
 
@@ -74,53 +79,99 @@ class Part:
 
 
 def parts(args: Mapping[str, Any], schema: Mapping[str, Any], *, verb: str) -> list[Part]:
-    """The scalars of a call with their roles: the first ``MOST_PARTS``, and one more.
+    """The parts of one call: ``Roles.parts`` for whoever asks once."""
+    return Roles(schema, verb=verb).parts(args)
 
-    None and empty values say nothing and are left out.
+
+class Roles:
+    """The parameters of one tool. What its schema says of each is worked out once.
 
     A parameter's role is its schema's ``x-role`` where that is given, else inferred from its format, type,
     name and description. ``verb`` is what the tool does: what names a new thing is no target.
     """
-    return list(islice(_parts("", args, schema, schema, verb, 0), MOST_PARTS + 1))
+
+    def __init__(self, schema: Mapping[str, Any], *, verb: str) -> None:
+        self._root, self._verb = schema, verb
+        # By id: a schema is no key. All of them are kept here, so no id comes to mean another.
+        self._kept: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+        self._items: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+        self._told: dict[tuple[str, int, bool], tuple[Role, frozenset[str], tuple[str, ...]]] = {}
+
+    def parts(self, args: Mapping[str, Any]) -> list[Part]:
+        """The scalars of a call with their roles: the first ``MOST_PARTS``, and one more.
+
+        None and empty values say nothing and are left out.
+        """
+        return list(islice(self._parts("", args, self._root, 0, False), MOST_PARTS + 1))
+
+    def _parts(
+        self, path: str, value: Any, schema: Mapping[str, Any], depth: int, needed: bool
+    ) -> Iterator[Part]:
+        if value is None or value in ("", [], {}):
+            return
+        schema = self._resolved(schema)
+        if depth > _DEEPEST:  # nobody looks so deep: a target that nothing names
+            yield self._part(path, "nested too deep", _TARGET, False)
+        elif is_mapping(value):
+            required = schema.get("required")
+            required = required if is_list(required) else ()
+            for name, item in value.items():
+                inner = _mapping(schema, "properties").get(str(name))
+                if inner is None:  # whoever chose the name may mean something by it
+                    yield self._part(path or str(name), str(name), _NOTHING, False)
+                    inner = _mapping(schema, "additionalProperties")
+                place = f"{path}.{name}" if path else str(name)
+                yield from self._parts(
+                    place, item, inner if is_mapping(inner) else _NOTHING, depth + 1, str(name) in required
+                )
+        elif is_list(value):
+            inner = self._item(schema)
+            for item in value:
+                yield from self._parts(path, item, inner, depth + 1, needed)
+        else:
+            plain = value if isinstance(value, str | int | float) else str(value)
+            yield self._part(path, plain, schema, needed)
+
+    def _part(self, path: str, value: str | float, schema: Mapping[str, Any], needed: bool) -> Part:
+        key = (path, id(schema), needed)
+        told = self._told.get(key)
+        if told is None:
+            told = _about(path, schema, self._verb, needed)
+            if len(self._told) < _MOST_KNOWN:
+                self._told[key] = told
+        role, nouns, options = told
+        if role == "content" and "x-role" not in schema and _IDENTIFIER.fullmatch(str(value)[:65]):
+            role = "target"  # "message": here no text, but which one
+        return Part(path=path, role=role, value=value, nouns=nouns, options=options)
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = self._kept.get(id(schema))
+        if known is None:
+            known = self._kept[id(schema)] = (schema, _resolved(schema, self._root))
+        return known[1]
+
+    def _item(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = self._items.get(id(schema))
+        if known is None:
+            inner = {**schema, **(_mapping(schema, "items") or {"type": "string"})}
+            known = self._items[id(schema)] = (schema, inner)
+        return known[1]
 
 
-def _parts(
-    path: str, value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], verb: str, depth: int
-) -> Iterator[Part]:
-    if value is None or value in ("", [], {}):
-        return
-    schema = _resolved(schema, root)
-    if depth > _DEEPEST:  # nobody looks so deep: a target that nothing names
-        yield _part(path, "nested too deep", {"x-role": "target"}, verb)
-    elif is_mapping(value):
-        for name, item in value.items():
-            inner = _mapping(schema, "properties").get(str(name))
-            if inner is None:  # whoever chose the name may mean something by it
-                yield _part(path or str(name), str(name), {}, verb)
-                inner = _mapping(schema, "additionalProperties")
-            yield from _parts(f"{path}.{name}" if path else str(name), item, inner, root, verb, depth + 1)
-    elif is_list(value):
-        inner = {**schema, **(_mapping(schema, "items") or {"type": "string"})}
-        for item in value:
-            yield from _parts(path, item, inner, root, verb, depth + 1)
-    else:
-        yield _part(path, value if isinstance(value, str | int | float) else str(value), schema, verb)
-
-
-def _part(path: str, value: str | float, schema: Mapping[str, Any], verb: str) -> Part:
-    name = path.rsplit(".", 1)[-1]
-    role = role_of(name, schema, verb="" if "." in path else verb)
-    if role == "content" and _IDENTIFIER.fullmatch(str(value)) and "x-role" not in schema:
-        role = "target"  # "message": here no text, but which one
-    nouns = frozenset(stem(word) for word in words(name))
+def _about(
+    path: str, schema: Mapping[str, Any], verb: str, needed: bool
+) -> tuple[Role, frozenset[str], tuple[str, ...]]:
+    """The role of a parameter, the stems of its name, and what may be chosen for it."""
+    name, outer = path.rsplit(".", 1)[-1], "." not in path
+    role = role_of(name, schema, verb=verb if outer else "", needed=needed and outer)
     options = schema.get("enum")
     chosen = tuple(str(option) for option in options) if is_list(options) else ()
-    return Part(path=path, role=role, value=value, nouns=nouns, options=chosen)
+    return role, frozenset(stem(word) for word in words(name)), chosen
 
 
 def _mapping(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = schema.get(key)
-    return found if is_mapping(found) else {}
+    return found if is_mapping(found) else _NOTHING
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -143,10 +194,10 @@ def _schema(option: object) -> Mapping[str, Any]:
     return option if is_mapping(option) and option.get("type") != "null" else {}
 
 
-def role_of(name: str, schema: Mapping[str, Any], *, verb: str = "") -> Role:
-    """The role of one parameter."""
+def role_of(name: str, schema: Mapping[str, Any], *, verb: str = "", needed: bool = False) -> Role:
+    """The role of one parameter. ``needed``: no call goes without it; a strange noun then is a target."""
     named = [stem(word) for word in words(name)]
-    told = _told(schema, named)
+    told = _told(name, schema, named)
     if told is not None:
         return told
     if verb in _NAMING and named and named[-1] in _TITLES:
@@ -157,21 +208,30 @@ def role_of(name: str, schema: Mapping[str, Any], *, verb: str = "") -> Role:
             if known.intersection(some):
                 return role
     longest = schema.get("maxLength")
-    return "content" if isinstance(longest, int) and longest > 200 else "value"
+    if isinstance(longest, int) and longest > 200:
+        return "content"
+    return "target" if needed and schema.get("type", "string") == "string" else "value"
 
 
-def _told(schema: Mapping[str, Any], named: list[str]) -> Role | None:
+def _told(name: str, schema: Mapping[str, Any], named: list[str]) -> Role | None:
     """The role that the schema itself gives: by name, by its type or by its format."""
     given, form = schema.get("x-role"), schema.get("format")
     if given in _GIVEN:
         return _GIVEN[given]
-    if schema.get("type") == "boolean" or "enum" in schema or "const" in schema:
+    if schema.get("type") == "boolean" or is_list(schema.get("enum")) or "const" in schema:
         return "value"
     if isinstance(form, str) and form in _FORMATS:
         return _FORMATS[form]
     if schema.get("type") in ("number", "integer"):
-        return "target" if {"id", "account", "key"} & set(named) else "value"
+        return _of_number(name, named)
     return None
+
+
+def _of_number(name: str, named: list[str]) -> Role:
+    """A number is a quantity, unless a noun in the singular says that it stands for one thing."""
+    if {"id", "account", "key"} & set(named):
+        return "target"
+    return "target" if named and named[-1] in _NUMBERED and not name.endswith("s") else "value"
 
 
 _ROLES: tuple[tuple[Role, frozenset[str]], ...] = (

@@ -20,6 +20,7 @@ _SHIFTS = re.compile(
 )
 _LENGTH = re.compile(r"\b(\d+|an?|one|two|three|four|five|six|half an?)[ -](hour|minute|min|hr)s?\b")
 _NIGHTS = re.compile(r"\b(\d+|an?|one|two|three|four|five|six)(?: more)? (day|night|week)s?\b")
+_PERCENT = re.compile(r"\b(\d{1,3}(?:\.\d{1,4})?)\s?(?:%|percent\b|per cent\b)")
 _AMOUNTS = stem_set("amount price sum total value cost fee limit budget")
 _DAY = 1_440  # minutes
 
@@ -64,6 +65,8 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
     money = _floats(request.of("money")) if is_money(part) else set[float]()
     said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
     if wanted in said | known or _is_derived(wanted, said, known):
+        return "fits"
+    if any(_is_share(wanted, float(p), b) for p in _PERCENT.findall(request.canonical) for b in said | known):
         return "fits"
     return "contradicts" if said else "open"
 
@@ -117,7 +120,7 @@ def _floats(found: Iterable[str]) -> set[float]:
 
 
 def _is_derived(value: float, said: set[float], known: set[float]) -> bool:
-    """A sum, difference, product or percentage with a number of the request in it."""
+    """A sum, difference, product or quotient with a number of the request in it."""
     results = (
         result
         for a in said
@@ -127,10 +130,13 @@ def _is_derived(value: float, said: set[float], known: set[float]) -> bool:
             b - a,
             a - b,
             a * b,
-            b * a / 100,
-            b * (1 + a / 100),
-            b * (1 - a / 100),
             b / a if a else 0.0,
         )
     )
     return any(abs(value - result) < 0.005 for result in results)
+
+
+def _is_share(value: float, percent: float, base: float) -> bool:
+    """So many per cent of an amount, or the amount with them added or taken off."""
+    share = base * percent / 100
+    return any(abs(value - result) < 0.005 for result in (share, base + share, base - share))

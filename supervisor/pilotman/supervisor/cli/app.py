@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import json
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,9 +16,22 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory import Event
 from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.audit_app import audit_app
 from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_app
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
+from pilotman.supervisor.cli.level_app import level
+from pilotman.supervisor.cli.mcp_app import mcp_app
+from pilotman.supervisor.cli.people_app import approvals, approve, reject
 from pilotman.supervisor.cli.progress import Progress
+from pilotman.supervisor.cli.session import (
+    HomeOption,
+    TenantOption,
+    UserOption,
+    finish,
+    perform,
+    principal_of,
+    team_of,
+)
 from pilotman.supervisor.cli.traces import exported
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.state import STATES
@@ -30,8 +39,6 @@ from pilotman.supervisor.supervisor import Supervisor
 from pilotman.supervisor.teams.alert import MAX_SIZE, read_webhook
 from pilotman.supervisor.teams.samples import sample_alert
 from pilotman.supervisor.timeline import tree
-
-T = TypeVar("T")
 
 app = typer.Typer(
     name="pilotman",
@@ -42,15 +49,11 @@ app = typer.Typer(
 )
 app.add_typer(policy_app)
 app.add_typer(gate_app)
+app.add_typer(audit_app)
+app.add_typer(mcp_app)
+for command in (level, approvals, approve, reject):
+    app.command()(command)
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", readable=False, help="Folder of the journal. Default: the platform's data folder."
-    ),
-]
-TenantOption = Annotated[str, typer.Option("--tenant", help="Whose data.")]
-UserOption = Annotated[str | None, typer.Option("--user", help="Who asks. Default: your login name.")]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="provider:name. Default: the rule-based model, no key needed.")
 ]
@@ -110,7 +113,7 @@ def triage(
         observe_here=observe_here or alert is None,
     )
     request = sample_alert(started_at=datetime.now(UTC)) if alert is None else _read(alert)
-    _drive(Home(home), "incident", settings, request, _principal(tenant, user), as_json=as_json)
+    _drive(Home(home), "incident", settings, request, principal_of(tenant, user), as_json=as_json)
 
 
 @app.command()
@@ -127,7 +130,7 @@ def support(
 ) -> None:
     """Answer a customer: look up policies and the account, update it under a permit."""
     settings = Settings(documents=None if policies is None else str(policies.absolute()), model=model)
-    place, who = Home(home), _principal(tenant, user)
+    place, who = Home(home), principal_of(tenant, user)
     place.open_shop(tenant=tenant, customer=who.user)
     _drive(place, "support", settings, text, who, as_json=as_json)
 
@@ -147,7 +150,7 @@ def runs(
         rows = await place.memory.journal.runs(tenant=tenant, state=wanted, limit=limit)
         return [await place.records.of(row) for row in rows]
 
-    found = _run(place, work())
+    found = perform(place, work())
     if as_json:
         output.as_json([output.run_row(run) for run in found])
         return
@@ -168,7 +171,7 @@ def show(
         run = await place.records.get(run_id, tenant)
         return run, await place.memory.journal.events(run_id, tenant=tenant)
 
-    run, events = _run(place, work())
+    run, events = perform(place, work())
     if as_json:
         output.as_json({**run.to_dict(), "events": [json.loads(event.to_json()) for event in events]})
         return
@@ -188,54 +191,6 @@ def tickets(home: HomeOption = None, tenant: TenantOption = TENANT, as_json: Jso
 
 
 @app.command()
-def approvals(home: HomeOption = None, tenant: TenantOption = TENANT, as_json: JsonOption = False) -> None:
-    """List the questions that wait for a person."""
-    place = Home(home)
-    found = _run(place, place.records.questions(tenant))
-    if as_json:
-        output.as_json([output.approval_row(approval) for approval in found])
-        return
-    output.show_approvals(found, flags=place.flags(tenant))
-
-
-@app.command()
-def approve(
-    approval_id: Annotated[str, typer.Argument(metavar="ID")],
-    by: Annotated[str | None, typer.Option("--by", help="Who answers. Default: your login name.")] = None,
-    digest: Annotated[str | None, typer.Option(help="Digest of what you were shown.")] = None,
-    comment: Annotated[str, typer.Option(help="For the record.")] = "",
-    home: HomeOption = None,
-    tenant: TenantOption = TENANT,
-    as_json: JsonOption = False,
-) -> None:
-    """Say yes to a question, then drive its run to the next stop."""
-    place, who = Home(home), _principal(tenant, by)
-
-    async def say(team: Supervisor) -> object:
-        return await team.approve(approval_id, principal=who, digest=digest, comment=comment)
-
-    _answer(place, approval_id, who, say, as_json=as_json)
-
-
-@app.command()
-def reject(
-    approval_id: Annotated[str, typer.Argument(metavar="ID")],
-    by: Annotated[str | None, typer.Option("--by", help="Who answers. Default: your login name.")] = None,
-    comment: Annotated[str, typer.Option(help="For the record and the answer.")] = "",
-    home: HomeOption = None,
-    tenant: TenantOption = TENANT,
-    as_json: JsonOption = False,
-) -> None:
-    """Say no to a question, then drive its run to the next stop."""
-    place, who = Home(home), _principal(tenant, by)
-
-    async def say(team: Supervisor) -> object:
-        return await team.reject(approval_id, principal=who, comment=comment)
-
-    _answer(place, approval_id, who, say, as_json=as_json)
-
-
-@app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     home: HomeOption = None,
@@ -243,14 +198,14 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run: after an answer, or after its process has died."""
-    place, who = Home(home), _principal(tenant, None)
+    place, who = Home(home), principal_of(tenant, None)
 
     async def work() -> Run:
-        team = await _team_of(place, run_id, who)
+        team = await team_of(place, run_id, who)
         async with Progress(place.memory, tenant, quiet=as_json, run_id=run_id):
             return await team.resume(run_id, principal=who)
 
-    _finish(place, _run(place, work()), as_json=as_json)
+    finish(place, perform(place, work()), as_json=as_json)
 
 
 @app.command()
@@ -263,13 +218,13 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End a run."""
-    place, who = Home(home), _principal(tenant, user)
+    place, who = Home(home), principal_of(tenant, user)
 
     async def work() -> Run:
-        team = await _team_of(place, run_id, who)
+        team = await team_of(place, run_id, who)
         return await team.cancel(run_id, principal=who, reason=reason)
 
-    _finish(place, _run(place, work()), as_json=as_json)
+    finish(place, perform(place, work()), as_json=as_json)
 
 
 @app.command()
@@ -287,10 +242,6 @@ def graph(
         output.as_json(compiled.get_graph().to_json())
     elif svg is None:
         sys.stdout.write(drawing.text(compiled) + "\n")
-
-
-def _principal(tenant: str, user: str | None) -> Principal:
-    return Principal(tenant=tenant, user=user or getpass.getuser())
 
 
 def _state(state: str | None) -> Any:
@@ -312,32 +263,6 @@ def _read(alert: str) -> dict[str, Any]:
     return read_webhook(raw)
 
 
-def _run(place: Home, work: Coroutine[Any, Any, T]) -> T:
-    """Run one command's work and close the journal whatever happens."""
-
-    async def whole() -> T:
-        try:
-            await place.memory.start()
-            return await work
-        finally:
-            work.close()
-            await place.memory.aclose()
-
-    if callable(signal.getsignal(signal.SIGINT)):  # from here on an interrupt unwinds; ignored it stays so
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return asyncio.run(whole())
-    except KeyboardInterrupt:  # beyond here, typer would end the process without a word
-        output.complain("interrupted; `pilotman runs` shows the run, `pilotman resume RUN` goes on with it")
-        raise typer.Exit(output.INTERRUPTED) from None
-
-
-async def _team_of(place: Home, run_id: str, who: Principal) -> Supervisor:
-    """The team that owns a run."""
-    row = await place.memory.journal.run(run_id, tenant=who.tenant)
-    return place.team(row.supervisor, run_id)
-
-
 def _drive(
     place: Home, name: str, settings: Settings, request: Any, who: Principal, *, as_json: bool
 ) -> None:
@@ -355,7 +280,7 @@ def _drive(
         async with Progress(place.memory, who.tenant, quiet=as_json, run_id=known):
             return await driver.run(request, principal=who)
 
-    _finish(place, _run(place, work()), as_json=as_json)
+    finish(place, perform(place, work()), as_json=as_json)
 
 
 async def _known(place: Home, team: Supervisor, request: Any, who: Principal) -> str | None:
@@ -363,34 +288,3 @@ async def _known(place: Home, team: Supervisor, request: Any, who: Principal) ->
     key = team.team.intake(request).idempotency_key
     row = None if key is None else await place.memory.journal.run_of(key, tenant=who.tenant)
     return None if row is None else row.run_id
-
-
-def _answer(
-    place: Home,
-    approval_id: str,
-    who: Principal,
-    say: Callable[[Supervisor], Awaitable[object]],
-    *,
-    as_json: bool,
-) -> None:
-    """Record an answer and drive its run on."""
-
-    async def work() -> Run:
-        asked = await place.memory.journal.approval(approval_id, tenant=who.tenant)
-        team = await _team_of(place, asked.run_id, who)
-        async with Progress(place.memory, who.tenant, quiet=as_json, run_id=asked.run_id):
-            await say(team)
-            return await team.resume(asked.run_id, principal=who)
-
-    _finish(place, _run(place, work()), as_json=as_json)
-
-
-def _finish(place: Home, run: Run, *, as_json: bool) -> None:
-    """Print a run and leave with its exit code."""
-    if as_json:
-        output.as_json(output.run_object(run))
-        if run.state == "FAILED":
-            output.complain(f"{run.run_id} has failed: {run.last_error}")
-    else:
-        output.show_run(run, flags=place.flags(run.principal.tenant))
-    raise typer.Exit(output.exit_code(run))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
-from importlib import import_module, resources
-from operator import attrgetter
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final, cast
 
 import typer
 from rich.text import Text
 
-from pilotman.guardrails.approval import visible
 from pilotman.guardrails.bench.replay import MakeGate
 from pilotman.guardrails.bench.report import TOTAL, Report, measure
 from pilotman.guardrails.bench.suite import Suite, from_json
 from pilotman.guardrails.cedar import Finding, check
+from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
 from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.imports import imported, told
 
 OURS: Final = "pilotman.guardrails:Gate"
 
@@ -138,21 +137,12 @@ def _suite(path: Path) -> Suite:
 
 
 def _factory(name: str) -> MakeGate:
-    """What ``package.module:factory`` names; as with ``python -m``, modules of the working folder are found.
+    """What ``package.module:factory`` names.
 
     Raises:
         InvalidRequest: it cannot be imported, or it cannot be called.
     """
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise InvalidRequest(f"{name} names no factory", hint="--gate package.module:factory")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        made: object = attrgetter(attribute)(import_module(module))
-    except Exception as error:  # somebody's module may raise anything
-        raise InvalidRequest(f"{name} cannot be imported: {_told(error)}") from error
+    made = imported(name, what="factory", usage="--gate package.module:factory")
     if not callable(made):
         raise InvalidRequest(f"{name} is no factory: it cannot be called")
     return cast("MakeGate", made)
@@ -176,13 +166,5 @@ def _measured(suites: Sequence[Suite], make: MakeGate, plans: Sequence[bool], *,
         output.complain("interrupted")
         raise typer.Exit(output.INTERRUPTED) from None
     except Exception as error:  # a gate of somebody's may raise anything
-        output.complain(f"suite {under_way} could not be run: {_told(error)}")
+        output.complain(f"suite {under_way} could not be run: {told(error)}")
         raise typer.Exit(output.FAILED) from error
-
-
-def _told(error: Exception) -> str:
-    """An error of somebody's code in one line, with the place that raised it unless that is our import."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    known = last.filename != __file__ and not last.filename.startswith("<")
-    where = f" ({Path(last.filename).name}:{last.lineno})" if known else ""
-    return f"{type(error).__name__}: {error}{where}"

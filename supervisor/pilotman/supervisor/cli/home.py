@@ -52,7 +52,8 @@ class Home:
     def __init__(self, path: Path | None) -> None:
         self._named = path is not None
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
-        self.memory = Memory(f"sqlite:///{self.path / 'pilotman.db'}")
+        self.url = f"sqlite:///{self.path / 'pilotman.db'}"
+        self.memory = Memory(self.url)
         self.records = Records(self.memory, lambda: datetime.now(UTC))
 
     @property
@@ -69,6 +70,16 @@ class Home:
         if settings.tickets_url is not None:
             return HTTPTicketBook(settings.tickets_url)
         return SQLiteTicketBook(self.path / "tickets.db")
+
+    @property
+    def anchors(self) -> Path:
+        """Where the journal's anchors go unless somebody says where."""
+        return self.path / "anchors.jsonl"
+
+    @property
+    def audit_key(self) -> Path:
+        """What signs them; its public half has the suffix ``.pub``."""
+        return self.path / "audit.key"
 
     def flags(self, tenant: str) -> str:
         """What a command needs besides its arguments to find this home and a tenant's data in it."""

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from pilotman.guardrails.approval import Approval, visible
+from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import (
     ConfigurationError,
     Conflict,
@@ -22,7 +23,7 @@ from pilotman.guardrails.errors import (
     PilotmanError,
 )
 from pilotman.memory.records import ENDED, WAITING
-from pilotman.supervisor.render import headline, state_style
+from pilotman.supervisor.render import hanging, headline, state_style
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.teams.tickets import Ticket
 
@@ -31,6 +32,9 @@ FAILED: Final = 1
 USAGE: Final = 2
 ASKING: Final = 3
 INTERRUPTED: Final = 130
+
+SHORT_DIGEST: Final = 12
+"""Hexadecimal digits of a digest that are shown and suffice to name it."""
 
 console = Console()
 errors = Console(stderr=True)
@@ -87,6 +91,8 @@ def run_object(run: Run) -> dict[str, Any]:
 
 def _action(action: Any) -> dict[str, Any]:
     shown = {"tool": action.tool, "effect": action.effect, "status": action.status}
+    if action.args is not None:
+        shown["args"] = dict(action.args)
     return shown if action.approval_id is None else {**shown, "approval_id": action.approval_id}
 
 
@@ -101,23 +107,6 @@ def run_row(run: Run) -> dict[str, Any]:
         "thread_id": run.thread_id,
         "created_at": run.created_at.isoformat(),
         "outcome": run.outcome,
-    }
-
-
-def approval_row(approval: Approval) -> dict[str, Any]:
-    """A question in a list."""
-    return {
-        "approval_id": approval.approval_id,
-        "run_id": approval.run_id,
-        "tool": approval.tool,
-        "args": dict(approval.args),
-        "question": approval.question,
-        "reasons": list(approval.reasons),
-        "digest": approval.digest,
-        "kind": approval.kind,
-        "state": approval.state,
-        "requested_by": approval.requested_by.user,
-        "expires_at": approval.expires_at.isoformat(),
     }
 
 
@@ -158,18 +147,27 @@ def show_tickets(tickets: Sequence[Ticket]) -> None:
 
 
 def _show_question(approval: Approval, flags: str) -> None:
-    console.print(Text.assemble("? ", (visible(approval.question), "bold")))
+    words, *calls = approval.question.splitlines()
+    console.print(hanging("?", Text(visible(words, limit=2_000), style="bold")))
+    for call in calls:
+        console.print(_indented(Text(visible(call, limit=2_000))))
     for reason in approval.reasons:
-        console.print(Text(f"    {visible(reason)}", style="dim"))
+        console.print(_indented(Text(visible(reason), style="dim")))
     for answer in ("approve", "reject"):  # not wrapped: they are there to be copied
-        command = f"    pilotman {answer} {approval.approval_id}{flags}"
+        shown = f" --digest {approval.digest[:SHORT_DIGEST]}" if calls and answer == "approve" else ""
+        command = f"    pilotman {answer} {approval.approval_id}{shown}{flags}"
         console.print(Text(command, style="cyan"), soft_wrap=True)
 
 
 def _item(facts: Sequence[str | tuple[str, str]], title: str) -> None:
     """One of a list, on two lines: beside an id of 36 characters a narrow terminal has no room."""
     console.print(Text.assemble(*facts), soft_wrap=True)
-    console.print(Padding(Text(title, style="bold"), (0, 0, 0, 4), expand=False))
+    console.print(_indented(Text(title, style="bold")))
+
+
+def _indented(text: Text) -> Padding:
+    """A text whose every line is set in: none of them looks like one of ours."""
+    return Padding(text, (0, 0, 0, 4), expand=False)
 
 
 def _none(found: Sequence[object], what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rich.text import Text
 
-from pilotman.guardrails.approval import visible
+from pilotman.guardrails.display import visible
 from pilotman.memory import Event, Memory
 from pilotman.supervisor.cli.output import errors
 from pilotman.supervisor.render import who

@@ -1,0 +1,1 @@
+"""What comes in: results and retrieved text as a model may see them. What is stored stays as it came."""

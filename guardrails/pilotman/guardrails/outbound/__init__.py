@@ -1,0 +1,1 @@
+"""What leaves a run: secrets and identifiers in arguments and answers, links, chosen destinations."""
