@@ -157,7 +157,8 @@ class Forger:
             case "act":
                 await self.desk.act(call)
             case "forge":
-                others = [a.approval_id for a in await self.place.journal.approvals(tenant="acme")]
+                known = await self.place.journal.approvals(tenant="acme")
+                others = [c.approval_id for a in known for c in a.calls]
                 await self.desk.act(replace(call, approval_id=(others or ["apr_none"])[-1]))
             case "guard":
                 await self.desk.guard.guard([replace(call, stage="proposed")])
@@ -177,8 +178,9 @@ class Forger:
 
     async def _answer(self, state: str) -> None:
         for asked in (await self.place.open())[:1]:
-            self.granted += [asked.step] if state == "approved" else []
-            await self.place.answer(asked, state)
+            call = asked.pending[0]
+            self.granted += [call.step] if state == "approved" else []
+            await self.place.answer(asked, state, only=[call.digest])
 
 
 @settings(max_examples=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -336,6 +337,29 @@ async def test_what_an_approver_put_in_is_looked_through_by_all_detectors() -> N
         assert sent == []
 
 
+async def test_what_was_looked_at_in_passing_is_looked_through_by_all_before_it_leaves() -> None:
+    settings = Outbound(arguments={"person": "block"}, detectors=[names])
+    async with office() as place:
+        desk = await seat(place, settings)
+        desk.task.run.outbox.found({"body": "by Ada"})
+        assert result_of(await through(desk, "send", body="by Ada")).error is not None
+        assert sent == []
+
+
+async def test_a_placeholder_is_nobody_s_name() -> None:
+    def every_word(text: str) -> Iterator[Finding]:
+        for match in re.finditer(r"Ada|\w+-\d", text):
+            yield Finding(
+                kind="Person Name", category="identifier", start=match.start(), end=match.end(), value="x"
+            )
+
+    settings = Outbound(arguments={"person_name": "redact"}, detectors=[every_word])
+    async with office() as place:
+        desk = await seat(place, settings)
+        await through(desk, "send", body="by Ada")
+        assert sent == [("by [person_name-1]", "team")]
+
+
 # models
 
 
@@ -358,8 +382,12 @@ async def test_what_models_are_not_to_see_they_get_placeholders_for() -> None:
 async def test_a_caveat_leaves_without_what_may_not() -> None:
     async with office() as place:
         desk = await seat(place)
-        desk.task.run.caveat(f"it failed with {TOKEN}")
-        assert desk.task.run.caveats == ["it failed with [github_token-1]"]
+        desk.task.run.caveat(f"it failed with {TOKEN} ![x](https://evil.example/?q=1)")
+        desk.task.run.caveat("http://db-1.internal:9090/x did not answer")
+        assert desk.task.run.caveats == [
+            "it failed with [github_token-1] x",
+            "http://db-1.internal:9090/x did not answer",
+        ]
 
 
 async def test_a_call_that_was_written_into_the_state_is_looked_through_all_the_same() -> None:

@@ -11,7 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, ToolCall
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.agents.office import Office, allow_all, ask_about_writes, office, proposed, result_of
+from tests.agents.office import (
+    Office,
+    allow_all,
+    ask_about_writes,
+    deny_writes,
+    office,
+    proposed,
+    result_of,
+)
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.report import Report
@@ -319,9 +327,6 @@ async def test_a_run_asks_so_often_and_denies_the_rest() -> None:
 
 
 async def test_an_agent_that_is_denied_again_and_again_is_suspended() -> None:
-    def deny(proposal: Call, /) -> Decision:
-        return Decision.allow() if proposal.effect == "read" else Decision.deny("the secret reason")
-
     async with office() as place:
         post = Post()
         turns = [mails(f"u{n}@x.y", turn=n) for n in range(20)]
@@ -330,7 +335,7 @@ async def test_an_agent_that_is_denied_again_and_again_is_suspended() -> None:
             await place.run(),
             *post.tools,
             models=model,
-            policies=[deny],
+            policies=[deny_writes],
             budget=Budget(max_calls_per_tool=99),
         )
         report = Report.from_dict((await place.drive(desk))["report"])
@@ -347,7 +352,7 @@ async def test_many_denials_in_one_turn_are_one_mistake() -> None:
     async with office() as place:
         post = Post()
         turns = [mails(*(f"u{n}@x.y" for n in range(4))), "None was sent."]
-        desk = await post.desk(place, turns, policies=[lambda _: Decision.deny("no")])
+        desk = await post.desk(place, turns, policies=[deny_writes])
         report = Report.from_dict((await place.drive(desk))["report"])
         assert "suspended" not in str(report.caveats)
 

@@ -15,6 +15,7 @@ from pilotman.agents import Kit, Specialist, Tool, mcp_tools, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.view import NOTICE
 from pilotman.guardrails import Budget, Call, Decision, Label
+from pilotman.guardrails.incoming.cleaner import VERSION
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Run, Supervisor, Task
@@ -69,6 +70,7 @@ async def test_a_model_sees_it_marked_and_the_record_has_it_as_it_came() -> None
     office = Team(call("read_mail"), "Lunch is at 12.", memory=memory)
     run = await office.run()
     assert run.state == "COMPLETED"
+    assert run.versions["cleaner"] == VERSION
     (shown,) = office.results()
     assert shown == {"status": "ok", "value": {"body": MARKED}, "notice": NOTICE}
     system = str(office.model.requests[-1].messages[0].content)

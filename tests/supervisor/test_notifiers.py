@@ -8,7 +8,7 @@ import hmac
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +54,7 @@ class Hook:
 
 
 @contextmanager
-def hook(status: int = 204) -> Iterator[Hook]:
+def hook(status: int = 204) -> Generator[Hook]:
     """A web server that takes posts."""
     seen = Hook(status)
 

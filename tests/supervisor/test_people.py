@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from tests.supervisor.scene import ONE, Desk, alice, bob, calls, history, planned
+from tests.supervisor.scene import ONE, Desk, alice, bob, calls, history, planned, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -80,6 +80,8 @@ async def test_one_question_lists_all_calls_and_one_answer_lets_them_all_go() ->
         )
         assert run.transitions[-1].reason == "1 question to a person"
         assert {action.approval_id for action in run.actions} == {asked.approval_id}
+        with pytest.raises(NotFound, match=f"a call of the question {asked.approval_id}"):
+            await team.approve(asked.calls[1].approval_id, principal=bob)
         await team.approve(asked.approval_id, principal=bob, digest=asked.digest)
         run = await team.resume(run.run_id, principal=alice)
     assert desk.opened == ["a", "b", "c"]
@@ -248,7 +250,7 @@ async def test_an_answer_that_waits_is_approved_by_who_may() -> None:
 async def test_only_the_run_s_own_team_takes_a_yes_and_only_its_tenant_finds_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/j.db"
     desk = Desk([tickets("a")], memory=Memory(url), policy=[default_policy, four_eyes])
-    lax = Shop([], memory=Memory(url), policy=lambda _: Decision.allow())
+    lax = Shop([], memory=Memory(url), policy=yes)
     async with desk.team as team, lax.team as other:
         run = await team.run("open a", principal=alice, plan=ONE)
         (asked,) = run.pending

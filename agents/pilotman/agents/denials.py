@@ -38,5 +38,5 @@ def denials(messages: Iterable[Mapping[str, Any]]) -> int:
 def _is_denial(content: str) -> bool:
     if not any(code in content for code in _CODES):  # spares reading long results
         return False
-    error = orjson.loads(content).get("error") or {}
+    error: Mapping[str, Any] = orjson.loads(content).get("error") or {}
     return str(error.get("message")).partition(":")[0] in _CODES

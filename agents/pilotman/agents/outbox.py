@@ -10,8 +10,10 @@ from typing import Any
 from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.recorder import Recorder
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.outbound.destination import Destinations
 from pilotman.guardrails.outbound.finding import Finding, names
 from pilotman.guardrails.outbound.leaves import leaves, replaced
+from pilotman.guardrails.outbound.links import strangers, tamed
 from pilotman.guardrails.outbound.outbound import UNCHECKED, Action, Outbound, opinion
 from pilotman.guardrails.outbound.vault import Redaction, Vault, redacted
 from pilotman.guardrails.policy import Call, Decision
@@ -86,7 +88,8 @@ class Outbox:
             except Exception as error:  # somebody else's code: what nobody could look through is a secret
                 self._failed(text, error)
                 found = [_unchecked(text)]
-            self._seen[name, text] = found
+            known = self._vault.is_placeholder  # others may take one for a name
+            self._seen[name, text] = [one for one in found if not known(text, one.start, one.end)]
 
     def _failed(self, text: str, error: Exception) -> None:
         if self._recorder is not None:
@@ -104,11 +107,12 @@ class Outbox:
         return await bounded(self._threads.run(search), MOST_SECONDS)
 
     def _inspect(self, text: str, name: str = "") -> list[Finding]:
-        """What was found before, else what our own detectors find: those of others are given a thread."""
+        """What was found before, else what our own detectors find: others are given a thread, by ``look``."""
         found = self._seen.get((name, text))
         if found is None:
             found = self._ours.known(text, name)
-            self._seen[name, text] = found
+            if not self.settings.detectors:
+                self._seen[name, text] = found
         return found
 
     def _found(self, name: str, value: Any) -> list[Finding]:
@@ -118,6 +122,11 @@ class Outbox:
     def _own_values(self) -> frozenset[str]:
         """The values that stand in the user's own words."""
         return frozenset(finding.value for text in self.own for finding in self._ours.known(text))
+
+    @cached_property
+    def _named(self) -> Destinations:
+        """Where links may lead by the user's own words alone."""
+        return Destinations.of(self.own, self.settings.hosts)
 
     # arguments
 
@@ -185,6 +194,8 @@ class Outbox:
 
     def told(self, text: str, *, path: str) -> str:
         """What goes out beside an answer, such as a caveat: without anything that may not simply pass."""
+        if self.settings.links != "pass" and strangers(text, self._named, bare=False):
+            text = tamed(text, self._named).text
         changed = self._without(text, lambda finding: self._in_answers(finding) != "pass")
         self._write_down(path)
         return str(changed)

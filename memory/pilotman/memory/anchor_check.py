@@ -38,7 +38,7 @@ class AnchorCheck:
                     self.marks.append(Mark(anchor.blocks, anchor.head, name))
             if wrong:
                 yield Finding(
-                    kind="forged", what="anchor", first=number, last=number, note=f"in {place}: {wrong}"
+                    kind="forged", what="anchor", first=number, last=number, note=f"{wrong}; in {place}"
                 )
 
     def remarks(self) -> list[str]:

@@ -151,7 +151,7 @@ _ANCHORS = sa.Table(
 class AnchorStream:
     """Standard output, for a log shipper; what it has collected is read from standard input."""
 
-    name = "-"
+    name = "stdio"
 
     def append(self, line: str) -> None:
         sys.stdout.write(f"{line}\n")

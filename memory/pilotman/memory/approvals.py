@@ -235,8 +235,8 @@ def _question(row: Mapping[Any, Any], call: AskedCall) -> Approval:
 def _asked_call(row: Mapping[Any, Any], kept: Mapping[str, Any]) -> AskedCall:
     """What a row says of its call; ``kept`` is what it knows besides, nothing in journals of old."""
     decided_by, new_args = row["decided_by"], row["new_args"]
-    told = {"labels": {}, "facts": {}, **kept.get("call", {}), "tool": row["tool"], "args": load(row["args"])}
-    told["principal"] = load(row["requested_by"])
+    told: dict[str, Any] = dict(kept.get("call", {}))
+    told |= {"tool": row["tool"], "args": load(row["args"]), "principal": load(row["requested_by"])}
     return AskedCall(
         approval_id=row["approval_id"],
         digest=row["digest"],

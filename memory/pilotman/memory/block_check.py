@@ -104,8 +104,8 @@ class BlockCheck:
             if stands == mark.hash:
                 self.held = mark
             elif stands is not None:
-                first = 1 if self.held is None else self.held.number + 1
-                yield _block("edited", first, mark.number, note=f"{mark.name} says otherwise")
+                after = 1 if self.held is None else self.held.number + 1
+                yield _block("edited", min(after, mark.number), mark.number, note=f"{mark.name} says otherwise")
 
 
 def heads_of(block: Sequence[Any]) -> list[Head]:

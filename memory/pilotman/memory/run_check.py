@@ -166,8 +166,11 @@ class RunCheck:
         """So many events are not there any more."""
         self._look_ahead(self._slot + missing)
         after = min(self._slot + missing, self._ahead[-1].seq + 1)
+        if not self._begun:  # the chain begins where the old events end, whether they are there or not
+            after = min(after, self._ahead[0].first)
         yield self._found("dropped", self._slot, after - 1)
-        self._previous, self._forged = self._known(after - 1), None
+        if self._begun:
+            self._previous, self._forged = self._known(after - 1), None
         self._slot = after
 
     def _renumbered(self, row: EventRow) -> int:
@@ -184,7 +187,8 @@ class RunCheck:
     def _edited(self, row: EventRow) -> Iterator[Finding]:
         """The row stands where it should, and is another."""
         since, known = self._ahead[0].first, self._known(self._slot)
-        yield self._found("edited", self._slot, since=since if since < self._slot else None)
+        note = "it, or the tenant of its run" if self._slot == 1 else ""
+        yield self._found("edited", self._slot, since=since if since < self._slot else None, note=note)
         after = self._rows[1] if len(self._rows) > 1 else None
         meant = _hash(self._previous, row, self._slot)  # what its hash must be, if only that was changed
         if known is not None:

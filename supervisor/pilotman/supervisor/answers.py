@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pilotman.agents.failure import InvalidArguments
 from pilotman.guardrails.approval import Answer, Approval, AskedCall
 from pilotman.guardrails.digest import short_id
-from pilotman.guardrails.errors import Conflict, InvalidRequest, PermissionDenied
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import Journal
@@ -40,6 +40,11 @@ class Answers:
     ) -> Approval:
         """Write one answer down, with its event, and settle the effect that it is about."""
         asked = (await self._journal.approval(approval_id, tenant=principal.tenant)).at(self._clock())
+        if asked.approval_id != approval_id:
+            raise NotFound(
+                f"{approval_id} is a call of the question {asked.approval_id}",
+                hint="answer that, with only=[its digest]",
+            )
         run = await self._journal.run(asked.run_id, tenant=principal.tenant)
         if run.state in ENDED and asked.kind != "outcome":
             raise Conflict(f"run {run.run_id} is {run.state}: nothing waits for this answer any more")

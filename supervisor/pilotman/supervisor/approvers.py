@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pilotman.guardrails.approval import Approval, AskedCall
+from pilotman.guardrails.outbound.found import Found
 from pilotman.guardrails.policy import Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.supervisor.team import Team
@@ -31,7 +32,7 @@ def objections(
     for one in calls:
         call = replace(one.call, approved_by=by, now=now)
         if args is not None and asked.kind == "call" and not _looks_at_arguments(team, asked.tool):
-            call = replace(call, args=args, labels={})
+            call = replace(call, args=args, labels={}, found=Found(args))
         for group in _policies(team, asked, one.chain):
             decision = decide(group, call)
             found += decision.reasons if decision.verdict == "deny" else ()

@@ -170,13 +170,7 @@ class Setup:
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             policy_version=self._policy_version,
             flow=self._flow(row, recorder, before),
-            outbox=Outbox.resumed(
-                ports.outbound,
-                own=[str(row.request["text"]), dump(row.request.get("facts") or {})],
-                recorder=recorder,
-                threads=ports.threads,
-                history=before.history,
-            ),
+            outbox=self._outbox(row, recorder, before),
             fresh=before.nothing,
             read_only=bool(row.request.get("read_only")),
             parallel=asyncio.Semaphore(budget.max_parallel),
@@ -187,6 +181,16 @@ class Setup:
             tools_used=before.tools_used,
             caveats=before.caveats,
             passages=_passages(before.history, recorder),
+        )
+
+    def _outbox(self, row: RunRow, recorder: Recorder, before: Before) -> Outbox:
+        """What stands between the run and the outside; what the request says itself is the user's own."""
+        return Outbox.resumed(
+            self._ports.outbound,
+            own=[str(row.request["text"]), dump(row.request.get("facts") or {})],
+            recorder=recorder,
+            threads=self._ports.threads,
+            history=before.history,
         )
 
     def _flow(self, row: RunRow, recorder: Recorder, before: Before) -> Flow:

@@ -60,8 +60,9 @@ class Supervisor(Levers, People):
     identifiers and links that would leave; without it what ``Outbound()`` says.
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
-    their secrets; models never see them. ``prices`` replaces the price table. ``intake`` turns requests into
-    what the team works on. Of these, and of clock and tracer, a nested supervisor uses its outer one's.
+    their secrets; models never see them. ``prices`` replaces the price table. ``notify`` tells people who
+    wait elsewhere what they are asked (see ``notifiers``). ``intake`` turns requests into what the team works
+    on. Of these, and of clock and tracer, a nested supervisor uses its outer one's.
 
     Raises:
         ConfigurationError: something that cannot work; it says what to change.

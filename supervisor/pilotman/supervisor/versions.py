@@ -12,13 +12,15 @@ from pilotman.agents.prompts import prompt_versions
 from pilotman.agents.rules.model import RULES
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.incoming.cleaner import VERSION
 from pilotman.guardrails.retry import Retry
 from pilotman.supervisor.team import Team
 
 
 def versions(team: Team, *, policy: str) -> dict[str, str]:
-    """By name: ``pilotman``, ``policy``, ``prompt.KIND``, ``agent.NAME``, ``tool.NAME``, ``model.ROLE``."""
-    found = {"pilotman": version("pilotman"), "policy": policy}
+    """By name: ``pilotman``, ``policy``, ``cleaner``, ``prompt.KIND``, ``agent.NAME``, ``tool.NAME``,
+    ``model.ROLE``."""
+    found = {"pilotman": version("pilotman"), "policy": policy, "cleaner": VERSION}
     found.update({f"prompt.{kind}": text for kind, text in prompt_versions().items()})
     for specialist in team.specialists():
         found[f"agent.{specialist.name}"] = digest([specialist.description, specialist.prompt])[:12]

@@ -93,6 +93,14 @@ def test_a_finding_lies_where_it_stands_in_the_original() -> None:
     assert found.value == "4111111111111111"
 
 
+def test_a_key_that_is_cut_off_ends_where_its_letters_do() -> None:
+    text = "-----BEGIN PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEAn0abcd\n" * 3 + "\nand so on, as you can see."
+    (found,) = INSPECT(text)
+    assert text[found.end :] == "\n\nand so on, as you can see."
+    (mentioned,) = INSPECT("It begins with -----BEGIN PRIVATE KEY----- and is secret.")
+    assert mentioned.end - mentioned.start == len("-----BEGIN PRIVATE KEY-----")
+
+
 def test_two_spellings_of_a_value_are_one_value() -> None:
     for one, other in (
         ("DE89 3704 0044 0532 0130 00", "de89370400440532013000"),

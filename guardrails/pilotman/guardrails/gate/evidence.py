@@ -38,7 +38,7 @@ class Evidence:
         self._lines: list[tuple[str, Record]] = []
         self._foreign: list[tuple[str, Record]] = []
         self._foreign_addresses: frozenset[str] = frozenset()
-        self._known: dict[tuple[str, type, str], object] = {}
+        self._known: dict[tuple[str, str, str], object] = {}
 
     def observe(
         self, args: Mapping[str, Any], result: Any, *, source: str, third_party: bool | Sequence[str]
@@ -97,7 +97,7 @@ class Evidence:
         text = str(value)
         if len(text) > _LONG:
             return find(value)
-        key = (what, type(value), text)
+        key = (what, type(value).__name__, text)
         if key not in self._known:
             self._known[key] = find(value)
         return cast("_T", self._known[key])
@@ -171,7 +171,10 @@ class Evidence:
         of the telling words with the request, weighted by how rarely the siblings have them. Are these
         several and does it not say "all", then only what they agree in is meant.
         """
-        if len(group) == 1 and bound:
+        outer = group[0].parent
+        if len(group) == 1 and outer is not None and len(outer.group) > 1:
+            meant = group if outer.designated else []
+        elif len(group) == 1 and bound:
             meant = group
         else:
             best = self._best(group, given)

@@ -19,6 +19,7 @@ from pilotman.guardrails.gate.pinned import vouched
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import MOST_PARTS, Part, Roles
 from pilotman.guardrails.label import Label
+from pilotman.guardrails.outbound.found import Found
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.shape import is_mapping
@@ -110,6 +111,7 @@ class Gate:
                 call.args, self._evidence, tenant=self._principal.tenant, tools=self._tools, read=read
             ),
             run_labels=read,
+            found=call.found or Found(call.args),
             tools_used=tuple(self._used),
         )
 

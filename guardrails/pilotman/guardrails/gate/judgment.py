@@ -32,6 +32,7 @@ _MAKES = tuple(
 )
 _SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
 _ORIGINS = frozenset({"from", "sourc", "own", "my", "sender", "payer", "debit", "origin"})
+_SELF = re.compile(r"\b(?:me|myself|us|both|own)\b")
 _SHOWN, _LONGEST = 60, 300
 
 
@@ -51,7 +52,7 @@ class Judgment:
         found = [self._about(part, parts) for part in parts]
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
             found.append(("no", "nothing in it comes from the request"))
-        return [*found, *self._about_words(parts)]
+        return [*found, *self._about_words(parts), *self._about_pairs(parts)]
 
     def _about(self, part: Part, parts: Sequence[Part]) -> Finding:
         if part.role == "content":
@@ -91,9 +92,12 @@ class Judgment:
         """A target that stands in the request, or in a record that the request means."""
         if standing == "given":
             elsewhere = self._evidence.misplaced(part.value, part.nouns) or self._is_said_elsewhere(part)
-            return ("ask", f"{_shown(part)} is named, but not for this") if elsewhere else OK
+            other = elsewhere or self._is_own_instead(part)
+            return ("ask", f"{_shown(part)} is named, but not for this") if other else OK
         if self._is_other_address(part):
             return "ask", f"{_shown(part)} is meant, but not for this"
+        if not self._strong and self._evidence.tainted and addresses(str(part.value)):
+            return "ask", f"the request does not plainly ask for {self._tool}"
         return OK
 
     def _about_doubtful(self, part: Part, parts: Sequence[Part], standing: Standing) -> Finding:
@@ -129,6 +133,14 @@ class Judgment:
             return mine.isdisjoint(self._told)
         people = "email" in kinds and bool(self._called)
         return (people or not kinds.isdisjoint(map(kind_of, self._told))) and self._is_stranger(part)
+
+    def _is_own_instead(self, part: Part) -> bool:
+        """Whether this is the user's own address from the facts, and the request spells others out."""
+        kinds = {kind_of(address) for address in addresses(str(part.value))}
+        if not kinds or _SELF.search(self._request.canonical):
+            return False
+        spelled = any(stands(form, self._request.canonical) for form in forms(part.value))
+        return not spelled and bool(self._request.of(*kinds))
 
     def _is_said_elsewhere(self, part: Part) -> bool:
         """Whether the words that asked for this name another of this make, and this one stands elsewhere."""
@@ -202,6 +214,20 @@ class Judgment:
         if len(set(targets)) < len(targets):
             return [("ask", "the same target stands there twice")]
         return []
+
+    def _about_pairs(self, parts: Sequence[Part]) -> list[Finding]:
+        """Targets that are given as one object are of one record: not one's name with another's number."""
+        together: dict[str, list[set[int]]] = {}
+        for part in parts:
+            outer, _, _ = part.path.rpartition(".")
+            records = self._evidence.records_with(part.value) if outer and part.role == "target" else []
+            if records:
+                together.setdefault(outer, []).append({id(record) for record in records})
+        return [
+            ("ask", f"{outer} mixes what belongs to several")
+            for outer, found in together.items()
+            if not set[int].intersection(*found)
+        ]
 
     def _follows(self, part: Part) -> bool:
         """Whether a part has anything to do with the request."""

@@ -24,6 +24,7 @@ from pilotman.guardrails.shape import is_list, is_mapping
 from pilotman.guardrails.wording.words import terms
 
 _SHORT = 12  # words: what is longer tells something, it does not name a record
+_INNER = 50  # records inside another that it can be called by
 _DEEPEST = 12
 _MOST = 5_000  # records of one result
 _MOST_VALUES = 50_000  # of one result
@@ -46,6 +47,7 @@ class Record:
 
     ``designated``: the request means this one. ``named``: by a name that is its own. ``bound``: it was read
     for arguments that the request names. ``sought``: the stems of these. ``source``: the tool that gave it.
+    ``parent``: the object that it stands in, by ``inner``.
     """
 
     fields: tuple[Field, ...]
@@ -55,6 +57,8 @@ class Record:
     bound: bool = False
     sought: frozenset[str] = frozenset()
     source: str = ""
+    parent: Record | None = field(default=None, repr=False)
+    inner: list[Record] = field(default_factory=list["Record"], repr=False)
 
     @cached_property
     def terms(self) -> frozenset[str]:
@@ -62,7 +66,8 @@ class Record:
         short = [f.text for f in self.fields if f.text.count(" ") < _SHORT]
         days = {f"date:{day}" for text in short for day in dates(text) if len(day) == 10}
         flags = [f.name for f in self.fields if f.text == "true"]
-        return terms(" ".join([*short, *flags])) | days
+        inner = [record.terms for record in self.inner[:_INNER]]
+        return (terms(" ".join([*short, *flags])) | days).union(*inner)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -111,18 +116,9 @@ def groups(result: Any, *, third_party: bool | Sequence[str]) -> list[list[Recor
     content = _pruned(_decoded(result), [_MOST_VALUES])
     if isinstance(content, str):
         content = [line for line in content.splitlines() if line.strip()]
-    foreign = frozenset[str]() if isinstance(third_party, bool) else frozenset(third_party)
-    found: list[list[Record]] = []
-    for objects in _lists(content, 0):
-        group: list[Record] = []
-        for scalars_of in objects[:_MOST]:
-            fields = tuple(
-                Field(_last(path), canonical(str(value)), not (third_party is True or _is_in(path, foreign)))
-                for path, value in scalars_of
-            )
-            group.append(Record(fields=fields, group=group))
-        found.append(group)
-    return found
+    reading = _Reading(third_party)
+    reading.read(content, 0, "", None)
+    return reading.found
 
 
 def scalars(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -197,36 +193,56 @@ def _decoded(result: Any) -> Any:
     return result
 
 
-def _lists(content: Any, depth: int, path: str = "") -> Iterator[list[list[tuple[str, Any]]]]:
-    """Lists of objects, each as its scalars by path; an object by itself is a list of one.
+class _Reading:
+    """Takes one result apart into ``found``: groups of records, an outer one before those inside it."""
 
-    A mapping by names that are no identifiers is a list of its entries, with the name as their ``key``.
-    """
-    if content is None:
-        return
-    if depth > _DEEPEST:
-        yield [[(path, "nested too deep")]]  # nobody looks there, but somebody wrote it
-    elif is_mapping(content):
-        if any(not _NAME.fullmatch(str(name)) for name in content):
-            key = _joined(path, "key")
-            yield [[(key, str(name)), *scalars(value, path)] for name, value in content.items()]
+    def __init__(self, third_party: bool | Sequence[str]) -> None:
+        self.found: list[list[Record]] = []
+        self._others = third_party is True
+        self._foreign = frozenset[str]() if isinstance(third_party, bool) else frozenset(third_party)
+
+    def read(self, content: Any, depth: int, path: str, parent: Record | None) -> None:
+        """Lists of objects, each as its scalars by path; an object by itself is a list of one.
+
+        A mapping by names that are no identifiers is a list of its entries, with the name as their ``key``.
+        """
+        if content is None:
             return
-        if alone := _alone(content, path):
-            yield [alone]
-        yield from _inner_lists(content, depth, path)
-    elif is_list(content):
-        if together := [found for item in content if (found := _alone(item, path))]:
-            yield together
-        for item in content:
-            yield from _inner_lists(item, depth, path)
-    else:
-        yield [[(path, content)]]
+        if depth > _DEEPEST:  # nobody looks there, but somebody wrote it
+            self._group([[(path, "nested too deep")]], parent)
+        elif is_mapping(content) and any(not _NAME.fullmatch(str(name)) for name in content):
+            key = _joined(path, "key")
+            self._group(
+                [[(key, str(name)), *scalars(value, path)] for name, value in content.items()], parent
+            )
+        elif is_mapping(content) or is_list(content):
+            items = content if is_list(content) else [content]
+            plain = [_alone(item, path) for item in items]
+            made = iter(self._group([one for one in plain if one], parent))
+            for item, one in zip(items, plain, strict=True):
+                outer = next(made, None) if one else parent
+                self._read_inner(item, depth, path, outer)
+        else:
+            self._group([[(path, content)]], parent)
 
+    def _read_inner(self, item: Any, depth: int, path: str, outer: Record | None) -> None:
+        for name, value in item.items() if is_mapping(item) else ():
+            if _holds_objects(value):
+                self.read(value, depth + 1, _joined(path, str(name)), outer)
 
-def _inner_lists(item: Any, depth: int, path: str) -> Iterator[list[list[tuple[str, Any]]]]:
-    for name, value in item.items() if is_mapping(item) else ():
-        if _holds_objects(value):
-            yield from _lists(value, depth + 1, _joined(path, str(name)))
+    def _group(self, objects: list[list[tuple[str, Any]]], parent: Record | None) -> list[Record]:
+        group: list[Record] = []
+        for scalars_of in objects[:_MOST]:
+            fields = tuple(
+                Field(_last(path), canonical(str(value)), not (self._others or _is_in(path, self._foreign)))
+                for path, value in scalars_of
+            )
+            group.append(Record(fields=fields, group=group, parent=parent))
+        if parent is not None:
+            parent.inner.extend(group)
+        if group:
+            self.found.append(group)
+        return group
 
 
 def _alone(item: Any, path: str) -> list[tuple[str, Any]]:

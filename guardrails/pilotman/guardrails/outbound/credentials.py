@@ -56,16 +56,17 @@ _KEY_BEGINS = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-[23]:"
 )
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: ?[0-9a-f]{1,64}")
+_KEY_BODY = re.compile(r"(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*")
 _LONGEST_KEY = 20_000
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
-    """Keys with their armour; one that is cut off ends where no key could go on."""
+    """Keys with their armour; one that is cut off ends where its letters do."""
     at = 0
     while begin := _KEY_BEGINS.search(text, at):
         limit = min(len(text), begin.end() + _LONGEST_KEY)
-        end = _KEY_ENDS.search(text, begin.end(), limit)
-        at = limit if end is None else end.end()
+        end = _KEY_ENDS.search(text, begin.end(), limit) or _KEY_BODY.match(text, begin.end(), limit)
+        at = begin.end() if end is None else end.end()
         yield _secret("private_key", begin.start(), at, text[begin.start() : at])
 
 
@@ -213,7 +214,8 @@ _SAID = re.compile(
     r"(?:[ \t]{0,3}:[ \t]{0,3}|[ \t]{1,3}(?:is|was|ist|lautet|est|es)[ \t]{1,3})([^\s\"'&,;<>]{6,200})"
 )
 _RANDOM = re.compile(
-    r"[\"']?[ \t]{0,3}(?:=|:=|=>|:| is| was)[ \t]{0,3}[\"']?([A-Za-z0-9+/=_.~-]{15,499}[A-Za-z0-9+/=_])(?![A-Za-z0-9+/=_~-])"
+    r"[\"']?[ \t]{0,3}(?:=|:=|=>|:| is| was)[ \t]{0,3}[\"']?"
+    r"([A-Za-z0-9+/=_.~-]{15,499}[A-Za-z0-9+/=_])(?![A-Za-z0-9+/=_~-])"
 )
 _Ways: TypeAlias = tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]
 _PASSWORDS: _Ways = ((_SET, _is_meant), (_QUOTED, _is_meant), (_SAID, _is_telling))

@@ -26,6 +26,8 @@ _RUN = re.compile(r"[^\s&?#/=\"'<>]+")
 _BREAKS = re.compile(r"\s|\\n")
 _GROUPS = re.compile("[ :]")
 _SHORTEST = 8
+_UNNAMED = re.compile("[^a-z0-9_]+")
+_LONGEST = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,11 +68,12 @@ def _moved(finding: Finding, start: int, end: int) -> Finding:
 
 
 def _sound(findings: Iterable[Finding], length: int) -> Iterator[Finding]:
-    """Those of another's findings that lie in the text."""
+    """Those of another's findings that lie in the text, of kinds that a placeholder can name."""
     for one in findings:
         start, end = max(0, one.start), min(length, one.end)
         if start < end:
-            yield _moved(one, start, end)
+            kind = _UNNAMED.sub("_", one.kind.lower()).strip("_0123456789")[:_LONGEST] or "other"
+            yield replace(one, kind=kind, start=start, end=end)
 
 
 def _decoded(text: str) -> Iterator[tuple[int, int, str]]:

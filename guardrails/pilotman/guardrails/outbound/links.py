@@ -67,9 +67,9 @@ class Tamed:
     images: Sequence[str] = field(default=())
 
 
-def strangers(text: str, may: Destinations) -> list[Destination]:
-    """Where a renderer of the text would lead or fetch from, and may not."""
-    found = [Destination.of(url) for url in (*_rendered(text), *_bare(text))]
+def strangers(text: str, may: Destinations, *, bare: bool = True) -> list[Destination]:
+    """Where a renderer of the text would lead or fetch from, and may not. ``bare``: also without markup."""
+    found = [Destination.of(url) for url in (*_rendered(text), *(_bare(text) if bare else ()))]
     return list(dict.fromkeys(one for one in found if one not in may))
 
 

@@ -10,6 +10,7 @@ from threading import Lock
 from pilotman.guardrails.outbound.finding import Category, Finding
 
 _PLACEHOLDER = re.compile(r"\[([a-z][a-z0-9_]{0,40})-([0-9]{1,9})\]")
+_LONGEST = 60
 _PASSES = 5
 
 
@@ -71,6 +72,14 @@ class Vault:
                 pieces += [text[at : one.start], self._placeholder(one, text[one.start : one.end], literal)]
                 at = one.end
         return "".join([*pieces, text[at:]])
+
+    def is_placeholder(self, text: str, start: int, end: int) -> bool:
+        """Whether these characters of a text are a placeholder of this run, or a part of one."""
+        around = _PLACEHOLDER.finditer(text, max(0, start - _LONGEST), end + _LONGEST)
+        return any(
+            match.start() <= start and end <= match.end() and match[0] in self._by_placeholder
+            for match in around
+        )
 
     def _placeholder(self, finding: Finding, value: str, literal: Collection[str]) -> str:
         known = self._by_value.get((finding.kind, value))

@@ -87,7 +87,7 @@ def audit_verify(
         typer.Option(
             envvar=KEY,
             readable=False,
-            help="Whose anchors count; its public half will do. Default: the home's.",
+            help="Whose anchors count; its public half does. Default: the home's.",
         ),
     ] = None,
     journal: JournalOption = None,
@@ -117,9 +117,7 @@ def _journal(place: Home, url: str | None) -> str:
     parsed = parse(url)
     path = sqlite_path(parsed)
     if parsed.get_backend_name() == "sqlite" and (path is None or not path.exists()):
-        raise NotFound(
-            f"there is no journal at {path or url}", hint="name a home with --home, or --journal URL"
-        )
+        raise NotFound(f"there is no journal at {path or url}", hint="give --home DIR or --journal URL")
     return url
 
 
@@ -147,32 +145,37 @@ def _show(report: Report, *, looked: bool) -> None:
         _line(str(finding), "red")
     if report.more:
         _line(f"and {report.more} more", "red")
-    whole = f"{report.events} events of {report.runs} runs in {report.blocks} blocks"
+    whole = f"{_counted(report.events, 'event')} of {_counted(report.runs, 'run')}"
+    whole = f"{whole} in {_counted(report.blocks, 'block')}"
     if report.sound:
-        _line(f"sound: {whole} are as they were written", "green")
+        _line(f"sound: {whole}, as written", "green")
     else:
-        _line(f"not sound: {len(report.findings) + report.more} findings in {whole}", "red")
+        _line(f"not sound: {_counted(len(report.findings) + report.more, 'finding')} in {whole}", "red")
     _show_protection(report, looked=looked)
     if report.unhashed:
-        _line(f"unprotected: {report.unhashed} events from before events were hashed", "yellow")
+        _line(f"unprotected: {_counted(report.unhashed, 'event')} from before there were hashes", "yellow")
     for remark in report.remarks:
         _line(remark, "yellow")
 
 
 def _show_protection(report: Report, *, looked: bool) -> None:
     """What whoever can write the database could have rewritten without a trace."""
-    later = f"{report.unprotected_events} events of {report.unprotected_runs} runs"
+    later = f"{_counted(report.unprotected_events, 'event')} of {_counted(report.unprotected_runs, 'run')}"
     if report.held is None:
         why = "no anchor holds" if looked else "no anchor was given"
-        _line(f"unprotected: {later}, all that there are: {why}", "yellow")
+        _line(f"unprotected: all, {later}: {why}", "yellow")
         return
-    _line(f"protected by {report.held.name}: up to block {report.held.number}", "green")
+    _line(f"protected: up to block {report.held.number}, by {report.held.name}", "green")
     if report.unprotected_events:
-        _line(f"unprotected: {later} that came later", "yellow")
+        _line(f"unprotected: what came later, {later}", "yellow")
     for span in report.unprotected[:SHOWN]:
         _line(f"    {span.run_id}  {span.first} to {span.last}", "dim")
     if report.unprotected_runs > SHOWN:
-        _line(f"    and {report.unprotected_runs - SHOWN} more runs", "dim")
+        _line(f"    and {report.unprotected_runs - SHOWN} more", "dim")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _line(text: str, style: str) -> None:

@@ -58,7 +58,7 @@ def approve(
 
     async def say(team: Supervisor, asked: Approval) -> object:
         return await team.approve(
-            asked.approval_id,
+            approval_id,
             principal=who,
             digest=None if digest is None else _whole(digest, [asked.digest]),
             only=_calls(only, asked),
@@ -83,7 +83,7 @@ def reject(
 
     async def say(team: Supervisor, asked: Approval) -> object:
         only_ = _calls(only, asked)
-        return await team.reject(asked.approval_id, principal=who, only=only_, comment=comment)
+        return await team.reject(approval_id, principal=who, only=only_, comment=comment)
 
     _answer(place, approval_id, who, say, as_json=as_json)
 
