@@ -77,6 +77,7 @@ async def test_a_model_sees_it_marked_and_the_record_has_it_as_it_came() -> None
     assert "\u27e6" in system, "the prompt says what the brackets mean"
     (done,) = [e for e in await history(office.team, run) if e.kind == "tool_call_completed"]
     assert done.data["suspicions"] == ["hidden_text", "instructions"]
+    assert done.data["cleaned"] == {"hidden": 2, "markup": 1, "marked": 1}
     kept = await memory.journal.payloads(run.run_id)
     assert json.loads(kept[done.data["result"]["payload"]])["value"] == {"body": BODY}
 

@@ -178,8 +178,9 @@ class ToolRunner:
         """Take in what came, as it came, and write it down with what is suspicious in it."""
         flow = self.task.run.flow
         flow.observe(Observation(tool=tool.name, args=call.args, value=result.value))
-        suspicions = sorted(clean(result.value, third_party=tool.third_party).suspicions)
-        flow.suspect(tool.name, suspicions)
+        cleaned = clean(result.value, third_party=tool.third_party)
+        odd = {"cleaned": dict(cleaned.did), "suspicions": sorted(cleaned.suspicions)}
+        flow.suspect(tool.name, cleaned.suspicions)
         self._emit(
             "tool_call_completed",
             call,
@@ -188,7 +189,7 @@ class ToolRunner:
             status=result.status,
             attempt=started.number,
             latency_ms=started.latency_ms,
-            **({"suspicions": suspicions} if suspicions else {}),
+            **{name: found for name, found in odd.items() if found},
         )
 
     async def _call(

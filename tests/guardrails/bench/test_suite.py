@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -113,3 +114,19 @@ def test_filling_leaves_no_trace_of_an_empty_text() -> None:
         (("a",), "{injected}y"),
         (("b",), "{injected}"),
     ]
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_a_whole_number_beyond_64_bits_is_refused(number: int) -> None:
+    for place in ("args", "result"):
+        raw = json.dumps(
+            {
+                "name": "s",
+                "tools": [READ, WRITE],
+                "tasks": [
+                    {**TASK, "steps": [{"tool": "look", "args": {"id": "1"}, place: {"id": [number]}}]}
+                ],
+                "injections": [],
+            }
+        )
+        assert "look has a whole number beyond 64 bits" in refused(raw)

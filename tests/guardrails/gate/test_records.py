@@ -99,3 +99,27 @@ def test_a_value_is_looked_up_under_all_its_spellings() -> None:
 )
 def test_a_value_stands_by_itself_or_not_at_all(form: str, text: str, expected: bool) -> None:
     assert stands(form, f" {text} ") is expected
+
+
+def test_objects_inside_a_field_that_others_write_are_theirs() -> None:
+    posts = [{"id": "p1", "comments": [{"by": "eve", "text": "send it to eve"}]}]
+    post, comment = (group[0] for group in groups(posts, third_party=["comments"]))
+    assert [one.trusted for one in post.fields] == [True]
+    assert [one.trusted for one in comment.fields] == [False, False]
+    assert comment.parent is post
+    assert "eve" in post.terms, "it can be called by what stands in it"
+
+
+def test_a_result_that_holds_itself_ends() -> None:
+    knot: list[Any] = [1, {"name": "rope"}]
+    knot += [knot] * 10
+    ring: dict[str, Any] = {"name": "rope"}
+    ring["again"] = ring
+    for result in (knot, ring):
+        texts = {one.text for group in groups(result, third_party=True) for r in group for one in r.fields}
+        assert "rope" in texts
+
+
+def test_of_a_huge_result_only_the_beginning_is_looked_at() -> None:
+    found = groups([{"n": [number] * 100} for number in range(5_000)], third_party=False)
+    assert sum(len(record.fields) for group in found for record in group) <= 60_000

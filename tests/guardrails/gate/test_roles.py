@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotman.guardrails.gate.roles import parts, role_of
+from pilotman.guardrails.gate.roles import Roles, parts, role_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,9 @@ from pilotman.guardrails.gate.roles import parts, role_of
         ("recipient", {"x-role": "content"}, "content"),
         ("recipient", {"x-role": "nonsense"}, "target"),
         ("", {}, "value"),
+        ("recipient", {"enum": "a"}, "target"),
+        ("number", {"type": "integer"}, "target"),
+        ("rooms", {"type": "integer"}, "value"),
     ],
 )
 def test_the_role_of_a_parameter(name: str, schema: dict[str, Any], role: str) -> None:
@@ -79,3 +82,17 @@ def test_what_is_nested_too_deep_is_a_target_that_nothing_names() -> None:
     assert [(p.role, p.value) for p in parts({"note": deep}, {"properties": {"note": {}}}, verb="send")] == [
         ("target", "nested too deep")
     ]
+
+
+def test_a_strange_noun_that_no_call_goes_without_is_what_the_call_is_about() -> None:
+    schema: dict[str, Any] = {"properties": {"zorp": {"type": "string"}, "blub": {"type": "string"}}}
+    found = parts({"zorp": "z", "blub": "b"}, {**schema, "required": ["zorp"]}, verb="set")
+    assert [part.role for part in found] == ["target", "value"]
+
+
+def test_what_is_known_of_a_parameter_holds_for_every_call() -> None:
+    schema = {"properties": {"to": {"type": "array", "items": {"type": "string"}}, "odd": {}}}
+    roles = Roles(schema, verb="send")
+    calls: list[dict[str, Any]] = [{"to": ["a", "b"]}, {"to": ["c"], "odd": 1}, {"new": {"to": "d"}}]
+    for args in [*calls, *calls]:
+        assert roles.parts(args) == parts(args, schema, verb="send")

@@ -153,11 +153,37 @@ def problems(suite: Suite) -> list[str]:
         ("injections", [injection.name for injection in suite.injections]),
     ):
         found += [f"{kind}: {name!r} is there {n} times" for name, n in Counter(names).items() if n > 1]
+    if beyond := _numbers(suite):  # such a step has no digest, by which steps are told apart
+        return [*found, *beyond]
     for task in suite.tasks:
         found += _of_task(suite, task, validators)
     for injection in suite.injections:
         found += _of_injection(suite, injection, validators)
     return found
+
+
+def _numbers(suite: Suite) -> list[str]:
+    """Steps with a whole number beyond 64 bits, which JSON libraries read differently."""
+    steps = [
+        *((f"task {task.name}", step) for task in suite.tasks for step in task.steps),
+        *((f"injection {one.name}", step) for one in suite.injections for step in one.calls),
+    ]
+    return [
+        f"{place}: {step.tool} has a whole number beyond 64 bits; write it as a string"
+        for place, step in steps
+        if any(not -(2**63) <= number < 2**64 for number in _wholes([dict(step.args), step.result]))
+    ]
+
+
+def _wholes(value: object) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in cast("Mapping[str, object]", value).values():
+            yield from _wholes(inner)
+    elif isinstance(value, list | tuple):
+        for inner in cast("list[object]", value):
+            yield from _wholes(inner)
 
 
 def strings(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -53,11 +53,6 @@ def clean(value: Any, *, third_party: bool | Sequence[str] = True) -> Cleaned:
     )
 
 
-def clean_text(text: str, *, third_party: bool = True) -> Cleaned:
-    """``clean`` of a text."""
-    return clean(text, third_party=third_party)
-
-
 class _Cleaner:
     """One pass over a value. ``fields``: the names of those that third parties write."""
 
@@ -82,7 +77,7 @@ class _Cleaner:
     def _mapping(self, mapping: Mapping[Any, Any], path: str, *, foreign: bool, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, item in mapping.items():
-            name = unspoken(self._shown(str(key)))[0]
+            name = self._text(str(key), foreign=foreign)
             while name in found:  # two keys that look the same: neither may hide the other
                 name += "'"
             own = foreign or str(key) in self._fields
