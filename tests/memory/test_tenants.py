@@ -10,6 +10,7 @@ import pytest
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import InvalidRequest, NotFound
+from pilotman.guardrails.level import Scope
 from pilotman.memory.journal import Journal
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,12 @@ LISTS: dict[str, Try] = {
     "tool_calls": lambda j, i: j.tool_calls(i["tenant"], i["thread"]),
     "effect_by_key": lambda j, i: j.effect_by_key(i["tenant"], i["key"]),
     "queue_length": lambda j, i: j.queue_length(i["tenant"]),
+    "levels": lambda j, i: _settings(j, i["tenant"]),
 }
+
+
+async def _settings(journal: Journal, tenant: str) -> Any:
+    return (await journal.levels(tenant)).settings
 
 
 @pytest.fixture
@@ -48,6 +54,7 @@ async def full(owned: Journal, make: Any) -> tuple[Journal, dict[str, str]]:
     await owned.issue_permit(make.permit(), owner="me")
     await owned.intend(make.effect(), owner="me")
     await owned.request_approvals([make.approval()], owner="me")
+    await owned.set_level(Scope(tenant="acme"), "full", principal=make.alice, reason="it is over")
     await owned.create_run(make.run("run_2", idempotency_key="req_2"), events=[], queued=True)
     ids = {"run": "run_1", "payload": digest, "effect": "eff_1", "approval": "apr_1"}
     return owned, ids | {"thread": "thread of run_1", "key": make.effect().key, "request": "req_2"}

@@ -17,7 +17,7 @@ from pilotman.agents import Specialist, Tool, ToolFailure, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Budget, Call, Decision
 from pilotman.guardrails.digest import digest
-from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.errors import Conflict, InvalidRequest
 from pilotman.memory import Memory
 from pilotman.supervisor import Plan, Run, Supervisor, Task
 
@@ -106,7 +106,7 @@ class Story:
                 else:
                     args = {"value": number} if kind == "edit" else None
                     await self.team.approve(asked.approval_id, principal=bob, only=[one], args=args)
-            except Conflict:  # another call has joined meanwhile
+            except (Conflict, InvalidRequest):  # a call has joined meanwhile; it may only be repeated as it is
                 pass
         if kind == "both":
             return (await asyncio.gather(*(self.team.resume(run.run_id, principal=alice) for _ in "12")))[0]

@@ -46,8 +46,8 @@ class ToolContext:
     """Injected into a parameter of this type, hidden from models (cf. LangChain's ``ToolRuntime``).
 
     ``idempotency_key`` is the same for every attempt of one effect, ASCII, at most 200 characters.
-    ``deadline_at`` is timezone-aware, ``attempt`` counts from 1. ``etag`` is the target's version for which the
-    write was permitted, where the tool's precondition gives one: send it as ``If-Match``.
+    ``deadline_at`` is timezone-aware, ``attempt`` counts from 1. ``etag`` is the target's version for which
+    the write was permitted, where the tool's precondition gives one: send it as ``If-Match``.
     """
 
     run_id: str

@@ -54,8 +54,6 @@ class Tool(Generic[P, R]):
         self._precondition: FunctionBody | None = None
         self.destinations = parts.destinations(settings.destinations)
 
-    # --- what it declares -----------------------------------------------------------------------------
-
     @property
     def effect(self) -> Effect | None:
         return self.settings.effect
@@ -151,8 +149,6 @@ class Tool(Generic[P, R]):
     def __repr__(self) -> str:
         return f"Tool({self.name!r}, effect={self.effect!r})"
 
-    # --- what goes with it ----------------------------------------------------------------------------
-
     def lookup(
         self, fn: Callable[P, Awaitable[R | None] | R | None], /
     ) -> Callable[P, Awaitable[R | None] | R | None]:
@@ -185,8 +181,7 @@ class Tool(Generic[P, R]):
     ) -> Callable[P, Awaitable[Mapping[str, Any]] | Mapping[str, Any]]:
         """Register what to find out before a decision: facts for policies, or an exception that refuses.
 
-        A fact ``etag`` is the target's version: the permit carries it, ``ToolContext.etag`` hands it to the tool,
-        and what a person said yes to is not done to another version.
+        A fact ``etag`` is the target's version: permits are for it alone, ``ToolContext.etag`` tells it.
 
         Raises:
             ConfigurationError: it takes other arguments.
@@ -214,8 +209,6 @@ class Tool(Generic[P, R]):
     def body(self) -> Body:
         """What one attempt runs."""
         return self._body
-
-    # --- what the runtime asks ------------------------------------------------------------------------
 
     def validate(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Canonical JSON-able arguments, defaults included.
@@ -303,9 +296,6 @@ class Tool(Generic[P, R]):
 
 def _nothing(_: Any) -> ToolResult:
     return ToolResult.ok()
-
-
-# --- the decorator ----------------------------------------------------------------------------------------
 
 
 class ToolDecorator(Protocol):

@@ -27,8 +27,8 @@ class Call:
     ``chain`` is the delegation from the outermost supervisor down to ``agent``, empty outside of a team.
     ``declared`` is False where the tool's author named no effect: it then counts as a write.
     ``now`` is timezone-aware; ``facts`` were gathered before the decision by the tool's preconditions.
-    ``found``: by argument the kinds of secrets and identifiers that stand in it, and their categories, such as
-    ``{"iban", "identifier"}``; of a call that is no read.
+    ``found``: by argument the kinds of secrets and identifiers that stand in it, and their categories, such
+    as ``{"iban", "identifier"}``; of a call that is no read.
     """
 
     tool: str

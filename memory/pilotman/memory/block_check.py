@@ -105,7 +105,9 @@ class BlockCheck:
                 self.held = mark
             elif stands is not None:
                 after = 1 if self.held is None else self.held.number + 1
-                yield _block("edited", min(after, mark.number), mark.number, note=f"{mark.name} says otherwise")
+                yield _block(
+                    "edited", min(after, mark.number), mark.number, note=f"{mark.name} says otherwise"
+                )
 
 
 def heads_of(block: Sequence[Any]) -> list[Head]:

@@ -246,7 +246,7 @@ class Ledger(Switchboard):
         return await self._write(work)
 
     async def take_untold(self, *, supervisor: str, lease: timedelta, limit: int) -> list[Untold]:
-        """Open questions of a team's runs that people were not told of. Nobody else gets them for ``lease``."""
+        """Open questions of a team's runs that nobody was told of. They are the caller's for ``lease``."""
         now = self._clock()
         names = await self._read(
             lambda connection: untold.due(connection, supervisor=supervisor, now=now, limit=limit)

@@ -46,6 +46,8 @@ class Memory:
             ConfigurationError: not a URL that a journal can live at, or no place where anchors can be kept.
         """
         parsed = parse(url)
+        if anchors is not None and anchors.to == url:
+            raise ConfigurationError("anchors in the journal protect nothing", hint="name another place")
         self._url = url
         self._ephemeral = parsed.get_backend_name() == "sqlite" and sqlite_path(parsed) is None
         self._journal = Journal(url, clock=clock or now)

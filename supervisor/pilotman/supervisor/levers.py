@@ -55,7 +55,7 @@ class Levers:
         """Put this supervisor's policy in force again, after another version had replaced it.
 
         Versions only grow: a supervisor whose policy was replaced, here or in another process, gets no
-        permits until its policy is the newest again. Needs the role ``operator``; who did it, and why, is kept.
+        permits until its policy is the newest again. Needs the role ``operator``; who did it and why is kept.
 
         Raises:
             PermissionDenied: the principal is no operator; nothing was changed.
