@@ -1,8 +1,9 @@
 """What the gate costs: ``Gate.decide`` beside the evaluation of its own thirty policies, and ``observe``.
 
-Raw is ``policy.decide`` over the same policies and the same call. The run has read a mailbox of third parties
-before. Rounds are interleaved; microseconds; ratios are between the p95. ``observe`` takes in 100 kB each
-time on a fresh gate.
+Raw is ``policy.decide`` over the same policies and the same call: thirty Python functions, or one
+``CedarPolicy`` of thirty, the base of the rows that say so. The run has read a mailbox of third parties before.
+Rounds are interleaved; microseconds; ratios are between the p50 and between the p95.
+``observe`` takes in 100 kB each time on a fresh gate.
 
     python tests/bench/gate.py [ROUNDS]
 """
@@ -20,11 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pilotman.guardrails import Call, Decision, Policy, Principal
+from pilotman.guardrails.cedar import CedarPolicy
 from pilotman.guardrails.gate.gate import Gate
 from pilotman.guardrails.policy import Effect, decide
 
 ROUNDS, POLICIES, TAKEN_IN = 1000, 30, 100_000
-RAW = "raw, the policies alone"
+RAW, CEDAR = "raw, the policies alone", "Cedar: raw, the policies alone"
+CAPPED = """permit (principal, action == Action::"transfer_funds", resource)
+when {{ context.args.amount < {limit} && context.args.iban like "*" }};"""
 INES = Principal(tenant="harbour", user="ines")
 REQUEST = "Transfer 1,200.00 euros to DE89370400440532013000 for the berth at Fish Quay."
 PAY = Call(
@@ -87,6 +91,10 @@ def rivals() -> dict[str, Callable[[], Any]]:
     wrong = Call(tool="transfer_funds", args={**PAY.args, "iban": "FR7630006000011234567890189"})
     unasked = Call(tool="close_gate_7", args={})
     expected = [(fresh, PAY, "allow"), (run, wrong, "deny"), (run, unasked, "deny"), (run, READ, "allow")]
+    cedar = CedarPolicy("\n".join(CAPPED.format(limit=10_000 + n) for n in range(POLICIES)))
+    written = gate([cedar])
+    written.observe(READ, read)
+    expected += [(written, PAY, "allow"), (written, wrong, "deny")]
     assert all(one.decide(call).verdict == verdict for one, call, verdict in expected)
     return {
         RAW: lambda: decide(several, PAY),
@@ -95,6 +103,9 @@ def rivals() -> dict[str, Callable[[], Any]]:
         "deny, another target": lambda: run.decide(wrong),
         "deny, nobody asked": lambda: run.decide(unasked),
         "a read": lambda: run.decide(READ),
+        CEDAR: lambda: decide([cedar], PAY),
+        "Cedar: allow, 10 kB of others read": lambda: written.decide(PAY),
+        "Cedar: deny, another target": lambda: written.decide(wrong),
     }
 
 
@@ -124,16 +135,22 @@ def taken_in(rounds: int) -> dict[str, list[float]]:
     return {name: sorted(times) for name, times in found.items()}
 
 
+def _at(times: list[float], share: float) -> float:
+    return times[int(len(times) * share)]
+
+
 def main(rounds: int) -> None:
     table = Table(title=f"microseconds, {POLICIES} policies, {rounds} rounds; observe: {TAKEN_IN // 1000} kB")
-    for column in ("what", "p50", "p95", "/ raw"):
+    for column in ("what", "p50", "p95", "p50 / raw", "p95 / raw"):
         table.add_column(column, justify="left" if column == "what" else "right")
     decided, read = measure(rivals(), rounds), taken_in(max(5, rounds // 50))
-    base = decided[RAW][int(rounds * 0.95)]
     for name, found in {**decided, **read}.items():
-        middle, high = found[len(found) // 2], found[int(len(found) * 0.95)]
-        ratio = f"{high / base:.1f}" if name in decided else ""
-        table.add_row(name, f"{middle:.0f}", f"{high:.0f}", ratio)
+        base = decided[CEDAR if name.startswith("Cedar") else RAW]
+        shares = (0.5, 0.95)
+        ratios = [
+            f"{_at(found, share) / _at(base, share):.1f}" if name in decided else "" for share in shares
+        ]
+        table.add_row(name, *(f"{_at(found, share):.0f}" for share in shares), *ratios)
     Console(width=110).print(table)
 
 

@@ -76,13 +76,13 @@ EVENTS: dict[str, tuple[Do, tuple[Any, ...]]] = {
     "drop the first": (lambda v: v.drop(RUN, 1, 1), ("dropped", 1, 1)),
     "drop some": (lambda v: v.drop(RUN, 4, 6), ("dropped", 4, 6)),
     "drop one and close the gap": (
-        lambda v: (v.drop(RUN, 4, 4), v.shift(RUN, 5, -1)),
+        lambda v: v.drop(RUN, 4, 4).shift(RUN, 5, -1),
         ("dropped", 4, 4),
     ),
     "drop the last": (lambda v: v.drop(RUN, LAST, LAST), ("truncated", LAST, LAST)),
     "cut the end off": (lambda v: v.drop(RUN, 9, LAST), ("truncated", 9, LAST)),
     "append": (lambda v: v.insert(RUN, LAST + 1), ("inserted", LAST + 1, LAST + 1)),
-    "insert": (lambda v: (v.shift(RUN, 9, 1), v.insert(RUN, 9)), ("inserted", 9, 9)),
+    "insert": (lambda v: v.shift(RUN, 9, 1).insert(RUN, 9), ("inserted", 9, 9)),
     "exchange two": (lambda v: v.swap(RUN, 3, 9), ("reordered", 3, 3)),
     "give the run away": (
         lambda v: v.execute("UPDATE runs SET tenant = 'rival' WHERE run_id = :run", run=RUN),
@@ -287,10 +287,10 @@ def tamperings(draw: st.DrawFn, run_id: str) -> Tampering:
         lambda v: v.edit(run_id, seq, column, value),
         lambda v: v.drop(run_id, seq, max(seq, other)),
         lambda v: v.drop(run_id, seq, LAST),
-        lambda v: (v.drop(run_id, seq, seq), v.shift(run_id, seq, -1)),
-        lambda v: (v.shift(run_id, seq, 1), v.insert(run_id, seq)),
+        lambda v: v.drop(run_id, seq, seq).shift(run_id, seq, -1),
+        lambda v: v.shift(run_id, seq, 1).insert(run_id, seq),
         lambda v: v.swap(run_id, seq, other),
-        lambda v: (v.edit(run_id, seq, column, value), v.rehash(run_id, seq, max(seq, other))),
+        lambda v: v.edit(run_id, seq, column, value).rehash(run_id, seq, max(seq, other)),
         lambda v: v.drop_run(run_id),
     ]
     return draw(st.sampled_from(ways)), seq

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -88,7 +88,7 @@ class Vault:
         self.url = url
 
     @contextmanager
-    def connected(self) -> Iterator[Connection]:
+    def connected(self) -> Generator[Connection]:
         """Somebody else's connection: it knows nothing of foreign keys on SQLite."""
         engine = create_engine(parse(self.url), poolclass=NullPool)
         with engine.begin() as connection:
@@ -127,15 +127,17 @@ class Vault:
 
     # what somebody does to a run
 
-    def edit(self, run_id: str, seq: int, column: str, value: Any) -> None:
+    def edit(self, run_id: str, seq: int, column: str, value: Any) -> Self:
         where = "WHERE run_id = :run AND seq = :seq"
         self.execute(f"UPDATE events SET {column} = :value {where}", run=run_id, seq=seq, value=value)
+        return self
 
-    def drop(self, run_id: str, first: int, last: int) -> None:
+    def drop(self, run_id: str, first: int, last: int) -> Self:
         where = "WHERE run_id = :run AND seq BETWEEN :first AND :last"
         self.execute(f"DELETE FROM events {where}", run=run_id, first=first, last=last)
+        return self
 
-    def shift(self, run_id: str, first: int, by: int) -> None:
+    def shift(self, run_id: str, first: int, by: int) -> Self:
         """Give the events from ``first`` on other numbers; by way of negative ones, for each is unique."""
         self.execute(
             "UPDATE events SET seq = -seq WHERE run_id = :run AND seq >= :first;"
@@ -144,8 +146,9 @@ class Vault:
             first=first,
             by=by,
         )
+        return self
 
-    def insert(self, run_id: str, seq: int) -> None:
+    def insert(self, run_id: str, seq: int) -> Self:
         """Put a copy of another event in."""
         others = ", ".join(name for name in COLUMNS if name != "key")
         self.execute(
@@ -154,8 +157,9 @@ class Vault:
             run=run_id,
             seq=seq,
         )
+        return self
 
-    def swap(self, run_id: str, one: int, other: int) -> None:
+    def swap(self, run_id: str, one: int, other: int) -> Self:
         for old, new in ((one, -1), (other, one), (-1, other)):
             self.execute(
                 "UPDATE events SET seq = :new WHERE run_id = :run AND seq = :old",
@@ -163,6 +167,7 @@ class Vault:
                 old=old,
                 new=new,
             )
+        return self
 
     def drop_run(self, run_id: str) -> None:
         for table in ("events", "payloads", "runs"):
@@ -172,7 +177,7 @@ class Vault:
         for old, new in ((one, -1), (other, one), (-1, other)):
             self.execute("UPDATE blocks SET number = :new WHERE number = :old", old=old, new=new)
 
-    def rehash(self, run_id: str, first: int, last: int) -> None:
+    def rehash(self, run_id: str, first: int, last: int) -> Self:
         """Forge the hashes of events ``first`` to ``last``, as one can who has read how they are made."""
         where = "FROM events WHERE run_id = :run AND seq = :seq"
         before = self.rows(f"SELECT hash {where}", run=run_id, seq=first - 1)
@@ -181,6 +186,7 @@ class Vault:
             (row,) = self.rows(f"SELECT {', '.join(HASHED)} {where}", run=run_id, seq=seq)
             previous = chained(previous, row)
             self.edit(run_id, seq, "hash", previous)
+        return self
 
     def reseal(self) -> None:
         """Forge all blocks, so that they say what the events say now."""

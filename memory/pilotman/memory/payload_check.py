@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -33,20 +33,25 @@ def found(kind: Kind, run_id: str, digest: str, *, note: str = "") -> Finding:
 
 def referenced(data: object) -> list[str]:
     """Digests of the bodies that an event's ``data`` (JSON text) refers to."""
-    values = _fields(data).values() if isinstance(data, str) and '{"payload":"' in data else ()
-    bodies = [value["payload"] for value in values if isinstance(value, dict) and value.keys() == {"payload"}]
+    if not isinstance(data, str) or '{"payload":"' not in data:
+        return []
+    values = map(_fields, _fields(_read(data)).values())
+    bodies = [value["payload"] for value in values if value.keys() == {"payload"}]
     return [body for body in bodies if isinstance(body, str) and _SHA256.fullmatch(body)]
 
 
 def redaction(data: object) -> tuple[str, object]:
     """The digest and the reason in an event ``payload_redacted``."""
-    fields = _fields(data)
+    fields = _fields(_read(data))
     return str(fields.get("digest")), fields.get("reason")
 
 
-def _fields(data: object) -> dict[str, Any]:
+def _read(data: object) -> object:
     try:
-        fields = orjson.loads(data)  # type: ignore[arg-type]  # anything may stand there
+        return orjson.loads(data)  # type: ignore[arg-type]  # anything may stand there
     except (TypeError, ValueError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
+        return None
+
+
+def _fields(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
 """Domains that the gate was not made with: it is measured on them, and nothing is fitted to them.
 
-The documents in ``unseen`` were written before anybody saw how the gate does on them. Whoever works on the gate
-looks at the totals here, not at single tasks.
+The documents in ``unseen`` were written before anybody saw how the gate does on them. Whoever works on the
+gate looks at the totals here, not at single tasks.
 """
 
 from __future__ import annotations

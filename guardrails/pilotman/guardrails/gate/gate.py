@@ -23,8 +23,7 @@ from pilotman.guardrails.outbound.found import Found
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.shape import is_mapping
-
-_UNDOING = frozenset({"delete", "cancel", "expel", "disable", "stop", "reject", "rollback"})
+from pilotman.guardrails.wording.actions import UNDOING
 
 
 class ToolInfo(Protocol):
@@ -175,7 +174,7 @@ class Gate:
         return self._judgments[tool.name, False].tells(found, self._deeds[tool.name].named, wholly=wholly)
 
     def _is_undoing(self, tool: ToolInfo) -> bool:
-        return not self._deeds[tool.name].actions.isdisjoint(_UNDOING)
+        return not self._deeds[tool.name].actions.isdisjoint(UNDOING)
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. A person is asked if the request tells of it, or hands over."""

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, cast
 from pilotman.guardrails.gate.deeds import Deed
 from pilotman.guardrails.gate.demands import Demand, demands, is_question, sentences, unmarked
 from pilotman.guardrails.gate.literals import canonical
+from pilotman.guardrails.wording.actions import UNDOING
 from pilotman.guardrails.wording.lexicon import word_set
 
 Strength: TypeAlias = Literal["strong", "weak", "none"]
@@ -127,10 +128,11 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
     scores = {deed.name: _score(demand, deed, known) for deed in known}
     best = max((action + fit for action, fit in scores.values() if action), default=0.0)
     verbal = [deed.name for deed in known if demand.verb and demand.verb == deed.verb]
+    undoing = {deed.name for deed in known if deed.actions & UNDOING}
     found: dict[str, Strength] = {}
     for name, (action, fit) in scores.items():
         near = action + fit >= best - _NEAR
-        if demand.loose and not (near and fit >= _TELLING):
+        if demand.loose and not (near and fit >= _TELLING and name not in undoing):
             continue
         if verbal == [name]:
             found[name] = "strong"

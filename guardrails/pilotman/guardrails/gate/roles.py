@@ -23,7 +23,10 @@ _TARGETS = stem_set(
     phone mobile handle owner assignee payee beneficiary vendor supplier merchant company organisation
     organization org hotel restaurant flight destination database table device tenant project queue
     calendar ticket order invoice subscription playlist album record document page resource target name
-    number code role permission scope policy"""
+    number code role permission scope policy sku article product asset booking reservation visit
+    appointment patient claim deal lead post thread door gate lamp light camera vehicle driver student
+    course teacher song track video photo package parcel shipment contract issue job pipeline instance
+    volume wallet card loan meter zone alarm"""
 )
 _CONTENTS = stem_set(
     """body content contents text message subject title description note notes comment comments summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -53,6 +54,7 @@ def audit_anchor(
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Sign with no key.")] = False,
     journal: JournalOption = None,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Note, signed, what the journal has come to. Keep that where who can write the journal cannot."""
     from pilotman.memory.keys import SecretKey  # it takes time to load
@@ -69,6 +71,8 @@ def audit_anchor(
         signed = f"signed with key {anchor.key}" if anchor.key else "not signed"
         counts = f"block {anchor.blocks}, {anchor.events} events of {anchor.runs} runs"
         output.remark(f"{store.name}: {counts}, {signed}")
+    if as_json and "-" not in (to or ()):
+        output.as_json(json.loads(anchor.to_json()))
     if new:
         public = path.with_suffix(".pub")
         output.remark(f"{path} was made; keep a copy of {public} elsewhere, to verify with")
