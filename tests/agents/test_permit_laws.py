@@ -55,11 +55,13 @@ class Sink:
         return tool(effect="write", name=name)(write)
 
 
+def forged(name: str, value: int, step: str, stage: Any, asked: object) -> tuple[ProposedCall, object]:
+    call = ProposedCall(call_id=step, tool=name, args={"value": value}, path=step, stage=stage)
+    return call, asked
+
+
 calls = st.builds(
-    lambda name, value, step, stage, asked: (
-        ProposedCall(call_id=step, tool=name, args={"value": value}, path=step, stage=stage),
-        asked,
-    ),
+    forged,
     st.sampled_from(TOOLS),
     st.integers(0, 2),
     st.sampled_from(STEPS),
@@ -87,14 +89,14 @@ class World:
     async def begin(self, *, new: bool) -> None:
         self.desk = self.place.desk(await self.place.run(new=new), *self.sink.tools, policies=[policy])
 
-    async def node(self, name: str, forged: list[tuple[ProposedCall, Any]]) -> None:
+    async def node(self, name: str, wanted: list[tuple[ProposedCall, Any]]) -> None:
         desks = Desks()
         desks.seat(self.desk)
         nodes = SpecialistNodes(desks)
         state: Any = {
             "run_id": self.desk.task.run.run_id,
             "path": self.desk.task.path,
-            "calls": [(await self._named(call, asked)).to_dict() for call, asked in forged],
+            "calls": [(await self._named(call, asked)).to_dict() for call, asked in wanted],
         }
         await getattr(nodes, name)(state, RunnableConfig())
 
@@ -114,7 +116,7 @@ class World:
             asked = pending[number % len(pending)]
             if fields and len(asked.pending) > 1:
                 fields["only"] = [asked.pending[0].digest]
-            await self.place.answer(asked, state, **fields)
+            await self.place.answer(asked, state, digest=asked.digest, **fields)
 
     async def move(self, kind: str, what: Any) -> None:
         if kind in ("guard", "write"):

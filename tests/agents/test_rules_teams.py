@@ -65,7 +65,8 @@ class T:
         }
         if isinstance(self.result, ToolResult):
             body = self.result.to_dict()
-        return ToolMessage(content=json.dumps(body), tool_call_id=call["id"], name=self.name)
+        content = json.dumps(body, ensure_ascii=False)
+        return ToolMessage(content=content, tool_call_id=call["id"], name=self.name)
 
 
 @dataclass(frozen=True)

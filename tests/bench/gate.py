@@ -1,7 +1,7 @@
 """What the gate costs: ``Gate.decide`` beside the evaluation of its own thirty policies, and ``observe``.
 
 Raw is ``policy.decide`` over the same policies and the same call: thirty Python functions, or one
-``CedarPolicy`` of thirty, the base of the rows that say so. The run has read a mailbox of third parties before.
+``CedarPolicy`` of thirty, the base of the rows that say so. The run has read a mailbox of third parties.
 Rounds are interleaved; microseconds; ratios are between the p50 and between the p95.
 ``observe`` takes in 100 kB each time on a fresh gate.
 

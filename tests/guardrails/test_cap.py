@@ -89,10 +89,17 @@ def test_only_what_a_person_was_told_lets_a_call_go_over() -> None:
     assert not hard.force
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"tools": "pay"}, {"tools": set()}, {"most": -1}, {"name": ""}, {"window": timedelta(0)}, {"per": "x"}],
-)
+WRONG: list[dict[str, Any]] = [
+    {"tools": "pay"},
+    {"tools": frozenset()},
+    {"most": -1},
+    {"name": ""},
+    {"window": timedelta(0)},
+    {"per": "x"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_cap_that_cannot_be_kept_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         cap(**wrong)

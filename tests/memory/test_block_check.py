@@ -31,7 +31,8 @@ def checked(blocks: Iterable[Any], *marks: Mark) -> tuple[BlockCheck, list[tuple
 
 
 def changed(block: Block, name: str, value: Any) -> Block:
-    return Block(*[value if n == name else old for n, old in zip(Block._fields, block, strict=True)])
+    fields: list[Any] = [value if n == name else old for n, old in zip(Block._fields, block, strict=True)]
+    return Block(*fields)
 
 
 def mark(block: Block, name: str = "anchor") -> Mark:

@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import insert, text
-from tests.memory.test_processes import finish, start
+from tests.memory.test_processes import KILLED, finish, start
 from tests.memory.vault import Vault, event, run, said
 
 from pilotman.memory import migrations
@@ -80,8 +80,11 @@ for i in range(60):
     if i % 5 == 0: await journal.flush()
 """
     processes = [start(shared_url, name, body) for name in ("a", "b", "c")]
-    await asyncio.to_thread(finish, processes)
     vault = Vault(shared_url)
+    while any(process.poll() is None for process in processes):
+        report = await asyncio.to_thread(vault.report)
+        assert report.sound, said(report)  # as of one moment, whatever goes on
+    await asyncio.to_thread(finish, processes)
     report = await asyncio.to_thread(vault.report)
     assert report.sound, said(report)
     assert (report.events, report.runs) == (1 + 4 * 60 + 3 * 61, 4)
@@ -90,6 +93,19 @@ for i in range(60):
     await journal.aclose()
     assert (tip.events, tip.runs) == (report.events, report.runs)
     assert await asyncio.to_thread(vault.value, "SELECT count(*) FROM unsealed") == 0
+
+
+async def test_a_process_that_is_killed_leaves_a_sound_journal(shared_url: str) -> None:
+    for name in ("first", "second"):
+        process = start(shared_url, name, KILLED)
+        assert process.stdout is not None
+        for _ in range(20):
+            assert process.stdout.readline(), process.communicate()[1]
+        process.kill()
+        process.communicate()
+        report = Vault(shared_url).report()
+        assert report.sound, said(report)
+        assert report.events > 20
 
 
 async def test_what_lies_unsealed_is_looked_at_and_said_to_be_unprotected(shared_url: str) -> None:

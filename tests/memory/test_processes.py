@@ -57,7 +57,8 @@ def effect(run_id, number, key):
 
 
 def start(url: str, name: str, body: str) -> subprocess.Popen[str]:
-    code = f"{PRELUDE}\nasync def main():\n    journal = Journal(url)\n    await journal.start()\n"
+    code = f"{PRELUDE}\nasync def main():\n    journal = Journal(url, busy_timeout=60)\n"
+    code += "    await journal.start()\n"
     code += "".join(f"    {line}\n" for line in body.strip().splitlines())
     code += "    await journal.aclose()\nasyncio.run(main())\n"
     command = [sys.executable, "-c", code, url, name]
@@ -77,7 +78,7 @@ def finish(processes: Sequence[subprocess.Popen[str]]) -> list[list[Any]]:
 
 
 async def reading(url: str) -> Journal:
-    journal = Journal(url)
+    journal = Journal(url, busy_timeout=60)
     await journal.start()
     return journal
 

@@ -44,7 +44,7 @@ def desk(folder: Path, url: str, when: str = "never") -> Supervisor:
         """Free space of a host's disk."""
         return f"{host}: 97% of /var used"
 
-    @tool(effect="write", timeout=1.5)
+    @tool(effect="write", timeout=5)
     def open_ticket(title: str, ctx: ToolContext) -> str:
         """Open a ticket."""
         if when == "before":

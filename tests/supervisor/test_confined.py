@@ -137,7 +137,11 @@ async def test_what_was_read_before_a_pause_still_taints_after_it(tmp_path: Any)
         seen.append(shown)
         return Decision.escalate("look at it") if shown.tool == "send_email" else Decision.allow()
 
-    turns: list[str | AIMessage] = [READ, call("send_email", to="bob@acme.example", body=INJECTED), "The mail was sent."]
+    turns: list[str | AIMessage] = [
+        READ,
+        call("send_email", to="bob@acme.example", body=INJECTED),
+        "The mail was sent.",
+    ]
     first = Office(turns, policy=ask, memory=Memory(url), confine=False)
     waiting = await first.run()
     assert waiting.state == "ESCALATED"

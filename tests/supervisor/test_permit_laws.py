@@ -106,7 +106,10 @@ class Story:
                 else:
                     args = {"value": number} if kind == "edit" else None
                     await self.team.approve(asked.approval_id, principal=bob, only=[one], args=args)
-            except (Conflict, InvalidRequest):  # a call has joined meanwhile; it may only be repeated as it is
+            except (
+                Conflict,
+                InvalidRequest,
+            ):  # a call has joined meanwhile; it may only be repeated as it is
                 pass
         if kind == "both":
             return (await asyncio.gather(*(self.team.resume(run.run_id, principal=alice) for _ in "12")))[0]

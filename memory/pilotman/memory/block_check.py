@@ -50,11 +50,12 @@ class BlockCheck:
         if type(block.number) is not int or block.number < self.last.number + self._begun:
             yield _block("inserted", note=f"its number is {block.number!r}")
             return
-        right = tuple(map(type, block)) == _TYPES and block_hash(*block[:5]) == block.hash
+        typed = tuple(map(type, block)) == _TYPES
+        right = typed and block_hash(*block[:5]) == block.hash
         yield from self._placed(block, right=right)
         if not right:
             self.discredited.add(block.number)
-            if len(self._suspects) < WINDOW:
+            if typed and len(self._suspects) < WINDOW:
                 self._suspects.append(block)
             else:
                 yield _block("edited", block.number)

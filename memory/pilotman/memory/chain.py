@@ -2,8 +2,8 @@
 
 A run's chain begins at ``genesis``, which binds its id and tenant; each event's hash binds all that is stored
 of it and the hash before. ``Block``s seal what was added: they bind the ends of runs, the totals so far and
-the block before. Hashes are SHA-256, 64 hexadecimal digits, over netstrings (``5:hello``; ``-`` for what is
-not there), so that no two lists of values look the same.
+the block before. Hashes are SHA-256, 64 hexadecimal digits, over a JSON list: the hash before, then the
+values, in UTF-8, without spaces, escaped no more than RFC 8259 demands.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
+
+from orjson import dumps
 
 from pilotman.memory.codec import dump
 
@@ -23,9 +25,14 @@ HASHED = (
 
 
 def chained(previous: str, values: Iterable[Any]) -> str:
-    """The hash of ``values`` (text, numbers, None) after ``previous``."""
-    parts = ["-" if value is None else f"{len(text := str(value))}:{text}" for value in values]
-    return sha256(f"{previous}{''.join(parts)}".encode()).hexdigest()
+    """The hash of ``values`` (text, numbers, None) after ``previous``.
+
+    Raises:
+        TypeError: a value of another type, or text that UTF-8 cannot hold.
+    """
+    # fractions as text: there are several ways to write them as JSON
+    said = [repr(value) if type(value) is float else value for value in values]
+    return sha256(dumps([previous, *said])).hexdigest()
 
 
 def genesis(run_id: str, tenant: str) -> str:

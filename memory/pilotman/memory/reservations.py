@@ -25,9 +25,7 @@ class CapExceeded(Conflict):
         self.cap = cap
 
 
-def reserve(
-    connection: Connection, permit_id: str, wanted: Sequence[Reservation], *, now: datetime
-) -> None:
+def reserve(connection: Connection, permit_id: str, wanted: Sequence[Reservation], *, now: datetime) -> None:
     """Take of each cap what a call needs; again for the same permit replaces what it had.
 
     Raises:

@@ -16,8 +16,6 @@ from pilotman.memory.finding import Finding, Kind
 
 EventRow: TypeAlias = Sequence[Any]
 """An event's columns in the order of ``HASHED``, then its hash."""
-PLAIN = frozenset({str, int, float, type(None)})
-"""Types of values that are hashed."""
 WINDOW: Final = 64
 """How many events ahead are looked at, to tell an insertion from an edit and to find what was moved."""
 PATIENCE: Final = 4
@@ -247,11 +245,14 @@ class RunCheck:
 
 def _hash(previous: str | None, row: EventRow, slot: int) -> str | None:
     """The hash of the row as the event of a slot; None: there is no such event."""
-    if previous is None or not PLAIN.issuperset(map(type, row)):
+    if previous is None:
         return None
     values = list(row[:_HASH])
     values[_SEQ] = slot
-    return chained(previous, values)
+    try:
+        return chained(previous, values)
+    except TypeError:  # bytes, say: we never write them
+        return None
 
 
 def _leads(previous: str | None, row: EventRow | None, slot: int) -> bool:

@@ -125,13 +125,12 @@ Index("ix_events_calls", events.c.run_id, events.c.tool, sqlite_where=_CALL, pos
 blocks = Table(
     "blocks",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("heads", Text, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("runs", BigInteger, nullable=False),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 unsealed = Table(  # no foreign key: a run that is gone must leave its trace, here as in blocks

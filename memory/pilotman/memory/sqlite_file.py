@@ -41,8 +41,10 @@ def check(path: Path) -> bool:
 
 
 def _has_wal(path: Path) -> bool:
-    wal = path.with_name(f"{path.name}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def corrupt(path: Path, what: str) -> CorruptJournal:
@@ -60,7 +62,10 @@ def _check_header(path: Path, header: bytes, size: int) -> None:
     page = int.from_bytes(header[16:18], "big")
     whole = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
     counted = header[24:28] == header[92:96]  # else the header's page count is out of date
-    if counted and size < whole and not _has_wal(path):
+    if not counted or size >= whole or _has_wal(path):
+        return
+    size = path.stat().st_size  # the log may have just been written back by another process
+    if size < whole:
         raise corrupt(path, f"is cut off: {size} bytes of {whole}")
 
 

@@ -331,7 +331,7 @@ def _seen(history: Sequence[Event], recorder: Recorder) -> list[Observation]:
             done = outcome is not None or data["effect"] in ("read", "egress")
             body: Mapping[str, Any] = recorder.body(data, "result") or {}
             if done:
-                given = args.get(data["path"]) or {}
+                given: Mapping[str, Any] = args.get(data["path"]) or {}
                 seen.append(Observation(tool=data["tool"], args=given, value=body.get("value")))
     return [*seen, *from_corpus(_passages(history, recorder).values())]
 

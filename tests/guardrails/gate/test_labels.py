@@ -71,9 +71,15 @@ def test_a_field_keeps_its_author_while_its_sibling_keeps_another() -> None:
     assert all(label.sources == {"read_mail"} for label in call.labels["to"] | call.labels["cc"])
 
 
-@pytest.mark.parametrize(
-    "wash", [str.upper, lambda t: base64.b64encode(t.encode()).decode(), lambda t: t[::-1]]
-)
+def reversed_text(text: str) -> str:
+    return text[::-1]
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("wash", [str.upper, in_base64, reversed_text])
 def test_re_encoding_washes_no_label_off(wash: Any) -> None:
     call = seen({"body": wash("the code is 7431")}, (INBOX, [{"body": "the code is 7431"}]))
     assert "third_party" in authors(call.labels["body"])

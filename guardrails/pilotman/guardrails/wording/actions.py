@@ -15,103 +15,71 @@ from pilotman.guardrails.wording.words import stem
 _VERBS = """
 tell: send email mail e-mail message text dm ping tell inform notify forward reply respond answer post
  announce write remind greet thank congratulate alert relay brief contact warn apologize apologise welcome
- echo broadcast whisper say nudge advise
+ echo broadcast
 reply: reply respond answer react
-publish: post publish announce broadcast share tweet release
 create: create make add open file start write draft register generate schedule log raise compose build
  insert record enter establish provision launch publish copy book reserve duplicate clone submit save note
- jot prepare produce craft plan arrange organize organise request lodge report order issue plot found
- introduce define set form
-record: record log note write register enter document track save store jot capture fill measure
+ jot
 delete: delete remove erase discard drop clear trash purge wipe destroy clean empty scrap bin eliminate
- forget unpublish retract dump strip shred
-cancel: cancel abort revoke withdraw terminate drop unsubscribe void undo stop rescind scrap annul
+cancel: cancel abort revoke withdraw terminate drop unsubscribe void undo stop rescind
 change: update change enter modify edit adjust set correct replace rename amend increase decrease raise
  lower fix switch move reschedule shift postpone push delay extend shorten scale resize swap tweak reset
  bump advance configure drain renew revise convert mark tag label link pin rotate patch reduce cut double
- halve alter rewrite rework refresh dim brighten heat cool warm tune upgrade downgrade cap reword retitle
- flag turn toggle rearrange promote demote transition prolong bring relabel customize customise
+ halve
 append: append add insert include write attach note jot extend paste enter comment
-comment: comment note remark write leave add
-pay: pay transfer wire send remit settle reimburse refund donate tip repay return credit
+pay: pay transfer wire send remit settle reimburse refund donate tip repay return
 refund: refund reimburse repay return credit
-return: return refund exchange
-book: book reserve take buy order purchase rent hire get grab secure pick choose schedule arrange
-buy: buy order purchase get grab checkout acquire procure obtain take pick add
-prescribe: prescribe issue renew order
-refer: refer recommend
-share: share grant allow permit send add expose give
-invite: invite add onboard include enrol enroll bring ask
-assign: assign allocate delegate route reassign hand give take appoint
-expel: remove kick ban expel uninvite exclude drop suspend evict
+book: book reserve take buy order purchase rent hire
+share: share grant allow permit send add expose
+invite: invite add onboard include enrol enroll
+assign: assign allocate delegate route reassign
+expel: remove kick ban expel uninvite exclude drop suspend
 restart: restart reboot bounce recycle reload kick
 stop: stop halt shutdown kill pause suspend end quit drain
 start: start launch run trigger execute begin resume boot
-lock: lock secure close shut seal
-unlock: unlock open release
-arm: arm activate
-disarm: disarm deactivate
-switch: switch turn toggle flip dim
-raise: raise lift increase up
-lower: lower drop decrease
 enable: enable activate unlock unblock unmute allow
 disable: disable deactivate suspend block lock freeze
-block: block ban blacklist
 silence: silence mute suppress snooze acknowledge ack quiet
 approve: approve accept confirm authorize authorise sign
 reject: reject decline deny refuse dismiss
-close: close resolve finish complete archive end settle
+close: close resolve finish complete archive end
 attach: upload attach add import
 rollback: rollback revert undo restore back
 deploy: deploy release ship promote publish push roll
 move: move relocate migrate transfer shift archive file
-merge: merge combine join squash
-pin: pin feature highlight stick
-like: like favourite favorite heart star upvote
-review: review rate recommend
+merge: merge combine join
 subscribe: subscribe follow join register sign enrol enroll
 escalate: escalate page
-water: water sprinkle irrigate
-clean: clean vacuum sweep mop tidy
-play: play queue stream
-print: print
 """
 
 _PHRASES = r"""
 tell: let .{1,40}? know|leave .{0,30}?(?:note|message|comment|word)|drop .{1,30}? (?:a line|a note)
  |get back to|write to|pass .{1,30}? on|send out|make sure .{1,40}? (?:knows?|gets?|hears?)
- |say (?:hi|hello|thanks|sorry|yes|no)|(?:give|send) .{1,40}? (?:word|notice|regards|heads-up)
- |fill .{1,30}? in on|keep .{1,40}? (?:posted|informed|in the loop)
-comment: leave .{0,30}?(?:note|comment|remark)|put .{1,60}? (?:in|into|on|onto|under)\s
+ |say (?:hi|hello|thanks)
 create: set (?:it )?up|put .{1,80}? (?:in|on|into|onto)\s|block (?:out\s|off )|pencil (?:in|.{1,30}? in)
- |fill (?:in|out)|write (?:down|up)|take (?:a )?notes?
-record: put .{1,80}? (?:in|on|into|onto|down)\s|write (?:down|up)|make a note
+ |fill (?:in|out)|write down|take (?:a )?notes?
 append: put .{1,80}? (?:in|on|into|onto|under)\s|write .{1,60}? (?:in|into|to)\s
 cancel: call (?:it\s|.{1,30}? )?off|back out
 delete: get rid of|throw .{0,40}?(?:out|away)|take .{1,40}? (?:off|down)|clear out|clean up
 expel: kick .{1,30}? (?:out|off)|throw .{1,30}? out|take .{1,40}? (?:off|out of)
 change: bring .{1,60}? (?:up|down|forward)|push .{1,40}? (?:back|out)|move .{1,60}? to
- |turn .{1,40}? (?:up|down|into)|scale .{0,40}?(?:up|down|to)
- |put .{1,80}? (?:in|into|on|onto|off|back)\s|make (?:it|that|this|them)\s
+ |turn .{1,40}? (?:up|down|into)|scale .{0,40}?(?:up|down|to)|put .{1,40}? (?:off|back)
+ |make (?:it|that|this|them)\s
 share: give .{1,60}? (?:access|permission|rights?)|let .{1,40}? (?:see|view|edit|read|into|in)
  |open .{1,40}? up
 invite: (?:bring|put) .{1,30}? (?:in|into|on board)|get .{1,30}? (?:into|onto|in)
 pay: send .{1,60}? back|pay .{1,40}? back|square up|chip in
-return: (?:send|give|bring|take) .{1,60}? back
 rollback: roll .{0,40}?back|go back to
 restart: turn .{1,30}? off and on
 disable: (?:turn|switch|shut) (?:off|.{1,40}? off)
 enable: (?:turn|switch) (?:on|.{1,40}? on)
-switch: (?:turn|switch|shut) (?:on|off|.{1,40}? (?:on|off))
 stop: shut (?:down|.{1,40}? down)|take .{1,40}? (?:offline|down)
 start: spin (?:up|.{1,30}? up)|bring .{1,30}? (?:back )?up
-assign: (?:hand|take) .{0,40}?(?:over|to)\b|put .{1,30}? on (?:it|this|that)
+assign: hand .{1,40}? (?:over|to)|put .{1,30}? on (?:it|this|that)
 close: wrap .{0,30}?up
 book: get (?:me|us) (?:an?\s|the\s|some\s|\w+ )?(?:[\w-]+ ){0,2}
  (?:flight|room|table|ticket|seat|car|taxi|cab|reservation|booking)s?\b
-buy: check out|stock up|top up
 subscribe: sign .{0,30}?up
-clean: clean up|tidy up
 """
 
 _PARTICIPLES = """

@@ -45,12 +45,11 @@ def _chain() -> None:
     op.add_column("events", sa.Column("hash", sa.Text(), nullable=True))
     op.create_table(
         "blocks",
-        sa.Column("number", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("number", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("heads", sa.Text(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("events", "runs")),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("previous", "hash")),
         sa.PrimaryKeyConstraint("number", name="pk_blocks"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "unsealed",
