@@ -177,7 +177,8 @@ class Corpus:
         """The query's vector, or None where the embedding fails: the search goes on by words."""
         assert self._embedded is not None
         try:
-            vector = await asyncio.wait_for(self._embedded.query(text), _QUERY_TIMEOUT)
+            async with asyncio.timeout(_QUERY_TIMEOUT):
+                vector = await self._embedded.query(text)
         except TimeoutError:
             self._lexical_because = f"the embedding gave no answer within {_QUERY_TIMEOUT:.0f} s"
         except (EmbeddingFailed, Unavailable) as error:

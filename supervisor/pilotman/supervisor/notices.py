@@ -75,7 +75,8 @@ class Notices:
             if closing:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._closing.wait()
 
     async def _tell_some(self) -> bool:
         taken = await self._journal.take_untold(supervisor=self._supervisor, lease=LEASE, limit=AT_ONCE)

@@ -75,7 +75,8 @@ class Records:
 
         remove = self._memory.journal.add_listener(ring)
         try:
-            await asyncio.wait_for(bell.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):
+                await bell.wait()
         except TimeoutError:
             return
         finally:

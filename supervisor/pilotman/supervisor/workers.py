@@ -47,7 +47,8 @@ class Workers:
     async def _take(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):  # Python 3.11's wait_for may swallow a cancellation
+                    await self._bell.wait()
             self._bell.clear()
             with suppress(PilotmanError):  # the journal may come back
                 while len(self._runs) < MAX_RUNS and await self._next():
