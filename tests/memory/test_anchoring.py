@@ -120,6 +120,8 @@ async def test_what_could_not_be_anchored_at_the_end_is_told_and_the_journal_is_
 async def test_a_place_or_key_that_cannot_work_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         Memory(anchors=Anchors(to="nosuch://host/db"))
+    with pytest.raises(ConfigurationError, match="pause"):
+        Anchors(to="anchors", every=timedelta())
     url = f"sqlite:///{tmp_path / 'journal.db'}"
     with pytest.raises(ConfigurationError, match="another"):
         Memory(url, anchors=Anchors(to=url))

@@ -132,7 +132,17 @@ def test_whatever_is_done_to_bodies_is_found_and_named(vault: Vault, how: str) -
     assert {f.digest for f in findings} <= {digest for (digest,) in bodies}
 
 
+async def _redact_again(vault: Vault) -> None:
+    journal = Journal(vault.url)
+    await journal.start()
+    digest = vault.value("SELECT digest FROM payloads WHERE body IS NULL")
+    await journal.redact_payload("run_a", digest, tenant="acme", reason="another")
+    await journal.aclose()
+
+
 def test_a_body_that_was_redacted_openly_is_no_finding(vault: Vault) -> None:
+    asyncio.run(_redact_again(vault))
+    assert vault.value("SELECT redacted FROM payloads WHERE body IS NULL") == "personal data"
     assert vault.value("SELECT count(*) FROM payloads WHERE body IS NULL") == 1
     assert vault.report().sound
 
@@ -184,6 +194,12 @@ def test_text_that_is_none_is_found_and_breaks_nothing(copy: Vault, column: str)
     )
     findings = copy.report().findings
     assert any(names(finding, RUN, 6) for finding in findings), findings
+
+
+def test_a_tenant_that_is_no_text_is_found_and_breaks_nothing(copy: Vault) -> None:
+    for value in ("x'ff'", "CAST(x'ff' AS TEXT)", "7"):
+        copy.execute(f"UPDATE runs SET tenant = {value} WHERE run_id = :run", run=RUN)
+        assert said(copy.report()) == [("edited", "event", RUN, 1, 1)]
 
 
 @pytest.mark.parametrize("table", ["blocks", "events"])

@@ -181,6 +181,14 @@ def test_heads_that_cannot_be_read_are_none(heads: Any) -> None:
     assert heads_of(EMPTY._replace(heads=heads)) == []
 
 
+@pytest.mark.parametrize("events", ["many", b"x", None])
+def test_what_is_no_count_of_old_events_is_none(events: Any) -> None:
+    blocks = written(2, old=5)
+    blocks[0] = changed(blocks[0], "events", events)
+    check, findings = checked(blocks)
+    assert (check.old, findings) == (0, [("edited", 0, 0)])
+
+
 def test_only_what_we_could_have_written_is_believed() -> None:
     good = ("a", 1, 2, "h")
     others = [("a", 0, 2, "h"), ("a", 3, 2, "h"), (1, 1, 2, "h"), ("a", "1", 2, "h"), ("a", 1, 2**63, "h")]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.errors import ConfigurationError, PilotmanError
 from pilotman.memory.anchor import Anchor
 from pilotman.memory.anchor_store import AnchorStore, anchor_store
 from pilotman.memory.chain import EMPTY
@@ -27,11 +27,20 @@ class Anchors:
     ``to``: a file, another database's URL, ``-`` for standard output, or a store of yours. Keep one place for
     each journal, out of reach of who can write the journal. ``key``: the file of an Ed25519 key that signs
     them, created on first use; without one they are not signed.
+
+    Raises:
+        ConfigurationError: ``every`` is no time at all.
     """
 
     to: str | Path | AnchorStore
     key: str | Path | None = None
     every: timedelta = timedelta(minutes=1)
+
+    def __post_init__(self) -> None:
+        if self.every <= timedelta():
+            raise ConfigurationError(
+                "anchors cannot be made without a pause", hint="every=timedelta(minutes=1)"
+            )
 
     def store(self) -> AnchorStore:
         """What keeps them.

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection, bindparam, text
@@ -86,8 +87,14 @@ def verify(database: Database, stores: Sequence[AnchorStore] = (), *, key: Publi
     forged = [finding for store in stores for finding in anchors.findings(store.name, store.lines())]
     try:
         database.open()
-        with database.transaction("read") as connection:
-            return examine(connection, anchors, forged)
+        with (
+            database.transaction("read") as connection,
+            _as_stored(connection),
+            Segments() as segments,
+        ):
+            examination = _Examination(connection, anchors, segments)
+            examination.keep(chain(forged, examination.blocks(), examination.runs()))
+            return examination.report()
     except PilotmanError:
         raise
     except Exception as error:
@@ -96,17 +103,9 @@ def verify(database: Database, stores: Sequence[AnchorStore] = (), *, key: Publi
         database.close()
 
 
-def examine(connection: Connection, anchors: AnchorCheck, forged: Iterable[Finding] = ()) -> Report:
-    """Audit a journal in an open transaction, which on PostgreSQL must not have read anything yet."""
-    with _as_stored(connection), Segments() as segments:
-        examination = _Examination(connection, anchors, segments)
-        examination.keep(forged)
-        examination.blocks()
-        examination.runs()
-        return examination.report()
-
-
 class _Examination:
+    """One pass over a journal: ``keep`` what ``blocks`` and then ``runs`` find, then ``report``."""
+
     def __init__(self, connection: Connection, anchors: AnchorCheck, segments: Segments) -> None:
         self._connection = connection
         self._anchors = anchors
@@ -124,28 +123,28 @@ class _Examination:
             else:
                 self._more += 1
 
-    def blocks(self) -> None:
+    def blocks(self) -> Iterator[Finding]:
         """The chain of blocks; what they say of runs is sorted for ``runs``."""
         for row in self._rows(_BLOCKS):
-            self.keep(self._chain.see(row))
+            yield from self._chain.see(row)
             self._segments.add(row[0], heads_of(row))
-        self.keep(self._chain.end())
+        yield from self._chain.end()
         self._segments.discredit(self._chain.discredited)
         self._segments.add(None, plausible(self._rows("SELECT run_id, first, seq, hash FROM unsealed")))
 
-    def runs(self) -> None:
+    def runs(self) -> Iterator[Finding]:
         """Every run of which there is an event, a body, or a word in a block."""
         stored = self._rows(
             "SELECT run_id FROM events UNION SELECT run_id FROM payloads UNION SELECT run_id FROM unsealed"
         )
         for (run_id,) in stored:
-            self._run(run_id)
+            yield from self._run(run_id)
         for run_id in self._segments.unseen():
-            self._run(run_id)
+            yield from self._run(run_id)
         if self._unhashed != self._chain.old:
             kind: Kind = "inserted" if self._unhashed > self._chain.old else "dropped"
             note = f"{self._unhashed} have no hash, {self._chain.old} had none when hashing began"
-            self.keep([Finding(kind=kind, what="event", note=note)])
+            yield Finding(kind=kind, what="event", note=note)
 
     def report(self) -> Report:
         held = self._chain.held
@@ -164,19 +163,21 @@ class _Examination:
             remarks=tuple(self._anchors.remarks()),
         )
 
-    def _run(self, run_id: Any) -> None:
+    def _run(self, run_id: Any) -> Iterator[Finding]:
         if not isinstance(run_id, str):
-            self.keep([Finding(kind="inserted", what="run", note=f"{run_id!r} is no id of a run")])
+            yield Finding(kind="inserted", what="run", note=f"{run_id!r} is no id of a run")
             return
         tenant = self._connection.execute(_TENANT, {"run_id": run_id}).scalar_one_or_none()
+        tenant = None if tenant is None else str(tenant)
         check = RunCheck(run_id, tenant, self._segments.of(run_id), always=not self._chain.old)
         told: dict[str, object] = {}
         lost: list[Finding] = []
-        self.keep(check.findings(self._events_of(run_id, told, lost)))
-        self.keep(lost)
-        bodies = self._rows(_BODIES, run_id=run_id)
-        checked = (payload_check.check(run_id, row, told) for row in bodies)
-        self.keep(finding for finding in checked if finding is not None)
+        yield from check.findings(self._events_of(run_id, told, lost))
+        yield from lost
+        for body in self._rows(_BODIES, run_id=run_id):
+            finding = payload_check.check(run_id, body, told)
+            if finding is not None:
+                yield finding
         self._events += check.events
         self._unhashed += check.unhashed
         self._runs += 1

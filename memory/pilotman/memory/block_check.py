@@ -18,6 +18,8 @@ from pilotman.memory.finding import Finding, Kind
 WINDOW: Final = 64
 """How many blocks are kept, to see whether they were exchanged."""
 _TYPES = (int, str, int, int, str, str)
+_MOST = 2**40
+"""More events than any run has; sums of smaller numbers overflow nowhere."""
 
 
 class Mark(NamedTuple):
@@ -59,7 +61,7 @@ class BlockCheck:
                 self._suspects.append(block)
             else:
                 yield _block("edited", block.number)
-        if block.number == 0:
+        if typed and block.number == 0:
             self.old = block.events
         self._begun, self.last = True, block
         yield from self._compared()
@@ -127,7 +129,7 @@ def plausible(rows: Iterable[Any]) -> list[Head]:
     """
     heads = [Head(*row) for row in rows]
     written = (str, int, int, str)
-    return [h for h in heads if tuple(map(type, h)) == written and 0 < h.first <= h.seq < 2**63]
+    return [h for h in heads if tuple(map(type, h)) == written and 0 < h.first <= h.seq < _MOST]
 
 
 def _adds_up(last: Block, block: Block) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 
 from pilotman.guardrails.errors import CorruptJournal, NotFound
 from pilotman.memory.codec import dump
@@ -67,7 +67,7 @@ def _whole(digest: str, body: bytes) -> bytes:
 
 
 def redact(connection: Connection, run_id: str, digest: str, reason: str) -> None:
-    """Replace the body by the reason why it is gone.
+    """Replace the body by the reason why it is gone; a first reason stays, as it does in the events.
 
     Raises:
         NotFound: the run has no such payload.
@@ -75,7 +75,7 @@ def redact(connection: Connection, run_id: str, digest: str, reason: str) -> Non
     done = connection.execute(
         update(payloads)
         .where(payloads.c.run_id == run_id, payloads.c.digest == digest)
-        .values(body=None, redacted=reason)
+        .values(body=None, redacted=func.coalesce(payloads.c.redacted, reason))
     )
     if not done.rowcount:
         raise NotFound(f"run {run_id} has no payload {digest}")

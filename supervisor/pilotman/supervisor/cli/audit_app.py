@@ -69,8 +69,8 @@ def audit_anchor(
     for store in stores:
         store.append(anchor.to_json())
         signed = f"signed with key {anchor.key}" if anchor.key else "not signed"
-        counts = f"block {anchor.blocks}, {anchor.events} events of {anchor.runs} runs"
-        output.remark(f"{store.name}: {counts}, {signed}")
+        counts = f"{_counted(anchor.events, 'event')} of {_counted(anchor.runs, 'run')}"
+        output.remark(f"{store.name}: block {anchor.blocks}, {counts}, {signed}")
     if as_json and "-" not in (to or ()):
         output.as_json(json.loads(anchor.to_json()))
     if new:
