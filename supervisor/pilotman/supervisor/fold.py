@@ -317,24 +317,9 @@ def _actions(
         if effect_id not in own
     }
     for row in effects:
-        actions[row.step, row.tool] = Action(
-            tool=row.tool,
-            effect=cast("Effect", row.effect),
-            status=_EFFECT_STATUS[row.state],
-            approval_id=asked.get(row.step),
-            step=row.step,
-            message=row.message,
-        )
+        actions[row.step, row.tool] = _intended(row, asked.get(row.step))
     for draft in seen.drafts:
-        action = Action(
-            tool=draft["tool"],
-            effect=draft["effect"],
-            status="drafted",
-            approval_id=asked.get(draft["path"]),
-            step=draft["path"],
-            message=draft["reason"],
-            args=bodies.get(draft["args"]["payload"]),
-        )
+        action = _drafted(draft, asked.get(draft["path"]), bodies)
         actions.setdefault((action.step, action.tool), action)
     for approval in approvals:
         effect = seen.effects.get(approval.tool, "write")
@@ -352,6 +337,31 @@ def _actions(
             action = Action(tool=said.tool, effect=effect, status="denied", step=said.step, message=message)
             actions.setdefault((said.step, said.tool), action)
     return tuple(actions.values())
+
+
+def _intended(row: EffectRow, approval_id: str | None) -> Action:
+    """A write that was begun."""
+    return Action(
+        tool=row.tool,
+        effect=cast("Effect", row.effect),
+        status=_EFFECT_STATUS[row.state],
+        approval_id=approval_id,
+        step=row.step,
+        message=row.message,
+    )
+
+
+def _drafted(draft: Mapping[str, Any], approval_id: str | None, bodies: Mapping[str, Any]) -> Action:
+    """What would have been written."""
+    return Action(
+        tool=draft["tool"],
+        effect=draft["effect"],
+        status="drafted",
+        approval_id=approval_id,
+        step=draft["path"],
+        message=draft["reason"],
+        args=bodies.get(draft["args"]["payload"]),
+    )
 
 
 def _questioned(approval: Approval, effect: Effect, denial: _Verdict | None, *, ended: bool) -> Action:
