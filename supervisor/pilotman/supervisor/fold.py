@@ -319,7 +319,7 @@ def _actions(
     for row in effects:
         actions[row.step, row.tool] = _intended(row, asked.get(row.step))
     for draft in seen.drafts:
-        action = _drafted(draft, asked.get(draft["path"]), bodies)
+        action = _draft(draft, asked.get(draft["path"]), bodies)
         actions.setdefault((action.step, action.tool), action)
     for approval in approvals:
         effect = seen.effects.get(approval.tool, "write")
@@ -351,7 +351,7 @@ def _intended(row: EffectRow, approval_id: str | None) -> Action:
     )
 
 
-def _drafted(draft: Mapping[str, Any], approval_id: str | None, bodies: Mapping[str, Any]) -> Action:
+def _draft(draft: Mapping[str, Any], approval_id: str | None, bodies: Mapping[str, Any]) -> Action:
     """What would have been written."""
     return Action(
         tool=draft["tool"],
