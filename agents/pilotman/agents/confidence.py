@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -30,10 +31,16 @@ DISAGREED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What a task has to judge its writes by: its messages so far, and what the run has read."""
+    """What a task has to judge its writes by. It is read once, and only where a threshold is set."""
 
     task: TaskScope
-    messages: Sequence[Mapping[str, Any]]
+    said: Sequence[Mapping[str, Any]]
+    done: Sequence[ProposedCall]
+
+    @cached_property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """What was said so far, and what the calls of this turn that are done have returned."""
+        return [*self.said, *(call.message() for call in self.done)]
 
     def opinion(self, call: ProposedCall) -> Decision:
         """Whether a person has to decide, as the call is not sure enough."""
@@ -64,9 +71,11 @@ class Assessment:
         """The share of the arguments' values in which nothing is named that the run has not seen."""
         values = [value for name, value in scalars(call.args) if name != "confidence"]
         told = [value for value in values if not isinstance(value, bool)]
-        seen = self._seen()
-        return sum(not grounding.problems(str(value), seen) for value in told) / len(told) if told else 1.0
+        return (
+            sum(not grounding.problems(str(value), self._seen) for value in told) / len(told) if told else 1.0
+        )
 
+    @cached_property
     def _seen(self) -> grounding.Evidence:
         """What the user and the tools said; nothing that a model wrote."""
         brief, recorder = self.task.brief, self.task.run.recorder

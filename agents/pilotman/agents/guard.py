@@ -218,8 +218,7 @@ class Guard:
         ``messages`` are the task's so far: what tells how sure a write is.
         """
         doubts: list[Doubt] = []
-        done = [call.message() for call in calls if call.stage == "done"]
-        sure = Assessment(task=self.task, messages=[*messages, *done])
+        sure = Assessment(task=self.task, said=messages, done=[c for c in calls if c.stage == "done"])
         judged = [await self._guard(c, doubts, sure) if c.stage == "proposed" else c for c in calls]
         asked = await self._ask(doubts)
         return [asked.get(call.path, call) for call in judged]

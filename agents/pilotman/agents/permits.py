@@ -63,7 +63,7 @@ class Permits:
             return await self._over(call, approval, error, facts)
         except StalePolicy as error:
             run.caveat(f"{call.tool} was not done: {error}")
-            return self.guard.denied(call, self._refused(call, approval, facts, str(error)))
+            return self.guard.denied(call, self._limited(call, approval, facts, Decision.deny(str(error))))
         except PermitRefused:
             return self.guard.unasked(call, "rejected_before", stage="write")
         return permit
@@ -78,15 +78,15 @@ class Permits:
     def _changed(self, call: ProposedCall, approval: Approval, facts: Mapping[str, Any]) -> ProposedCall:
         """The call whose target is another version than the one that a person said yes to."""
         why = f"{call.tool} is about something that has changed since a person said yes"
-        self._refused(call, approval, facts, why)
+        self._limited(call, approval, facts, Decision.deny(why))
         return call.finished(failure("conflict", f"{why}: look at it again"))
 
-    def _refused(
-        self, call: ProposedCall, approval: Approval | None, facts: Mapping[str, Any], why: str
+    def _limited(
+        self, call: ProposedCall, approval: Approval | None, facts: Mapping[str, Any], limit: Decision
     ) -> Decision:
         """The decision about a call for which no permit can be issued, on the record."""
-        tool, limits = self.task.tools[call.tool], [Decision.deny(why)]
-        return self.guard.judge(call, tool, stage="write", facts=facts, approval=approval, limits=limits)
+        tool = self.task.tools[call.tool]
+        return self.guard.judge(call, tool, stage="write", facts=facts, approval=approval, limits=[limit])
 
     async def _over(
         self,
@@ -99,8 +99,7 @@ class Permits:
         may_ask = approval is None and isinstance(error, CapExceeded) and error.cap.verdict == "escalate"
         why = error.cap.reason if isinstance(error, CapExceeded) else str(error)
         limit = Decision.escalate(why) if may_ask else Decision.deny(why)
-        tool = self.task.tools[call.tool]
-        decision = self.guard.judge(call, tool, stage="write", facts=facts, approval=approval, limits=[limit])
+        decision = self._limited(call, approval, facts, limit)
         if decision.verdict == "escalate":
             return await self.guard.ask_about(call, decision.reasons, facts=facts)
         return self.guard.denied(call, decision)
