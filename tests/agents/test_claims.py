@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from pilotman.agents.claims import unmade
+from tests.patience import in_time
 
 TOOLS = frozenset({"open_ticket", "restart_service", "refund_order", "notify", "send_mail", "updateAccount"})
 
@@ -80,12 +79,8 @@ def test_the_sentence_is_told() -> None:
 
 
 @pytest.mark.parametrize("piece", ["Opened ticket. ", "Opened ticket", "\n", ". ", "restarted ", "n't ", " "])
-def test_time_is_linear(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        began = time.process_time()
+def test_a_long_text_takes_no_longer_than_its_length_asks_for(piece: str) -> None:
+    text = piece * (400_000 // len(piece))
+    with in_time():  # a second; squared it would be hours
         claimed(text, text)
-        claimed(text, "x" * length)
-        return time.process_time() - began
-
-    assert seconds(400_000) < 24 * seconds(50_000) + 0.2  # eight times as long; squared it would be 64
+        claimed(text, "x" * len(text))

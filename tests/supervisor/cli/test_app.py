@@ -307,12 +307,20 @@ def test_a_folder_of_which_nothing_can_be_read_is_one_clear_line(tmp_path: Path,
     assert "cannot be read" in ended.stderr
 
 
+def _interruptible() -> None:
+    """Who runs the tests in the background may ignore interrupts, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, pilotman: Terminal) -> None:
     kept = pilotman.home / "settings"
     with (
         (tmp_path / "said").open("wb") as said,
         subprocess.Popen(
-            [*RUN, "triage", "--home", str(pilotman.home)], stdout=subprocess.DEVNULL, stderr=said
+            [*RUN, "triage", "--home", str(pilotman.home)],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            preexec_fn=_interruptible,
         ) as driving,
     ):
         while not any(kept.glob("run_*.json")):
@@ -330,7 +338,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, pilotman: Terminal
 @pytest.mark.parametrize("module", ["pilotman.guardrails.errors", "langgraph"])
 def test_an_interrupt_while_it_is_being_loaded_is_one_line(tmp_path: Path, module: str) -> None:
     command = [sys.executable, "-X", "importtime", *RUN[1:], "triage", "--home", str(tmp_path / "home")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=UNTRACED) as loading:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=UNTRACED, preexec_fn=_interruptible
+    ) as loading:
         assert loading.stderr is not None
         for line in loading.stderr:
             if line.endswith(f" {module}\n"):
