@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.patience import in_time
 
 from pilotman.agents.claims import unmade
-from tests.patience import in_time
 
 TOOLS = frozenset({"open_ticket", "restart_service", "refund_order", "notify", "send_mail", "updateAccount"})
 

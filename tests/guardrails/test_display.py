@@ -7,9 +7,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import in_time
 
 from pilotman.guardrails.display import quoted, shown, visible
-from tests.patience import in_time
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
