@@ -126,7 +126,7 @@ def team(model: ScriptedChatModel, memory: Memory | None) -> Supervisor:
 
 async def measure(rounds: int, folder: Path) -> dict[str, list[float]]:
     """CPU seconds of each variant in each round."""
-    model = ScriptedChatModel(TURNS * 20_000)
+    model = ScriptedChatModel(TURNS * 700)
     raw = flat(model)
     ours = team(model, None)
     durable = team(model, Memory(f"sqlite:///{folder}/journal.db"))

@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.memory import events, runs
+from pilotman.memory.batch import EVERY_RUN
 from pilotman.memory.database import Mode, database
 from pilotman.memory.event import NewEvent
 from pilotman.memory.events import EventRow
-from pilotman.memory.writer import EVERY_RUN, Writer
+from pilotman.memory.inline import InlineWriter
+from pilotman.memory.writer import Writer
 
 T = TypeVar("T")
 
@@ -43,7 +45,7 @@ class Access:
         self._database = database(url, busy_timeout=busy_timeout)
         self._clock = clock
         self._linger = linger
-        self._writer: Writer | None = None
+        self._writer: Writer | InlineWriter | None = None
 
     async def start(self) -> None:
         """Open the database, bring its schema up to date. Starting what is started does nothing.
@@ -53,8 +55,10 @@ class Access:
             Unavailable: it cannot be reached or created.
         """
         if self._writer is None:
-            self._writer = Writer(self._database, linger=self._linger)
-            self._writer.launch()
+            kind = InlineWriter if self._database.in_memory else Writer
+            writer = kind(self._database, linger=self._linger)
+            writer.launch()
+            self._writer = writer
         writer = self._writer
         try:
             await writer.ready()
@@ -97,7 +101,7 @@ class Access:
     # the writer
 
     @property
-    def _open(self) -> Writer:
+    def _open(self) -> Writer | InlineWriter:
         if self._writer is None:
             raise ConfigurationError("the journal is not started", hint="await start(), or use async with")
         return self._writer

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from pilotman.guardrails.approval import Answer, Approval, ApprovalState, AskedCall
 from pilotman.guardrails.docket import Unasked, place
@@ -23,6 +23,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory.codec import dump, load, maybe_moment, micros, moment, text
 from pilotman.memory.runs import check_owner, get
 from pilotman.memory.schema import approvals
+from pilotman.memory.statement import Query
 
 _QUESTION = func.coalesce(approvals.c.question_id, approvals.c.approval_id)
 _ORDER = (approvals.c.created_at, approvals.c.approval_id)
@@ -44,7 +45,7 @@ def request(
     """
     check_owner(connection, run_id, owner)
     tenant = get(connection, run_id).tenant
-    rows = connection.execute(_OF_RUN.with_for_update(), {"run_id": run_id}).mappings()
+    rows = _OF_RUN_LOCKED.rows(connection, {"run_id": run_id})
     known = {question.approval_id: question.at(now) for question in _questions(rows)}
     placed: list[Approval | Unasked] = []
     for new in asked:
@@ -64,17 +65,19 @@ def check_not_refused(connection: Connection, permit: Permit, *, now: datetime) 
     Raises:
         PermitRefused: somebody did, or did not answer in time.
     """
-    said = connection.execute(_SAID, {"run_id": permit.run_id, "digest": permit.digest}).all()
-    states = {row.approval_id: row.state for row in said}
-    late = {row.approval_id for row in said if row.state == "pending" and row.expires_at <= micros(now)}
+    said = _SAID.rows(connection, {"run_id": permit.run_id, "digest": permit.digest})
+    states = {row["approval_id"]: row["state"] for row in said}
+    late = [row for row in said if row["state"] == "pending" and row["expires_at"] <= micros(now)]
     if states.get(permit.approval_id) != "approved" and (late or "rejected" in states.values()):
         raise PermitRefused("a person said no to exactly this call in this run; nothing was written")
 
 
-_SAID = select(approvals.c.approval_id, approvals.c.state, approvals.c.expires_at).where(
-    approvals.c.run_id == bindparam("run_id"),
-    approvals.c.digest == bindparam("digest"),
-    approvals.c.kind.in_(("call", "repeat")),
+_SAID = Query(
+    select(approvals.c.approval_id, approvals.c.state, approvals.c.expires_at).where(
+        approvals.c.run_id == bindparam("run_id"),
+        approvals.c.digest == bindparam("digest"),
+        or_(approvals.c.kind == "call", approvals.c.kind == "repeat"),
+    )
 )
 
 
@@ -86,20 +89,22 @@ def by_id(
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
-    known = connection.execute(_PLACE, {"approval_id": approval_id}).one_or_none()
-    if known is None or known.tenant != tenant:
+    known = _PLACE.one(connection, {"approval_id": approval_id})
+    if known is None or known["tenant"] != tenant:
         raise NotFound(f"there is no approval {approval_id}")
-    query = _OF_QUESTION.with_for_update() if lock else _OF_QUESTION
-    rows = connection.execute(query, {"run_id": known.run_id, "question": known.question}).mappings()
-    (question,) = _questions(rows)
+    (question,) = _questions((_OF_QUESTION_LOCKED if lock else _OF_QUESTION).rows(connection, known))
     return question.at(now)
 
 
-_PLACE = select(approvals.c.tenant, approvals.c.run_id, _QUESTION.label("question")).where(
-    approvals.c.approval_id == bindparam("approval_id")
+_PLACE = Query(
+    select(approvals.c.tenant, approvals.c.run_id, _QUESTION.label("question")).where(
+        approvals.c.approval_id == bindparam("approval_id")
+    )
 )
-_OF_RUN = select(approvals).where(approvals.c.run_id == bindparam("run_id")).order_by(*_ORDER)
-_OF_QUESTION = _OF_RUN.where(bindparam("question") == _QUESTION)
+_IN_RUN = select(approvals).where(approvals.c.run_id == bindparam("run_id")).order_by(*_ORDER)
+_OF_RUN, _OF_RUN_LOCKED = Query(_IN_RUN), Query(_IN_RUN.with_for_update())
+_IN_QUESTION = _IN_RUN.where(bindparam("question") == _QUESTION)
+_OF_QUESTION, _OF_QUESTION_LOCKED = Query(_IN_QUESTION), Query(_IN_QUESTION.with_for_update())
 
 
 def listing(
@@ -121,8 +126,7 @@ def listing(
 
 def of_run(connection: Connection, run_id: str, *, now: datetime) -> list[Approval]:
     """A run's questions as they stand now, oldest first."""
-    rows = connection.execute(_OF_RUN, {"run_id": run_id}).mappings()
-    return [question.at(now) for question in _questions(rows)]
+    return [question.at(now) for question in _questions(_OF_RUN.rows(connection, {"run_id": run_id}))]
 
 
 def answer(

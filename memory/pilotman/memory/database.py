@@ -1,4 +1,4 @@
-"""The journal's connection: SQLite or PostgreSQL behind one small port. One thread owns it."""
+"""The journal's connection: SQLite or PostgreSQL behind one small port. One writer owns it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ MODES: tuple[Mode, ...] = ("full", "write", "read")
 
 
 class Database(Protocol):
-    """What the writer needs. Every method is called from its thread only."""
+    """What a writer needs. One call at a time, from whatever thread."""
+
+    @property
+    def in_memory(self) -> bool: ...
 
     def open(self) -> None: ...
 
@@ -88,6 +91,11 @@ class SqliteDatabase:
         self._image: bytes | None = None
         self._connection: Connection | None = None
         self._begin = "BEGIN"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing of it waits for a disk or for others."""
+        return self._path is None
 
     def open(self) -> None:
         exists = self._path is not None and sqlite_file.check(self._path)
@@ -165,6 +173,7 @@ class PostgresDatabase:
         self._lock_timeout = lock_timeout
         self._engine: Engine | None = None
         self._connection: Connection | None = None
+        self.in_memory = False
 
     def open(self) -> None:
         try:

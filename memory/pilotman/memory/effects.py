@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
 from pilotman.guardrails.level import passes, standing
@@ -18,6 +18,7 @@ from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, te
 from pilotman.memory.records import EffectRow, EffectState, Switched
 from pilotman.memory.runs import check_owner
 from pilotman.memory.schema import effects, permits
+from pilotman.memory.statement import Query
 
 _TIMELESS = frozenset({"run_id", "step", "tenant", "user", "chain", "tool", "digest"})
 """What a permit is for: the same whenever it is issued again."""
@@ -34,7 +35,7 @@ def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
     known = permit_by_id(connection, permit.permit_id)
     values = {f.name: encode(getattr(permit, f.name)) for f in fields(permit)}
     if known is None:
-        connection.execute(insert(permits), values)
+        _ISSUED.run(connection, values)
         return permit
     if any(getattr(known, name) != getattr(permit, name) for name in _TIMELESS):
         raise Conflict(f"permit {permit.permit_id} was issued for another call", hint="nothing was changed")
@@ -45,7 +46,7 @@ def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
 
 def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
     """The permit as it was issued last, or None."""
-    row = connection.execute(_PERMIT, {"permit_id": permit_id}).mappings().one_or_none()
+    row = _PERMIT.one(connection, {"permit_id": permit_id})
     if row is None:
         return None
     times = {name: moment(row[name]) for name in ("issued_at", "expires_at")}
@@ -53,8 +54,9 @@ def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
     return Permit(**values)
 
 
-_PERMIT = select(*(permits.c[f.name] for f in fields(Permit))).where(
-    permits.c.permit_id == bindparam("permit_id")
+_ISSUED = Query.inserting(permits, *(f.name for f in fields(Permit)))
+_PERMIT = Query(
+    select(*(permits.c[f.name] for f in fields(Permit))).where(permits.c.permit_id == bindparam("permit_id"))
 )
 
 
@@ -78,13 +80,13 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     values |= {"effect_id": effect_id, "owner": owner, "state": "intended", "attempts": attempts}
     values |= {"settled_at": None, "result": None, "message": ""}
     if known is None:
-        connection.execute(_INTENDED, values)
+        _INTENDED.run(connection, values)
     else:
         connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(**values))
     return _record(values), True
 
 
-_INTENDED = insert(effects)
+_INTENDED = Query.inserting(effects, *(f.name for f in fields(EffectRow)))
 
 
 def check_level(connection: Connection, effect: EffectRow) -> None:
@@ -113,15 +115,14 @@ def _spend(connection: Connection, effect: EffectRow, effect_id: str) -> None:
     """Bind the permit to the effect, once and for all."""
     names = ("permit_id", "run_id", "tenant", "tool")
     wanted = {f"its_{name}": getattr(effect, name) for name in names}
-    done = connection.execute(_SPENT, {**wanted, "effect_id": effect_id})
-    if not done.rowcount:
+    if not _SPENT.run(connection, {**wanted, "effect_id": effect_id}):
         raise PermitRefused(
             f"permit {effect.permit_id} was not issued for this run and tool, or it served another write; "
             "nothing was written"
         )
 
 
-_SPENT = (
+_SPENT = Query(
     update(permits)
     .where(
         permits.c.permit_id == bindparam("its_permit_id"),
@@ -168,11 +169,11 @@ def settle(
         "message": text(message),
         "settled_at": micros(now),
     }
-    connection.execute(_SETTLED, {**new, "its_id": effect_id})
+    _SETTLED.run(connection, {**new, "its_id": effect_id})
     return replace(known, **{**new, "settled_at": now})
 
 
-_SETTLED = (
+_SETTLED = Query(
     update(effects)
     .where(effects.c.effect_id == bindparam("its_id"))
     .values({effects.c[name]: bindparam(name) for name in ("state", "result", "message", "settled_at")})
@@ -187,7 +188,7 @@ def by_id(
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
-    row = connection.execute(_LOCKED if lock else _BY_ID, {"effect_id": effect_id}).mappings().one_or_none()
+    row = (_LOCKED if lock else _BY_ID).one(connection, {"effect_id": effect_id})
     if row is None or (tenant is not None and row["tenant"] != tenant):
         raise NotFound(f"there is no effect {effect_id}")
     return _record(row)
@@ -195,21 +196,23 @@ def by_id(
 
 def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
     """The tenant's write with this idempotency key, or None."""
-    row = connection.execute(_BY_KEY, {"tenant": tenant, "key": text(key)}).mappings().one_or_none()
+    row = _BY_KEY.one(connection, {"tenant": tenant, "key": text(key)})
     return None if row is None else _record(row)
 
 
-_BY_ID = select(effects).where(effects.c.effect_id == bindparam("effect_id"))
-_LOCKED = _BY_ID.with_for_update()
-_BY_KEY = select(effects).where(effects.c.tenant == bindparam("tenant"), effects.c.key == bindparam("key"))
+_WITH_ID = select(effects).where(effects.c.effect_id == bindparam("effect_id"))
+_BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update())
+_BY_KEY = Query(
+    select(effects).where(effects.c.tenant == bindparam("tenant"), effects.c.key == bindparam("key"))
+)
 
 
 def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
     """A run's writes in the order of their intents."""
-    return [_record(row) for row in connection.execute(_OF_RUN, {"run_id": run_id}).mappings()]
+    return [_record(row) for row in _OF_RUN.rows(connection, {"run_id": run_id})]
 
 
-_OF_RUN = (
+_OF_RUN = Query(
     select(effects)
     .where(effects.c.run_id == bindparam("run_id"))
     .order_by(effects.c.intended_at, effects.c.effect_id)

@@ -7,12 +7,11 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection
 
 from pilotman.memory.chain import HASHED, Tail, chained, genesis
 from pilotman.memory.codec import dump, load, micros, moment, text
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.schema import events, runs
 from pilotman.memory.statement import Statement
 
 TAILS = "pilotman_tails"
@@ -90,17 +89,15 @@ def _follow(
 
 def read(connection: Connection, run_id: str, after: int) -> list[Event]:
     """A run's events with ``seq > after``, in order."""
-    rows = connection.execute(_READ, {"run_id": run_id, "after": after})
     return [
         Event(seq=seq, run_id=run_id, at=moment(at), kind=kind, actor=actor, data=load(data))
-        for seq, at, kind, actor, data in rows
+        for seq, at, kind, actor, data in _READ.rows(connection, run_id, after)
     ]
 
 
 def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str, int]:
     """Calls started per tool, over all runs of a conversation; another attempt of a call is no other call."""
-    rows = connection.execute(_CALLS, {"tenant": tenant, "thread_id": thread_id})
-    return {str(row[0]): int(row[1]) for row in rows}
+    return {str(tool): int(count) for tool, count in _CALLS.rows(connection, tenant, thread_id)}
 
 
 _HASHED = itemgetter(*HASHED)
@@ -125,24 +122,13 @@ _SEEN = Statement(
     " ON e.run_id = k->>0 AND e.key = k->>1",
 )
 """The last event of some runs, and which of some keys they have."""
-_READ = (
-    select(events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.data)
-    .where(events.c.run_id == bindparam("run_id"), events.c.seq > bindparam("after"))
-    .order_by(events.c.seq)
+_READ = Statement(
+    "SELECT seq, at, kind, actor, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq",
 )
-_CALLS = (
-    select(
-        events.c.tool,
-        func.count(events.c.run_id.concat(func.coalesce(events.c.step_id, events.c.key)).distinct()),
-    )
-    .join(runs, runs.c.run_id == events.c.run_id)
-    .where(
-        runs.c.tenant == bindparam("tenant"),
-        runs.c.thread_id == bindparam("thread_id"),
-        literal_column("events.kind = 'tool_call_started'"),
-        events.c.tool.is_not(None),
-    )
-    .group_by(events.c.tool)
+_CALLS = Statement(
+    "SELECT e.tool, count(DISTINCT e.run_id || coalesce(e.step_id, e.key)) FROM events e"
+    " JOIN runs r ON r.run_id = e.run_id WHERE r.tenant = ? AND r.thread_id = ?"
+    " AND e.kind = 'tool_call_started' AND e.tool IS NOT NULL GROUP BY e.tool"
 )
 
 

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from pilotman.memory import approvals, blocks, effects, payloads, queue, runs
 from pilotman.memory.access import nothing, prepared
+from pilotman.memory.batch import Rider
 from pilotman.memory.chain import Block
 from pilotman.memory.codec import text
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.events import append, read, tool_calls
 from pilotman.memory.ledger import Ledger
 from pilotman.memory.records import RunRow, Story, TransitionRow
-from pilotman.memory.writer import Rider
 
 
 class Journal(Ledger):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select
 
 from pilotman.guardrails.level import EVERY_TENANT, Scope, Setting, authorise, passes
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.codec import encode, load, micros, moment
 from pilotman.memory.records import InFlight
 from pilotman.memory.schema import effects, levels, permits
+from pilotman.memory.statement import Query
 
 _SCOPE = (levels.c.tenant, levels.c.agent, levels.c.tool, levels.c.effect)
 _ANY = ""
@@ -53,38 +53,42 @@ def _scope(scope: Scope) -> dict[str, Any]:
 
 def current(connection: Connection, tenant: str | None) -> list[Setting]:
     """The last setting of each scope that concerns a tenant (None: of all scopes), oldest first."""
-    return _settings(connection, _CURRENT, tenant)
+    if tenant is None:
+        return [_record(row) for row in _CURRENT.rows(connection, {})]
+    return [_record(row) for row in _CURRENT_OF.rows(connection, {"tenant": tenant})]
 
 
 def history(connection: Connection, tenant: str | None) -> list[Setting]:
     """Every setting that concerns a tenant, or of all, oldest first."""
-    return _settings(connection, select(levels), tenant)
-
-
-_CURRENT = select(levels).where(levels.c.number.in_(select(func.max(levels.c.number)).group_by(*_SCOPE)))
-
-
-def _settings(connection: Connection, query: Select[Any], tenant: str | None) -> list[Setting]:
+    query = select(levels).order_by(levels.c.number)
     if tenant is not None:
         query = query.where(levels.c.tenant.in_((EVERY_TENANT, tenant)))
-    return [_record(row) for row in connection.execute(query.order_by(levels.c.number))]
+    return [_record(row) for row in connection.execute(query).mappings()]
 
 
-def _record(row: Row[Any]) -> Setting:
+_LAST = select(func.max(levels.c.number)).group_by(*_SCOPE)
+_ALL_CURRENT = select(levels).where(levels.c.number.in_(_LAST)).order_by(levels.c.number)
+_CURRENT = Query(_ALL_CURRENT)
+_CURRENT_OF = Query(
+    _ALL_CURRENT.where(or_(levels.c.tenant == EVERY_TENANT, levels.c.tenant == bindparam("tenant")))
+)
+
+
+def _record(row: Mapping[Any, Any]) -> Setting:
     scope = Scope(
-        tenant=row.tenant,
-        agent=row.agent or None,
-        tool=row.tool or None,
-        effect=row.effect or None,
+        tenant=row["tenant"],
+        agent=row["agent"] or None,
+        tool=row["tool"] or None,
+        effect=row["effect"] or None,
     )
     return Setting(
         scope=scope,
-        level=row.level,
-        reason=row.reason,
-        by=row.by,
-        at=moment(row.at),
-        as_operator=row.as_operator,
-        number=row.number,
+        level=row["level"],
+        reason=row["reason"],
+        by=row["by"],
+        at=moment(row["at"]),
+        as_operator=row["as_operator"],
+        number=row["number"],
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, select, update
 
 from pilotman.guardrails.errors import CorruptJournal, NotFound
 from pilotman.memory.codec import dump
 from pilotman.memory.schema import payloads
+from pilotman.memory.statement import Statement
 
 PayloadRow: TypeAlias = dict[str, Any]
 
@@ -23,7 +24,7 @@ def prepare(run_id: str, body: bytes) -> PayloadRow:
 
 def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
     """Store bodies; known ones, also redacted ones, stay as they are."""
-    connection.execute(_PUT, list(rows))
+    _PUT.each(connection, [(row["run_id"], row["digest"], row["body"]) for row in rows])
 
 
 def get(connection: Connection, run_id: str, digest: str) -> bytes:
@@ -81,6 +82,4 @@ def redact(connection: Connection, run_id: str, digest: str, reason: str) -> Non
         raise NotFound(f"run {run_id} has no payload {digest}")
 
 
-_PUT = text(
-    "INSERT INTO payloads (run_id, digest, body) VALUES (:run_id, :digest, :body) ON CONFLICT DO NOTHING"
-)
+_PUT = Statement("INSERT INTO payloads (run_id, digest, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")

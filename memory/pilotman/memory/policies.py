@@ -10,6 +10,7 @@ from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.permit import Permit
 from pilotman.memory.codec import micros, text
 from pilotman.memory.schema import policies, runs
+from pilotman.memory.statement import Query
 
 
 class StalePolicy(Conflict):
@@ -39,7 +40,7 @@ def restore(
 
 def versions(connection: Connection, supervisor: str) -> list[str]:
     """All that were ever in force, the newest last."""
-    return list(connection.execute(_VERSIONS, {"supervisor": text(supervisor)}).scalars())
+    return [row["version"] for row in _VERSIONS.rows(connection, {"supervisor": text(supervisor)})]
 
 
 def check(connection: Connection, permit: Permit) -> None:
@@ -48,7 +49,7 @@ def check(connection: Connection, permit: Permit) -> None:
     Raises:
         StalePolicy: another one has replaced it.
     """
-    newest = connection.execute(_NEWEST, {"run_id": permit.run_id}).scalar_one_or_none()
+    newest = _NEWEST.value(connection, {"run_id": permit.run_id})
     if newest is not None and newest != permit.policy_version:
         raise StalePolicy(
             f"policy {permit.policy_version} was replaced by {newest}; nothing was written",
@@ -56,12 +57,12 @@ def check(connection: Connection, permit: Permit) -> None:
         )
 
 
-_VERSIONS = (
+_VERSIONS = Query(
     select(policies.c.version)
     .where(policies.c.supervisor == bindparam("supervisor"))
     .order_by(policies.c.number)
 )
-_NEWEST = (
+_NEWEST = Query(
     select(policies.c.version)
     .join(runs, runs.c.supervisor == policies.c.supervisor)
     .where(runs.c.run_id == bindparam("run_id"))

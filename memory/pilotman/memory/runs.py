@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal_column, select, update
-from sqlalchemy.sql.dml import Update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
 from sqlalchemy.sql.selectable import Select
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
 from pilotman.memory.schema import events, queue, runs, transitions
+from pilotman.memory.statement import Query
 
 _JSON = frozenset({"principal", "request", "budget", "versions"})
 _TIMES = frozenset({"created_at", "updated_at", "started_at", "deadline_at", "active_since", "lease_until"})
@@ -41,13 +41,13 @@ _NEXT = (
     .label("next_seq")
 )
 _RUN = select(runs, _NEXT)
-_BY_ID = _RUN.where(runs.c.run_id == bindparam("run_id"))
-_LOCKED = _BY_ID.with_for_update(of=runs)
+_WITH_ID = _RUN.where(runs.c.run_id == bindparam("run_id"))
+_BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update(of=runs))
 
 
-def record(row: Row[Any]) -> RunRow:
+def record(row: Mapping[Any, Any]) -> RunRow:
     """A row of ``_RUN`` as a record."""
-    values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # documented, its underscore avoids columns
+    values = dict(row)
     for name in _JSON:
         values[name] = load(values[name])
     for name in _TIMES:
@@ -61,8 +61,8 @@ def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock:
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
-    row = connection.execute(_LOCKED if lock else _BY_ID, {"run_id": run_id}).one_or_none()
-    if row is None or (tenant is not None and row.tenant != tenant):
+    row = (_LOCKED if lock else _BY_ID).one(connection, {"run_id": run_id})
+    if row is None or (tenant is not None and row["tenant"] != tenant):
         raise missing(run_id)
     return record(row)
 
@@ -78,11 +78,11 @@ def check_tenant(connection: Connection, run_id: str, tenant: str) -> None:
     Raises:
         NotFound: there is no such run, or it is another tenant's.
     """
-    if connection.execute(_TENANT, {"run_id": run_id}).scalar_one_or_none() != tenant:
+    if _TENANT.value(connection, {"run_id": run_id}) != tenant:
         raise missing(run_id)
 
 
-_TENANT = select(runs.c.tenant).where(runs.c.run_id == bindparam("run_id"))
+_TENANT = Query(select(runs.c.tenant).where(runs.c.run_id == bindparam("run_id")))
 
 
 def check_owner(connection: Connection, run_id: str, owner: str) -> None:
@@ -92,14 +92,14 @@ def check_owner(connection: Connection, run_id: str, owner: str) -> None:
         NotFound: there is no such run.
         Fenced: another process owns it.
     """
-    row = connection.execute(_OWNER, {"run_id": run_id}).one_or_none()
+    row = _OWNER.one(connection, {"run_id": run_id})
     if row is None:
         raise missing(run_id)
-    if row.owner != owner:
-        raise _fenced(run_id, f"is driven by {row.owner or 'nobody'} now")
+    if row["owner"] != owner:
+        raise _fenced(run_id, f"is driven by {row['owner'] or 'nobody'} now")
 
 
-_OWNER = select(runs.c.owner).where(runs.c.run_id == bindparam("run_id")).with_for_update()
+_OWNER = Query(select(runs.c.owner).where(runs.c.run_id == bindparam("run_id")).with_for_update())
 
 
 def _fenced(run_id: str, what: str) -> Fenced:
@@ -124,7 +124,7 @@ def listing(
     if thread_id is not None:
         query = query.where(runs.c.thread_id == thread_id)
     query = query.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
-    return [record(row) for row in connection.execute(query)]
+    return [record(row) for row in connection.execute(query).mappings()]
 
 
 def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow, bool]:
@@ -145,33 +145,38 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow
                 hint="resume or cancel that run, submit instead, or take another thread_id",
             )
     values = {f.name: encode(getattr(run, f.name)) for f in fields(run) if f.name != "next_seq"}
-    connection.execute(_CREATED, {**values, "active": not queued})
+    _CREATED.run(connection, {**values, "active": not queued})
     if queued:
-        entry = {name: values[name] for name in ("run_id", "tenant", "supervisor", "severity")}
-        connection.execute(insert(queue), {**entry, "queued_at": values["created_at"]})
+        _QUEUED.run(connection, {**values, "queued_at": values["created_at"]})
     return replace(run, active=not queued), True
 
 
 def same(connection: Connection, tenant: str, idempotency_key: str) -> RunRow | None:
     """The tenant's run with this idempotency key, or None."""
     wanted = {"tenant": tenant, "key": text(idempotency_key)}
-    known = connection.execute(_SAME, wanted).scalar_one_or_none()
+    known = _SAME.value(connection, wanted)
     return None if known is None else get(connection, known)
 
 
-_CREATED = insert(runs)
-_SAME = select(runs.c.run_id).where(
-    runs.c.tenant == bindparam("tenant"), runs.c.idempotency_key == bindparam("key")
+_CREATED = Query.inserting(runs, *(f.name for f in fields(RunRow) if f.name != "next_seq"))
+_QUEUED = Query.inserting(queue, "run_id", "tenant", "supervisor", "severity", "queued_at")
+_SAME = Query(
+    select(runs.c.run_id).where(
+        runs.c.tenant == bindparam("tenant"), runs.c.idempotency_key == bindparam("key")
+    )
 )
 
 
 def holder(connection: Connection, tenant: str, thread_id: str) -> str | None:
     """The run that holds a conversation, or None."""
-    return connection.execute(_HOLDER, {"tenant": tenant, "thread_id": text(thread_id)}).scalar_one_or_none()
+    held: str | None = _HOLDER.value(connection, {"tenant": tenant, "thread_id": text(thread_id)})
+    return held
 
 
-_HOLDER = select(runs.c.run_id).where(
-    runs.c.tenant == bindparam("tenant"), runs.c.thread_id == bindparam("thread_id"), runs.c.active
+_HOLDER = Query(
+    select(runs.c.run_id).where(
+        runs.c.tenant == bindparam("tenant"), runs.c.thread_id == bindparam("thread_id"), runs.c.active
+    )
 )
 
 
@@ -205,11 +210,11 @@ def claim(
     active = run.active or not to_cancel
     new: dict[str, Any] = {"owner": owner, "lease_until": now + lease, "active": active, "updated_at": now}
     stored = {name: encode(value) for name, value in new.items()}
-    connection.execute(_CLAIMED, {**stored, "its_run": run_id})
+    _CLAIMED.run(connection, {**stored, "its_run": run_id})
     return replace(run, **new)
 
 
-_CLAIMED = (
+_CLAIMED = Query(
     update(runs)
     .where(runs.c.run_id == bindparam("its_run"))
     .values({runs.c[name]: bindparam(name) for name in ("owner", "lease_until", "active", "updated_at")})
@@ -252,35 +257,34 @@ def move(
     if transition.to_state in ENDED:
         values = {"active": False, "owner": None, "lease_until": None, **values}
     where = {"its_run": transition.run_id, "its_owner": owner, "its_state": transition.from_state}
-    done = connection.execute(_moved(frozenset(values)), values | where)
-    if not done.rowcount:
+    if not _moved(frozenset(values)).run(connection, values | where):
         check_owner(connection, transition.run_id, owner)
         raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
     stored = {name: encode(getattr(transition, name)) for name in _TRANSITION}
-    connection.execute(_NOTED, stored)
+    _NOTED.run(connection, stored)
     if transition.to_state in ENDED or transition.to_state == WAITING:
-        connection.execute(delete(queue).where(queue.c.run_id == transition.run_id))
+        _LEFT_QUEUE.run(connection, {"run_id": transition.run_id})
 
 
 @cache  # building a statement costs more than executing it
-def _moved(names: frozenset[str]) -> Update:
+def _moved(names: frozenset[str]) -> Query:
     mine = (runs.c.run_id == bindparam("its_run"), runs.c.owner == bindparam("its_owner"))
     query = update(runs).where(*mine, runs.c.state == bindparam("its_state"))
-    return query.values({runs.c[name]: bindparam(name) for name in sorted(names)})
+    return Query(query.values({runs.c[name]: bindparam(name) for name in sorted(names)}))
 
 
-_NOTED = insert(transitions)
 _TRANSITION = tuple(f.name for f in fields(TransitionRow))
+_NOTED = Query.inserting(transitions, *_TRANSITION)
+_LEFT_QUEUE = Query(delete(queue).where(queue.c.run_id == bindparam("run_id")))
 
 
 def history(connection: Connection, run_id: str) -> list[TransitionRow]:
     """A run's transitions in order."""
-    rows = connection.execute(_HISTORY, {"run_id": run_id}).mappings()
-    found: list[dict[str, Any]] = [{**row, "at": moment(row["at"])} for row in rows]
-    return [TransitionRow(**values) for values in found]
+    rows = _HISTORY.rows(connection, {"run_id": run_id})
+    return [TransitionRow(**{**row, "at": moment(row["at"])}) for row in rows]
 
 
-_HISTORY = (
+_HISTORY = Query(
     select(transitions).where(transitions.c.run_id == bindparam("run_id")).order_by(transitions.c.number)
 )
 
@@ -313,5 +317,5 @@ def orphans(
         .where(runs.c.run_id.not_in(select(queue.c.run_id)))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
-    found = [record(row) for row in connection.execute(query)]
+    found = [record(row) for row in connection.execute(query).mappings()]
     return [run for run in found if is_free(run, owner="", now=now, is_dead=is_dead)]
