@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -17,6 +16,7 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
 )
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 
@@ -25,10 +25,29 @@ def strict_serde() -> JsonPlusSerializer:
     return JsonPlusSerializer(allowed_msgpack_modules=None)
 
 
-@dataclass(slots=True)
 class _Kept:
-    saver: InMemorySaver
-    stored: bool  # ``inner`` has some of it
+    """One thread in this process. What a graph puts is packed only when somebody looks: most never do."""
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        self.stored = False  # ``inner`` has some of it
+        self.unpacked: list[Callable[[InMemorySaver], object]] = []
+        self._serde = serde
+        self._saver: InMemorySaver | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever put."""
+        return self._saver is None and not self.unpacked
+
+    @property
+    def saver(self) -> InMemorySaver:
+        """All that was put."""
+        if self._saver is None:
+            self._saver = InMemorySaver(serde=self._serde)
+        for put in self.unpacked:
+            put(self._saver)
+        self.unpacked.clear()
+        return self._saver
 
 
 class ParkingSaver(BaseCheckpointSaver[str]):
@@ -47,7 +66,7 @@ class ParkingSaver(BaseCheckpointSaver[str]):
 
     def begin(self, thread_id: str) -> None:
         """A thread that is new: ``inner`` is not asked for it. Optional; saves a look-up a run."""
-        self._threads.setdefault(thread_id, _Kept(InMemorySaver(serde=self.serde), stored=False))
+        self._threads.setdefault(thread_id, _Kept(self.serde))
 
     def holds(self, thread_id: str) -> bool:
         """Whether the thread takes memory in this process."""
@@ -56,11 +75,14 @@ class ParkingSaver(BaseCheckpointSaver[str]):
     async def park(self, thread_id: str) -> None:
         """Hand the thread to ``inner``, durable when this returns, and free its memory."""
         kept = self._threads.get(thread_id)
-        if kept is None or self.inner is None:
+        if kept is None:
+            return
+        saver = kept.saver
+        if self.inner is None:
             return
         kept.stored = True  # from the first row on, also if this fails half-way
-        for item in sorted(kept.saver.list(_whole(thread_id)), key=_age):
-            rows = kept.saver.writes.get(_position(item), {})
+        for item in sorted(saver.list(_whole(thread_id)), key=_age):
+            rows = saver.writes.get(_position(item), {})
             paths = {task_id: path for task_id, _, _, path in rows.values()}
             await _copy(item, self.inner, paths)
         self._threads.pop(thread_id, None)
@@ -71,10 +93,10 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         if self.inner is not None and (kept is None or kept.stored):
             await self.inner.adelete_thread(thread_id)
 
-    async def _keep(self, thread_id: str) -> InMemorySaver:
+    async def _keep(self, thread_id: str) -> _Kept:
         """The thread in this process; if need be read from ``inner``, each namespace's newest checkpoint."""
         if thread_id not in self._threads:
-            kept = _Kept(InMemorySaver(serde=self.serde), stored=False)
+            kept = _Kept(self.serde)
             if self.inner is not None:
                 newest: dict[str, CheckpointTuple] = {}
                 async for item in self.inner.alist(_whole(thread_id)):
@@ -83,12 +105,13 @@ class ParkingSaver(BaseCheckpointSaver[str]):
                     await _copy(item, kept.saver, {})
                 kept.stored = bool(newest)
             self._threads.setdefault(thread_id, kept)  # another task may have been faster
-        return self._threads[thread_id].saver
+        return self._threads[thread_id]
 
     # LangGraph's interface
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        found = await (await self._keep(_thread(config))).aget_tuple(config)
+        kept = await self._keep(_thread(config))
+        found = None if kept.is_empty else await kept.saver.aget_tuple(config)
         if found is None and self.inner is not None and get_checkpoint_id(config):
             return await self.inner.aget_tuple(config)  # an earlier checkpoint than those that are kept
         return found
@@ -115,14 +138,16 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        saver = await self._keep(_thread(config))
-        return await saver.aput(config, checkpoint, metadata, new_versions)
+        kept = await self._keep(_thread(config))
+        kept.unpacked.append(lambda saver: saver.put(config, checkpoint, metadata, new_versions))
+        place = {name: config["configurable"][name] for name in ("thread_id", "checkpoint_ns")}
+        return {"configurable": {**place, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        saver = await self._keep(_thread(config))
-        await saver.aput_writes(config, writes, task_id, task_path)
+        kept = await self._keep(_thread(config))
+        kept.unpacked.append(lambda saver: saver.put_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self.drop(thread_id)
