@@ -31,6 +31,7 @@ _OUTCOMES = {
     **dict.fromkeys(("effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"), "effect"),
     "write_drafted": "draft",
 }
+_ABOUT_ACTS = ("effect_", "write_", "approval_")
 _CUT = {"truncated", "head"}
 
 
@@ -67,6 +68,8 @@ class Recorder:
         self._spent: list[tuple[str, Spend]] = []
         self._reports: dict[str, Mapping[str, Any]] = {}
         self.run_id = run_id
+        self.acts = 0
+        """Events so far that are about writes and questions."""
         for event in history:
             self._learn(event.kind, event.data, event_key(event.kind, event.data))
             self._spent += _spent(event)
@@ -75,6 +78,7 @@ class Recorder:
 
     def _learn(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         self._known.add(key)
+        self.acts += kind.startswith(_ABOUT_ACTS)
         what, _, stage = kind.rpartition("_")
         what = _OUTCOMES.get(kind, what)
         if what not in _CALLS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, TypeAlias
 
 from opentelemetry import trace
@@ -19,6 +19,7 @@ Attribute: TypeAlias = str | bool | int | float
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _SAYS_YES = frozenset({"true", "1", "span_only", "span_and_event"})
 _CLIENTS: frozenset[Operation] = frozenset({"chat"})
+_NO_SPAN: AbstractContextManager[Span] = nullcontext(trace.INVALID_SPAN)
 
 
 class Telemetry:
@@ -29,10 +30,10 @@ class Telemetry:
     """
 
     def __init__(self, provider: TracerProvider | None = None, *, content: bool | None = None) -> None:
+        self._provider = provider
         self._tracer = trace.get_tracer("pilotman", tracer_provider=provider)
         self.content = os.environ.get(_CAPTURE, "").lower() in _SAYS_YES if content is None else content
 
-    @contextmanager
     def span(
         self,
         operation: Operation,
@@ -40,8 +41,16 @@ class Telemetry:
         attributes: Mapping[str, Attribute],
         *,
         links: Sequence[Link] = (),
-    ) -> Generator[Span]:
+    ) -> AbstractContextManager[Span]:
         """A span ``"<operation> <name>"``; an exception marks it with ``error.type``."""
+        if self._provider is None and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            return _NO_SPAN  # nobody has installed an SDK (yet)
+        return self._begun(operation, name, attributes, links)
+
+    @contextmanager
+    def _begun(
+        self, operation: Operation, name: str, attributes: Mapping[str, Attribute], links: Sequence[Link]
+    ) -> Generator[Span]:
         kind = SpanKind.CLIENT if operation in _CLIENTS else SpanKind.INTERNAL
         with self._tracer.start_as_current_span(
             f"{operation} {name}".strip(),

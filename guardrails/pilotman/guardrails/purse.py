@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from pilotman.guardrails.budget import Budget
@@ -40,6 +40,16 @@ class Spend:
             input_tokens=self.input_tokens - other.input_tokens,
             output_tokens=self.output_tokens - other.output_tokens,
             cost_nusd=self.cost_nusd - other.cost_nusd,
+        )
+
+    def fits(self, limit: Spend) -> bool:
+        """Whether it is at most ``limit`` of everything."""
+        return (
+            self.steps <= limit.steps
+            and self.tool_calls <= limit.tool_calls
+            and self.input_tokens <= limit.input_tokens
+            and self.output_tokens <= limit.output_tokens
+            and self.cost_nusd <= limit.cost_nusd
         )
 
     def capped(self, limit: Spend) -> Spend:
@@ -86,10 +96,10 @@ class Purse:
     def lacks(self, spend: Spend) -> str | None:
         """The first limit that ``spend`` would break, by the name of its field, or None."""
         left = self.left
-        for item in fields(spend):
-            if getattr(spend, item.name) > getattr(left, item.name):
-                return item.name
-        return None
+        if spend.fits(left):
+            return None
+        names = (item.name for item in fields(spend))
+        return next(name for name in names if getattr(spend, name) > getattr(left, name))
 
     def reserve(self, key: str, spend: Spend) -> Purse:
         """The purse with ``spend`` set aside.
@@ -103,7 +113,8 @@ class Purse:
                 f"{lacking.replace('_', ' ')}: {getattr(spend, lacking)} more do not fit into the budget",
                 limit=f"max_{lacking}".replace("nusd", "usd"),
             )
-        return replace(self, reserved={**self.reserved, key: spend})
+        reserved = {**self.reserved, key: spend}
+        return Purse(limit=self.limit, settled=self.settled, overrun=self.overrun, reserved=reserved)
 
     def settle(self, key: str, actual: Spend) -> Purse:
         """The purse with the reservation replaced by what was used.
@@ -113,8 +124,11 @@ class Purse:
         """
         others = {k: spend for k, spend in self.reserved.items() if k != key}
         left = self.limit - sum(others.values(), self.settled)
-        booked = actual.capped(left)
-        overrun = self.overrun if booked == actual else self.overrun + (actual - booked)
+        if actual.fits(left):
+            booked, overrun = actual, self.overrun
+        else:
+            booked = actual.capped(left)
+            overrun = self.overrun + (actual - booked)
         return Purse(limit=self.limit, settled=self.settled + booked, overrun=overrun, reserved=others)
 
 

@@ -55,11 +55,16 @@ class Writer:
     def __init__(self, team: Team, scope: TaskScope) -> None:
         self._team = team
         self._scope = scope
+        self._read: tuple[int, list[dict[str, Any]]] = (-1, [])
 
     async def actions(self) -> list[dict[str, Any]]:
         """What the run did, wants to do or was refused, from the journal: ``tool, args, status, result``."""
-        run = self._scope.run
-        tenant, recorder = run.principal.tenant, run.recorder
+        recorder = self._scope.run.recorder
+        as_of, known = self._read
+        if as_of == recorder.acts:
+            return known
+        run, tenant = self._scope.run, self._scope.run.principal.tenant
+        acts = recorder.acts
         effects, approvals = await run.journal.actions(run.run_id, tenant=tenant)
         done = [_done(e, None if e.result is None else recorder.fetch(e.result)) for e in effects]
         own, settled = {e.effect_id for e in effects}, {e.step for e in effects}
@@ -72,7 +77,10 @@ class Writer:
                 done.append(_done(effect, recorder.body(ended, "result")))
                 settled.add(ended["path"])
         asked = (one for a in approvals for one in a.at(run.clock()).each if one.step not in settled)
-        return [*done, *(_asked(one) for one in asked if _is_action(one))]
+        actions = [*done, *(_asked(one) for one in asked if _is_action(one))]
+        if not approvals:  # else people answer, and others hear of it first
+            self._read = (acts, actions)
+        return actions
 
     async def with_refusals(self, draft: Draft) -> Draft:
         """The draft, and what people said no to if it does not say that itself."""

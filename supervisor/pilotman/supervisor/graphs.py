@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +36,18 @@ class Graphs:
 
     def __init__(self, desks: Desks, find_lead: supervisor_graph.FindLead, saver: ParkingSaver) -> None:
         self._saver = saver
+        self._desks = desks
         self._stopped: dict[str, set[str]] = {}
         self._specialist = specialist_graph.build(desks).compile(checkpointer=saver)
         self._supervisor = supervisor_graph.build(find_lead).compile(checkpointer=saver)
 
     async def specialist(self, scope: TaskScope) -> Report | Stopped:
-        """Drive a specialist to its report or to a question."""
-        state = await self._drive(self._specialist, scope)
+        """Drive a specialist to its report or to a question. One that only reads enters no graph."""
+        task = {"run_id": scope.run.run_id, "path": scope.path}
+        first: dict[str, Any] = {}
+        if scope.run.fresh and not self._saver.holds(_thread(scope)):
+            first = await asyncio.create_task(self._desks.find(task).think(task), context=isolated())
+        state = first if first.get("report") else await self._drive(self._specialist, scope, first)
         return state if isinstance(state, Stopped) else Report.from_dict(state["report"])
 
     async def lead(self, scope: TaskScope) -> Report | Stopped:
@@ -64,13 +70,15 @@ class Graphs:
             await self._saver.drop(thread)
 
     async def _drive(
-        self, graph: CompiledStateGraph[Any, Any, Any, Any], scope: TaskScope
+        self,
+        graph: CompiledStateGraph[Any, Any, Any, Any],
+        scope: TaskScope,
+        first: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | Stopped:
         """In a context of its own: a graph of ours is nobody's subgraph, and hears no host's callbacks."""
-        run_id = scope.run.run_id
-        thread = f"{run_id}/{scope.path}"
+        run_id, thread = scope.run.run_id, _thread(scope)
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
-        request: Any = {"run_id": run_id, "path": scope.path}
+        request: Any = {"run_id": run_id, "path": scope.path, **(first or {})}
         if scope.run.fresh and not self._saver.holds(thread):
             self._saver.begin(thread)
         elif (await graph.aget_state(config)).next:
@@ -84,6 +92,11 @@ class Graphs:
         self._stopped.get(run_id, set()).discard(thread)
         await self._saver.drop(thread)
         return state
+
+
+def _thread(scope: TaskScope) -> str:
+    """The name under which a graph's state is kept."""
+    return f"{scope.run.run_id}/{scope.path}"
 
 
 def drawn(team: Team) -> CompiledStateGraph[Any, Any, Any, Any]:
