@@ -35,8 +35,11 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def desk(folder: Path, url: str, when: str = "never") -> Supervisor:
-    """A looker, and a nested team whose operator opens tickets in the service at ``url``."""
+def desk(folder: Path, url: str, when: str = "never", *, look_up: bool = True) -> Supervisor:
+    """A looker, and a nested team whose operator opens tickets in the service at ``url``.
+
+    Without ``look_up`` its author says that the service knows keys.
+    """
     book = HTTPTicketBook(url)
 
     @tool(effect="read")
@@ -44,7 +47,7 @@ def desk(folder: Path, url: str, when: str = "never") -> Supervisor:
         """Free space of a host's disk."""
         return f"{host}: 97% of /var used"
 
-    @tool(effect="write", timeout=5)
+    @tool(effect="write", timeout=5, idempotency_key=None if look_up else "{title}")
     def open_ticket(title: str, ctx: ToolContext) -> str:
         """Open a ticket."""
         if when == "before":
@@ -57,10 +60,12 @@ def desk(folder: Path, url: str, when: str = "never") -> Supervisor:
             die()
         return written.ticket_id
 
-    @open_ticket.lookup
     def find(title: str, ctx: ToolContext) -> str | None:
         found = book.find(tenant=ctx.principal.tenant, key=ctx.idempotency_key)
         return None if found is None else found.ticket_id
+
+    if look_up:
+        open_ticket.lookup(find)
 
     operator = Specialist("operator", "Opens tickets.", tools=[open_ticket])
     ops = Supervisor("ops", [operator], description="Opens tickets about disks.")
@@ -102,8 +107,8 @@ def count_commits(when: str) -> Callable[[], int]:
     return lambda: commits
 
 
-def life(folder: Path, url: str, when: str, approve: bool, told: Any) -> None:
+def life(folder: Path, url: str, when: str, approve: bool, told: Any, look_up: bool = True) -> None:
     """The whole life; tells its number of commits if it gets to its end."""
     count = count_commits(when)
-    asyncio.run(drive(desk(folder, url, when), folder.name, approve=approve))
+    asyncio.run(drive(desk(folder, url, when, look_up=look_up), folder.name, approve=approve))
     told.send(count())
