@@ -119,7 +119,7 @@ def test_authors_instructions_stand_outside_the_data_and_empty_blocks_are_left_o
 
 def test_every_passage_carries_its_labels() -> None:
     user = work_prompt(replace(BRIEF, passages=(PASSAGE,)))[1]["content"]
-    for label in ('"source": "a.md"', '"version": "v1"', '"trusted": false', '"fetched_at": "2026'):
+    for label in ('"source":"a.md"', '"version":"v1"', '"trusted":false', '"fetched_at":"2026'):
         assert label in user
 
 

@@ -21,6 +21,7 @@ from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments, ToolFailure
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.agents.tool import Tool, tool
+from pilotman.agents.undo import undone_by
 from pilotman.guardrails import Breaker, Principal, Retry
 from pilotman.guardrails.errors import ConfigurationError
 
@@ -428,15 +429,26 @@ async def test_a_look_up_tells_applied_from_not_applied() -> None:
 async def test_a_compensation_gets_the_result_as_it_was() -> None:
     open_ticket, titles = desk()
     done = await call(open_ticket, title="a")
-    undone = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
-    assert undone == ToolResult.ok()
+    undo = open_ticket.undoing("eff_1", done.value)
+    assert await call(undo, title="a") == ToolResult.ok()
     assert titles == []
-    again = await open_ticket.undo(done.value, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
+    again = await call(undo, title="a")
     assert again.error is not None
     assert again.error.kind == "unknown_outcome"
-    cut = await open_ticket.undo({"refund_id": "a"}, {"title": "a"}, CTX, timeout=PATIENCE, threads=THREADS)
-    assert cut.error is not None
-    assert cut.error.kind == "validation"
+    with pytest.raises(ConfigurationError, match="cannot be read back"):
+        open_ticket.undoing("eff_1", {"refund_id": "a"})
+
+
+async def test_an_effect_is_taken_back_under_one_key_whoever_does_it() -> None:
+    open_ticket, _ = desk()
+    done = (await call(open_ticket, title="a")).value
+    keys = {
+        open_ticket.undoing(effect_id, done).key({"title": "a"}, run_id=run_id, thread_id="t", tenant="a")
+        for effect_id, run_id in (("eff_1", "run_1"), ("eff_1", "run_2"))
+    }
+    assert keys == {"undo:eff_1"}
+    assert undone_by("undo:eff_1") == "eff_1"
+    assert undone_by("run:run_1:open_ticket") is None
 
 
 async def test_a_precondition_gives_facts_or_refuses() -> None:
@@ -467,12 +479,10 @@ async def test_what_was_not_registered_is_said() -> None:
     assert [refund.has_lookup, refund.has_compensation, refund.has_precondition] == [False] * 3
     args = {"order_id": "a", "amount_cents": 1}
     found = await refund.find(args, CTX, timeout=PATIENCE, threads=THREADS)
-    undone = await refund.undo(
-        {"refund_id": "a", "amount_cents": 1}, args, CTX, timeout=PATIENCE, threads=THREADS
-    )
-    for result in (found, undone):
-        assert result is not None
-        assert result.error is not None
+    assert found is not None
+    assert found.error is not None
+    with pytest.raises(ConfigurationError, match="no compensation"):
+        refund.undoing("eff_1", {"refund_id": "a", "amount_cents": 1})
 
 
 def test_what_goes_with_a_tool_takes_its_arguments() -> None:

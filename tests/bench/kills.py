@@ -107,7 +107,9 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         book = f"{folder}/tickets.db"
-        with subprocess.Popen([*SERVICE, "--db", book], stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(
+            [*SERVICE, "--db", book], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as server:
             assert server.stdout is not None
             url = server.stdout.readline().rsplit(" ", 1)[1].strip()
             killer = Killer(Path(folder), url, seed=wanted.seed, control=wanted.control)

@@ -49,6 +49,8 @@ class Desk:
 
     async def think(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Model turns and free reads; returns the state's changes."""
+        if self.task.errand is not None:
+            return self._run_errand(state, *self.task.errand)
         if self.task.foreign is not None:
             return await self.think_foreign(state, self.task.foreign)
         turn = int(state.get("turn") or 0)
@@ -73,6 +75,25 @@ class Desk:
             "calls": [call.to_dict() for call in calls],
             "report": None if report is None else report.to_dict(),
         }
+
+    def _run_errand(self, state: Mapping[str, Any], tool: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A task that is one call: propose it, then report what came of it."""
+        calls = [ProposedCall.from_dict(call) for call in state.get("calls") or ()]
+        if not calls:
+            calls = self.guard.propose([{"name": tool, "args": args}], path=f"{self.task.path}/turn:0")
+        if any(call.stage != "done" for call in calls):
+            return {"calls": [call.to_dict() for call in calls]}
+        messages = [self.message(call) for call in calls]
+        failed = _failures(messages)
+        report = Report(
+            task_id=self.task.brief.task_id,
+            agent=self.task.agent,
+            text=f"{tool}: {'failed' if failed else 'done'}",
+            status="failed" if failed else "ok",
+            caveats=tuple(failed),
+            confidence=0.0 if failed else 1.0,
+        )
+        return {"calls": [call.to_dict() for call in calls], "report": report.to_dict()}
 
     async def _turn(
         self, messages: list[dict[str, Any]], path: str

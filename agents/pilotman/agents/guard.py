@@ -91,6 +91,8 @@ class Guard:
     def _repetition(self, call: ProposedCall) -> str | None:
         """Count the call, and say why a person must decide if it is one too many."""
         run, limit = self.task.run, self.task.wallet.budget.max_calls_per_tool
+        if self.task.errand is not None:  # no model has asked for it
+            return None
         if call.path in run.counted_calls:  # made again: by a foreign agent, or after a crash or a pause
             return self._asked_before(call)
         run.counted_calls.add(call.path)

@@ -14,6 +14,7 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import LOST, ToolRunner
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.tool import Tool
+from pilotman.agents.undo import undone_by
 from pilotman.guardrails.digest import short_id
 from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.guardrails.permit import Permit, check, permit_id
@@ -288,6 +289,7 @@ class Ledger:
                 message=message,
                 events=run.recorder.events(event),
                 run_id=run.run_id,
+                undoes=undone_by(row.key),
             )
         except Conflict:  # another run has found out more in the meantime
             known_now = await run.journal.effect(row.effect_id, tenant=row.tenant)

@@ -124,6 +124,7 @@ class TaskScope:
     ``policies`` is one group for each supervisor of the chain: all groups must agree. ``confined``: the
     request must ask for what is written, too. ``caps`` are the cumulative limits of the whole chain; a write
     whose computed confidence is below ``min_confidence`` is put to a person.
+    ``errand`` is a task that is one call, decided beforehand: its tool and arguments, no model is asked.
     ``passages`` are those it may cite, by number; ``foreign`` builds the agent that somebody brought.
     """
 
@@ -142,6 +143,7 @@ class TaskScope:
     min_confidence: float | None = None
     instructions: str = ""
     foreign: Callable[[Kit], Runnable[Any, Any]] | None = None
+    errand: tuple[str, Mapping[str, Any]] | None = None
     passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
 
     def decide(self, call: Call, *opinions: Decision) -> Decision:

@@ -15,9 +15,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from pilotman.guardrails.shape import is_list
 
 _BLOCK = re.compile(r"^<([a-z_]+)>\n([^<]*)\n</\1>$", re.MULTILINE)
+_AS_JSON_DOES = (
+    orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -47,5 +55,8 @@ def _body(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str).translate(_ESCAPES)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate becomes its escape
+    try:
+        return orjson.dumps(value, default=str, option=_AS_JSON_DOES).decode().translate(_ESCAPES)
+    except TypeError:  # a lone surrogate, which becomes its escape, or an integer of more than 64 bits
+        text = json.dumps(value, ensure_ascii=False, default=str).translate(_ESCAPES)
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")

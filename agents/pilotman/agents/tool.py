@@ -16,10 +16,11 @@ from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import InvalidArguments, classify
 from pilotman.agents.identity import Identity, KeyScope, identity_fields
 from pilotman.agents.langchain_tools import adapt
-from pilotman.agents.output import WrongOutput, plain_json, wrong_output
+from pilotman.agents.output import WrongOutput, plain_json
 from pilotman.agents.parts import ToolParts, of_function
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.agents.settings import ToolSettings
+from pilotman.agents.undo import UndoBody, UndoIdentity
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import ConfigurationError
@@ -132,7 +133,7 @@ class Tool(Generic[P, R]):
     def idempotent(self) -> bool:
         """Whether the target knows our key: the function takes a ``ToolContext`` and its own code reads
         ``idempotency_key``."""
-        return isinstance(self._body, FunctionBody) and self._body.passes_key_on
+        return isinstance(self._body, FunctionBody | UndoBody) and self._body.passes_key_on
 
     @property
     def has_lookup(self) -> bool:
@@ -244,17 +245,25 @@ class Tool(Generic[P, R]):
             self._lookup, args, ctx, timeout, threads, effect="read", convert=self._found
         )
 
-    async def undo(
-        self, done: Any, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
-    ) -> ToolResult:
-        """Compensate the effect whose result's value was ``done``."""
+    def undoing(self, effect_id: str, done: Any) -> Tool[P, Any]:
+        """The tool that takes the effect back whose result's value was ``done``: with the same arguments and
+        settings, under the same name.
+
+        Raises:
+            ConfigurationError: the tool has no compensation, or the result cannot be read back.
+        """
+        if self._compensation is None:
+            raise ConfigurationError(
+                f"{self.name} has no compensation", hint=f"write one: @{self.name}.compensate"
+            )
         try:
-            restored = self._output.restore(done)
+            body = UndoBody(inner=self._compensation, done=self._output.restore(done))
         except WrongOutput as error:
-            return wrong_output(error, may_have_acted=False)
-        return await self._attempt(
-            self._compensation, args, ctx, timeout, threads, restored, effect=self._risk, convert=_nothing
-        )
+            raise ConfigurationError(str(error), hint="take it back by hand") from error
+        undo = cast("Tool[P, Any]", copy.copy(self))
+        undo._body, undo._identity = body, UndoIdentity(effect_id=effect_id)
+        undo._lookup = undo._compensation = undo._precondition = None
+        return undo
 
     async def facts(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
@@ -292,10 +301,6 @@ class Tool(Generic[P, R]):
         if value is not None and not isinstance(value, Mapping):
             raise WrongOutput(f"the precondition of {self.name} returned no mapping")
         return {} if value is None else cast("Mapping[str, Any]", plain_json(value))
-
-
-def _nothing(_: Any) -> ToolResult:
-    return ToolResult.ok()
 
 
 class ToolDecorator(Protocol):

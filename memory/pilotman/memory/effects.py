@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, literal_column, or_, select, update
 
 from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
 from pilotman.guardrails.level import passes, standing
@@ -70,7 +70,7 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     """
     check_owner(connection, effect.run_id, owner)
     known = by_key(connection, effect.tenant, effect.key)
-    if known is not None and known.state != "not_applied":
+    if known is not None and known.state not in ("not_applied", "compensated"):
         return known, False
     check_level(connection, effect)
     effect_id = effect.effect_id if known is None else known.effect_id
@@ -177,6 +177,23 @@ _SETTLED = Query(
     update(effects)
     .where(effects.c.effect_id == bindparam("its_id"))
     .values({effects.c[name]: bindparam(name) for name in ("state", "result", "message", "settled_at")})
+)
+
+
+def compensate(connection: Connection, effect_id: str, *, by: str, now: datetime) -> None:
+    """Note that an effect was taken back; what else is known of it stays."""
+    message = f"taken back by run {by}"
+    _COMPENSATED.run(connection, {"its_id": effect_id, "message": message, "settled_at": micros(now)})
+
+
+_COMPENSATED = Query(
+    update(effects)
+    .where(effects.c.effect_id == bindparam("its_id"), effects.c.state == literal_column("'applied'"))
+    .values(
+        state=literal_column("'compensated'"),
+        message=bindparam("message"),
+        settled_at=bindparam("settled_at"),
+    )
 )
 
 

@@ -119,8 +119,10 @@ class Ledger(Switchboard):
         message: str = "",
         events: Sequence[NewEvent] = (),
         run_id: str | None = None,
+        undoes: str | None = None,
     ) -> EffectRow:
         """Write down what became of a write. ``events`` go to ``run_id``, by default to the effect's run.
+        ``undoes``: the effect that this one, applied, has taken back.
 
         With ``attempt`` (the row's ``attempts`` when it was intended) a late "not applied" of an earlier
         attempt is refused.
@@ -140,6 +142,8 @@ class Ledger(Switchboard):
                 message=message,
                 now=self._clock(),
             )
+            if undoes is not None and state == "applied":
+                effects.compensate(connection, undoes, by=effect.run_id, now=self._clock())
             append(connection, [{**row, "run_id": run_id or effect.run_id} for row in rows])
             return effect
 

@@ -14,7 +14,7 @@ from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.policy import Effect, Level
 from pilotman.memory.event import Event
 
-EffectState: TypeAlias = Literal["intended", "applied", "not_applied", "unknown"]
+EffectState: TypeAlias = Literal["intended", "applied", "not_applied", "unknown", "compensated"]
 PermitRow = Permit
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})

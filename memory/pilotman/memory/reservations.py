@@ -52,7 +52,8 @@ def taken(connection: Connection, wanted: Reservation, *, permit_id: str, now: d
 
 def _counts() -> ColumnElement[bool]:
     unused = permits.c.effect_id.is_(None) & (permits.c.expires_at > bindparam("now"))
-    used = (effects.c.permit_id == reservations.c.permit_id) & (effects.c.state != "not_applied")
+    gone = or_(effects.c.state == "not_applied", effects.c.state == "compensated")
+    used = (effects.c.permit_id == reservations.c.permit_id) & ~gone
     return or_(unused, used)
 
 

@@ -19,6 +19,7 @@ from pilotman.agents.prompts import answer_prompt
 from pilotman.agents.report import Citation, Passage, Report
 from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.undo import undone_by
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.incoming.cleaner import clean
@@ -66,8 +67,9 @@ class Writer:
         run, tenant = self._scope.run, self._scope.run.principal.tenant
         acts = recorder.acts
         effects, approvals = await run.journal.actions(run.run_id, tenant=tenant)
-        done = [_done(e, None if e.result is None else recorder.fetch(e.result)) for e in effects]
         own, settled = {e.effect_id for e in effects}, {e.step for e in effects}
+        told = [e for e in effects if undone_by(e.key) not in own or e.state != "applied"]
+        done = [_done(e, None if e.result is None else recorder.fetch(e.result)) for e in told]
         drafts = [draft for draft in recorder.results("draft") if draft["path"] not in settled]
         done += [_drafted(draft, recorder.body(draft, "args")) for draft in drafts]
         settled.update(draft["path"] for draft in drafts)
@@ -218,6 +220,8 @@ def _mute(report: Report) -> Report:
 def _done(effect: EffectRow, body: Any) -> dict[str, Any]:
     """A write that was begun, and what it returned."""
     status = "unknown" if effect.state == "intended" else effect.state
+    if status == "applied" and undone_by(effect.key) is not None:
+        status = "compensated"
     result = None if body is None else clean(body.get("value")).value
     return {"tool": effect.tool, "args": {}, "status": status, "result": result}
 

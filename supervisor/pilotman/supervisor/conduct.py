@@ -108,6 +108,10 @@ class Conductor:
             if amended is not None:
                 start = [t.task_id for t in lead.startable(amended, reports, {})]
                 return {"plan": amended.to_dict(), "round": turn + 1, "next": "delegate", "start": start}
+        saga = await lead.take_back(plan, reports)
+        if saga is not None:
+            start = [task.task_id for task in lead.startable(saga, reports, {})]
+            return {"plan": saga.to_dict(), "next": "delegate", "start": start}
         lead.leave_out(plan, reports)
         refused = state.get("draft") or {}
         rewrites, errors = int(refused.get("rewrites") or 0), list(refused.get("errors") or ())

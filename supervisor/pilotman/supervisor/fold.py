@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from pilotman.agents.report import Citation
+from pilotman.agents.undo import undone_by
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.principal import Principal
@@ -317,7 +318,8 @@ def _actions(
         if effect_id not in own
     }
     for row in effects:
-        actions[row.step, row.tool] = _intended(row, asked.get(row.step))
+        if row.state != "applied" or undone_by(row.key) not in own:  # else the effect itself tells
+            actions[row.step, row.tool] = _intended(row, asked.get(row.step))
     for draft in seen.drafts:
         action = _draft(draft, asked.get(draft["path"]), bodies)
         actions.setdefault((action.step, action.tool), action)
@@ -341,10 +343,11 @@ def _actions(
 
 def _intended(row: EffectRow, approval_id: str | None) -> Action:
     """A write that was begun."""
+    undoes = row.state == "applied" and undone_by(row.key) is not None
     return Action(
         tool=row.tool,
         effect=cast("Effect", row.effect),
-        status=_EFFECT_STATUS[row.state],
+        status="compensated" if undoes else _EFFECT_STATUS[row.state],
         approval_id=approval_id,
         step=row.step,
         message=row.message,

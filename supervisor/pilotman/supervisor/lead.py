@@ -17,7 +17,7 @@ from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.specialist import Specialist
 from pilotman.agents.switches import Switches
 from pilotman.agents.tool import Tool
-from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.errors import BudgetExceeded, ConfigurationError, NotFound
 from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.purse import Wallet
 from pilotman.supervisor.answer import Writer
@@ -27,10 +27,13 @@ from pilotman.supervisor.outgoing import Exit
 from pilotman.supervisor.plan import Plan, Task, needed, ready
 from pilotman.supervisor.planner import Planner
 from pilotman.supervisor.recall import Recall
+from pilotman.supervisor.saga import chains, narrowed, step, taken_back
 from pilotman.supervisor.team import Team
 
 PASSAGES_PER_TASK = 100
 REPLANS = 1
+_FAILED: Mapping[str, Any] = {"status": "failed"}
+_UNDONE = frozenset({"not_applied", "denied", "rejected"})
 
 
 @dataclass(eq=False)
@@ -114,14 +117,7 @@ class Lead:
         if more is None:
             return None
         amended = Plan((*plan.tasks, *more.tasks))
-        self.scope.run.recorder.emit(
-            "plan_amended",
-            actor=self.team.name,
-            path=self.path("plan"),
-            round=round,
-            reason="tasks have failed",
-            **amended.to_dict(),
-        )
+        self._amended(amended, round=round, reason="tasks have failed")
         return amended
 
     # delegating
@@ -146,6 +142,33 @@ class Lead:
         """Whether the answer is certain without the optional tasks: in all others everything went well."""
         required = [reports.get(task.task_id) for task in plan.tasks if not task.optional]
         return bool(required) and all(r and r["status"] == "ok" and r["confidence"] == 1.0 for r in required)
+
+    async def take_back(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> Plan | None:
+        """The plan with tasks added that take back what was written, or None: nothing is to be taken back.
+
+        A saga is whole or not at all. It is broken where a task that the answer needs has failed, or a write
+        did not happen; one whose outcome is not known is for a person.
+        """
+        run = self.scope.run
+        if not (self.team.saga and self.is_root) or any(task.undoes for task in plan.tasks):
+            return None
+        failed = any(reports.get(name, _FAILED)["status"] == "failed" for name in needed(plan))
+        if not failed and not any(action["status"] in _UNDONE for action in await self.writer.actions()):
+            return None
+        effects = await run.journal.effects(run.run_id, tenant=run.principal.tenant)
+        tasks = taken_back(effects, await chains(run.journal, effects), self.team)
+        if tasks and run.left() <= 0:
+            run.caveat("there was no time to take back what was done: compensate the run")
+        elif tasks:
+            run.caveat("not everything could be done: what was done before is taken back")
+            saga = Plan((*plan.tasks, *tasks))
+            self._amended(saga, round=0, reason="a saga is taken back")
+            return saga
+        return None
+
+    def _amended(self, plan: Plan, *, round: int, reason: str) -> None:
+        told = {"path": self.path("plan"), "round": round, "reason": reason, **plan.to_dict()}
+        self.scope.run.recorder.emit("plan_amended", actor=self.team.name, **told)
 
     def leave_out(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> None:
         """Write down which tasks are not started, and say so where the answer lacks them."""
@@ -204,7 +227,10 @@ class Lead:
         scope = self._scope(task, path, member, reports, base)
         with self.scope.run.telemetry.span("invoke_agent", task.agent, {"gen_ai.agent.name": task.agent}):
             off = None if begun else await _switched_off(scope)  # else what it began has to be settled
-            outcome = off or await self._delegate(member, scope, base)
+            if off is None and task.undoes is not None:
+                outcome = await self._take_back(task, scope)
+            else:
+                outcome = off or await self._delegate(member, scope, base)
         if isinstance(outcome, Stopped):
             recorder.emit(
                 "task_parked",
@@ -219,17 +245,29 @@ class Lead:
         recorder.emit("task_completed", actor=task.agent, **event)
         return outcome
 
+    async def _take_back(self, task: Task, scope: TaskScope) -> Report | Stopped:
+        """Take back the effect that the task is about."""
+        run = self.scope.run
+        try:
+            taken = await step(run.journal, str(task.undoes), tenant=run.principal.tenant, team=self.team)
+        except (NotFound, ConfigurationError) as error:
+            return _not_asked(scope, f"{task.goal} failed: {error}")
+        return await self._specialist(narrowed(scope, taken, self.team))
+
     async def _delegate(self, member: Specialist | Team, scope: TaskScope, base: int) -> Report | Stopped:
         """Have a specialist or a nested supervisor do the task."""
-        run = self.scope.run
         if isinstance(member, Team):
             if len(scope.chain) > self.scope.wallet.budget.max_depth:
                 return _not_asked(scope, "supervisors are nested deeper than max_depth allows")
             self.seat(_nested(self, member, scope, base))
             return await self.graphs.lead(scope)
+        return await self._specialist(scope)
+
+    async def _specialist(self, scope: TaskScope) -> Report | Stopped:
+        """Have a specialist at work, once there is room for it."""
         self.desks.seat(Desk(scope))
         async with AsyncExitStack() as slots:
-            for slot in (*self.slots, run.parallel):
+            for slot in (*self.slots, scope.run.parallel):
                 await slots.enter_async_context(slot)
             self.mover.working(scope.path)
             try:

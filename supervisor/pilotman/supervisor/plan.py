@@ -22,6 +22,7 @@ class Task:
     ``tools`` is the lease: the names that the agent may use for it, None for all of its tools.
     ``targets`` name what the task is about (hosts, accounts, …), ``done_when`` is its success criterion.
     An ``optional`` task that no other needs starts after all others, and only if something went wrong there.
+    A task that ``undoes`` an effect, by its id, is that effect's compensation: no model works on it.
     """
 
     task_id: str
@@ -32,6 +33,7 @@ class Task:
     targets: tuple[str, ...] = ()
     done_when: str = ""
     optional: bool = False
+    undoes: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; ``from_dict`` reads it back."""
@@ -50,6 +52,7 @@ class Task:
             targets=tuple(data.get("targets") or ()),
             done_when=data.get("done_when") or "",
             optional=bool(data.get("optional", False)),
+            undoes=data.get("undoes"),
         )
 
 

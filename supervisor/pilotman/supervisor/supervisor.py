@@ -27,6 +27,7 @@ from pilotman.memory import Event, Memory
 from pilotman.memory.access import now
 from pilotman.memory.records import ENDED, RunRow
 from pilotman.retrieval import Corpus
+from pilotman.supervisor.amends import Amends
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import Engine
 from pilotman.supervisor.graphs import drawn
@@ -45,7 +46,7 @@ from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team, members
 
 
-class Supervisor(Levers, People):
+class Supervisor(Levers, People, Amends):
     """A team under control. Constructing does no I/O; the first verb (or ``async with``) does.
 
     ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each
@@ -55,9 +56,10 @@ class Supervisor(Levers, People):
     ``policy`` is asked before every call, several must agree; None: reads are allowed, declared writes ask a
     person, undeclared ones are denied. With ``confine`` the request must ask for what is written, as ``Gate``
     reads it: where it plainly does, no policy is needed. ``caps`` limit what all calls of a tool come to
-    together. ``answer_policy`` is asked before an answer leaves, ``min_confidence`` (in [0, 1]) sends writes
-    and answers whose computed confidence is below it to a person. ``outbound`` says what happens to secrets,
-    identifiers and links that would leave; without it what ``Outbound()`` says.
+    together. With ``saga`` a run that cannot do everything takes back what it did. ``answer_policy`` is asked
+    before an answer leaves, ``min_confidence`` (in [0, 1]) sends writes and answers whose computed confidence
+    is below it to a person. ``outbound`` says what happens to secrets, identifiers and links that would
+    leave; without it what ``Outbound()`` says.
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``notify`` tells people who
@@ -80,6 +82,7 @@ class Supervisor(Levers, People):
         min_confidence: float | None = None,
         confine: bool = False,
         caps: Sequence[Cap] = (),
+        saga: bool = False,
         budget: Budget | None = None,
         memory: Memory | None = None,
         corpus: Corpus | None = None,
@@ -105,6 +108,7 @@ class Supervisor(Levers, People):
             min_confidence=min_confidence,
             confine=confine,
             caps=tuple(caps),
+            saga=saga,
             intake=intake,
         )
         ports = Ports(

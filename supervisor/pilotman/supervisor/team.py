@@ -50,6 +50,7 @@ class Team:
     min_confidence: float | None
     confine: bool
     caps: tuple[Cap, ...]
+    saga: bool
     intake: Callable[[Request], Intake]
 
     def tools(self) -> dict[str, Tool[..., Any]]:

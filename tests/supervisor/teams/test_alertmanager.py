@@ -109,7 +109,8 @@ class TestTool:
         found = await tool.find({**args, "reason": "in other words"}, ctx, timeout=5.0, threads=Threads())
         assert found is not None
         assert found.value == made
-        assert (await tool.undo(made, args, ctx, timeout=5.0, threads=Threads())).status == "ok"
+        undo = tool.undoing("eff_1", made)
+        assert (await undo.call(args, ctx, timeout=5.0, threads=Threads())).status == "ok"
         assert server.kept["silence-1"]["status"] == {"state": "expired"}
 
     @pytest.mark.parametrize("args", [{"minutes": 100_000}, {"minutes": 0}, {"labels": {}}, {"reason": ""}])

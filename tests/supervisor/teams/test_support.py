@@ -171,7 +171,8 @@ class TestWriting:
         assert found is not None
         assert found.value == done
         assert email(shop) == "new@example.com"
-        assert (await tool.undo(done, args, ctx, timeout=5.0, threads=threads)).status == "ok"
+        undo = tool.undoing("eff_1", done)
+        assert (await undo.call(args, ctx, timeout=5.0, threads=threads)).status == "ok"
         assert email(shop) == "alice@example.com"
 
     @pytest.mark.anyio

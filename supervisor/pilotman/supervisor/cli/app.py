@@ -228,6 +228,25 @@ def cancel(
 
 
 @app.command()
+def compensate(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    reason: Annotated[str, typer.Option(help="For the record.")],
+    home: HomeOption = None,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back what a run has done, the last first, as far as its tools can."""
+    place, who = Home(home), principal_of(tenant, user)
+
+    async def work() -> Run:
+        team = await team_of(place, run_id, who)
+        return await team.compensate(run_id, principal=who, reason=reason)
+
+    finish(place, perform(place, work()), as_json=as_json)
+
+
+@app.command()
 def graph(
     team: TeamOption = "incident",
     svg: Annotated[Path | None, typer.Option(readable=False, help="Write a picture to this file.")] = None,
