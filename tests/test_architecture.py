@@ -21,8 +21,8 @@ TOP = {*PAGES, *FLOORS, "tests", "notebooks"}
 
 FRONT_DOORS = {
     "pilotman.guardrails": (
-        "Approval Breaker Budget Call Cap CedarPolicy Combination Decision Gate Label Outbound PilotmanError"
-        " Policy Principal Retry"
+        "Approval Breaker Budget Call Cap Capacity CedarPolicy Combination Decision Gate Label Outbound"
+        " PilotmanError Policy Principal Retry"
     ),
     "pilotman.memory": "Anchors Event Memory",
     "pilotman.retrieval": "Corpus FolderSource Snapshot Source",

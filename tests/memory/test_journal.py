@@ -119,15 +119,18 @@ async def test_a_dead_owner_or_a_past_lease_is_taken_over(journal: Journal, make
     assert await journal.claim("run_1", owner="c", lease=MINUTE, is_dead=alive) is not None
 
 
-async def test_renewing_keeps_all_of_an_owners_runs(journal: Journal, make: Any, clock: Any) -> None:
-    for name in ("run_1", "run_2"):
+async def test_renewing_keeps_those_of_an_owners_runs_that_are_named(
+    journal: Journal, make: Any, clock: Any
+) -> None:
+    for name in ("run_1", "run_2", "run_3"):
         await journal.create_run(make.run(name), events=[])
         await journal.claim(name, owner="me", lease=MINUTE, is_dead=alive)
     clock.forward(seconds=50)
-    await journal.renew("me", MINUTE)
+    await journal.renew(["run_1", "run_2"], owner="me", lease=MINUTE)
     clock.forward(seconds=50)
     for name in ("run_1", "run_2"):
         assert await journal.claim(name, owner="you", lease=MINUTE, is_dead=alive) is None
+    assert await journal.claim("run_3", owner="you", lease=MINUTE, is_dead=alive) is not None
 
 
 async def test_a_released_run_is_free_and_a_foreign_one_stays(owned: Journal) -> None:
@@ -239,10 +242,10 @@ async def test_a_wish_to_cancel_is_noted_once_and_refused_at_the_end(owned: Jour
         await owned.request_cancel("run_1", tenant="acme", reason="again")
 
 
-async def test_orphans_are_live_runs_that_nobody_drives(journal: Journal, make: Any, clock: Any) -> None:
+async def test_live_runs_whose_owner_has_died_are_taken_over(journal: Journal, make: Any, clock: Any) -> None:
     until = clock.now + MINUTE
     for name, state, owner in (
-        ("nobodys", "RECEIVED", None),
+        ("nobodys", "EXECUTING", None),  # its caller has gone: it is resumed when somebody says so
         ("driven", "EXECUTING", "alive"),
         ("dead", "EXECUTING", "gone"),
         ("waiting", "ESCALATED", None),
@@ -250,13 +253,29 @@ async def test_orphans_are_live_runs_that_nobody_drives(journal: Journal, make: 
     ):
         lease = until if owner else None
         await journal.create_run(make.run(name, state=state, owner=owner, lease_until=lease), events=[])
-    await journal.create_run(make.run("queued"), events=[], queued=True)
-    await journal.create_run(make.run("elsewhere", supervisor="other"), events=[])
-    found = await journal.orphans(supervisor="desk", is_dead=lambda owner: owner == "gone")
-    assert sorted(run.run_id for run in found) == ["dead", "nobodys"]
-    clock.forward(minutes=2)
-    found = await journal.orphans(supervisor="desk", is_dead=alive)
-    assert sorted(run.run_id for run in found) == ["dead", "driven", "nobodys"]
+    other = make.run("elsewhere", supervisor="other", owner="gone", lease_until=until)
+    await journal.create_run(other, events=[])
+
+    async def taken() -> str | None:
+        run = await journal.take_over(
+            supervisor="desk", owner="me", lease=MINUTE, is_dead=lambda owner: owner == "gone"
+        )
+        return None if run is None else run.run_id
+
+    assert [await taken() for _ in range(2)] == ["dead", None]
+    clock.forward(seconds=61)
+    assert [await taken() for _ in range(2)] == ["dead", "driven"], "also what nobody has renewed"
+
+
+async def test_all_that_an_owner_has_is_released_at_once(journal: Journal, make: Any, clock: Any) -> None:
+    for name in ("run_1", "run_2"):
+        await journal.create_run(make.run(name), events=[], queued=True)
+        assert await journal.next_queued(supervisor="desk", owner="me", lease=MINUTE) is not None
+    await journal.release_all(owner="me")
+    for _ in range(2):
+        run = await journal.next_queued(supervisor="desk", owner="you", lease=MINUTE)
+        assert run is not None
+        assert run.failures == 0, "who leaves in an orderly way has not failed"
 
 
 async def test_a_journal_that_is_not_started_says_so() -> None:

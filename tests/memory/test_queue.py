@@ -5,23 +5,31 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.memory.conftest import START
 
+from pilotman.guardrails import Capacity
+from pilotman.guardrails.capacity import UNKNOWN_SECONDS
+from pilotman.guardrails.errors import Overloaded
 from pilotman.memory.journal import Journal
+from pilotman.memory.records import RunRow
 
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
-
-
-def alive(_: str) -> bool:
-    return False
+LATER = START + timedelta(hours=1)
 
 
 async def take(journal: Journal, owner: str = "me", supervisor: str = "desk") -> str | None:
-    run = await journal.next_queued(supervisor=supervisor, owner=owner, lease=MINUTE, is_dead=alive)
+    run = await journal.next_queued(supervisor=supervisor, owner=owner, lease=MINUTE)
     if run is None:
         return None
     assert (run.owner, run.active) == (owner, True)
     return run.run_id
+
+
+async def left(journal: Journal, owner: str, *, dead: str = "") -> RunRow | None:
+    return await journal.take_over(
+        supervisor="desk", owner=owner, lease=MINUTE, is_dead=lambda name: name == dead
+    )
 
 
 async def test_the_most_urgent_first_then_the_oldest(journal: Journal, make: Any, clock: Any) -> None:
@@ -93,12 +101,14 @@ async def test_the_run_of_a_dead_worker_comes_back(journal: Journal, make: Any, 
     await journal.create_run(make.run(), events=[], queued=True)
     assert await take(journal, "dead") == "run_1"
     assert await take(journal, "me") is None
-    run = await journal.next_queued(
-        supervisor="desk", owner="me", lease=MINUTE, is_dead=lambda owner: owner == "dead"
-    )
+    run = await left(journal, "me", dead="dead")
     assert run is not None
+    assert (run.run_id, run.owner, run.failures) == ("run_1", "me", 1)
+    assert await left(journal, "other") is None, "its new owner lives"
     clock.forward(seconds=61)
-    assert await take(journal, "other") == "run_1"
+    run = await left(journal, "other")
+    assert run is not None
+    assert (run.owner, run.failures) == ("other", 2)
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED", "ESCALATED"])
@@ -119,3 +129,97 @@ async def test_a_run_can_be_taken_out(journal: Journal, make: Any) -> None:
     await journal.dequeue("run_1")
     assert (await journal.queue_length("acme"), await journal.queue_length()) == (0, 1)
     assert await take(journal) == "run_2"
+
+
+async def queued(journal: Journal, make: Any, name: str, capacity: Capacity, **fields: Any) -> bool:
+    """Whether the request was accepted."""
+    run = make.run(name, **fields)
+    try:
+        await journal.create_run(run, events=[make.event()], queued=True, capacity=capacity)
+    except Overloaded:
+        return False
+    return True
+
+
+async def test_a_full_queue_takes_no_more(journal: Journal, make: Any) -> None:
+    few = Capacity(max_queued=3)
+    assert [await queued(journal, make, f"r{n}", few) for n in range(5)] == [True, True, True, False, False]
+    assert len(await journal.runs(tenant="acme")) == await journal.queue_length() == 3
+    with pytest.raises(Overloaded, match="desk is full: 3 requests wait") as refused:
+        await journal.create_run(make.run("now"), events=[], capacity=few)
+    assert refused.value.retry_after == UNKNOWN_SECONDS, "nothing was served yet"
+    assert await queued(journal, make, "elsewhere", few, supervisor="other"), (
+        "each team has a queue of its own"
+    )
+    assert await take(journal) == "r0"
+    assert await queued(journal, make, "r5", few), "what is driven does not wait"
+    assert not await queued(journal, make, "r6", few)
+
+
+async def test_one_tenant_cannot_fill_the_queue_of_all(journal: Journal, make: Any) -> None:
+    some = Capacity(max_queued=4, max_queued_per_tenant=2)
+    assert [await queued(journal, make, f"m{n}", some, tenant="many") for n in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+    assert await queued(journal, make, "o", some, tenant="other")
+    with pytest.raises(Overloaded, match="many's part"):
+        await journal.create_run(make.run("m9", tenant="many"), events=[], queued=True, capacity=some)
+
+
+async def test_a_request_that_was_accepted_before_is_not_refused(journal: Journal, make: Any) -> None:
+    one = Capacity(max_queued=1)
+    assert await queued(journal, make, "first", one, idempotency_key="k")
+    run, new = await journal.create_run(
+        make.run("again", idempotency_key="k"), events=[], queued=True, capacity=one
+    )
+    assert (run.run_id, new) == ("first", False)
+
+
+async def test_of_many_at_once_exactly_as_many_are_accepted_as_there_is_room(
+    journal: Journal, make: Any
+) -> None:
+    ten = Capacity(max_queued=10)
+    accepted = await asyncio.gather(*(queued(journal, make, f"r{n}", ten) for n in range(30)))
+    assert (sum(accepted), await journal.queue_length()) == (10, 10)
+
+
+async def test_the_time_to_try_again_follows_the_rate_of_service(
+    journal: Journal, make: Any, clock: Any
+) -> None:
+    ten = Capacity(max_queued=10)
+    for n in range(30):  # one a second
+        clock.forward(seconds=1)
+        await queued(journal, make, f"r{n}", ten, created_at=clock.now)
+        assert await take(journal) == f"r{n}"
+    for n in range(10):
+        assert await queued(journal, make, f"w{n}", ten, created_at=clock.now)
+    with pytest.raises(Overloaded) as refused:
+        await journal.create_run(make.run("x", created_at=clock.now), events=[], queued=True, capacity=ten)
+    assert 1.0 <= refused.value.retry_after <= 1.5
+    clock.forward(minutes=2)
+    with pytest.raises(Overloaded) as refused:
+        await journal.create_run(make.run("x", created_at=clock.now), events=[], queued=True, capacity=ten)
+    assert refused.value.retry_after == UNKNOWN_SECONDS, "nothing was served lately"
+
+
+async def test_a_run_whose_question_was_answered_stands_in_line_again(journal: Journal, make: Any) -> None:
+    await journal.create_run(make.run("asked"), events=[], queued=True)
+    await take(journal)
+    await journal.move(
+        "asked", owner="me", transition=make.move(1, "RECEIVED", "ESCALATED", "asked"), events=[]
+    )
+    await journal.release("asked", owner="me")
+    await journal.create_run(make.run("later", created_at=LATER), events=[], queued=True)
+    for _ in range(2):
+        await journal.enqueue("asked")
+    assert [await take(journal) for _ in range(3)] == ["asked", "later", None]
+
+
+async def test_who_waits_is_listed_in_order_and_for_its_tenant_only(journal: Journal, make: Any) -> None:
+    for name, severity, tenant in (("low", 1, "acme"), ("high", 3, "acme"), ("theirs", 2, "other")):
+        await journal.create_run(make.run(name, severity=severity, tenant=tenant), events=[], queued=True)
+    assert [run.run_id for run in await journal.waiting(supervisor="desk", tenant="acme")] == ["high", "low"]
+    await take(journal)
+    assert [run.run_id for run in await journal.waiting(supervisor="desk", tenant="acme")] == ["low"]

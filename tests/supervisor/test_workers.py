@@ -12,10 +12,10 @@ from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, 
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Principal
-from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails import Capacity, Principal
+from pilotman.guardrails.errors import InvalidRequest, Overloaded
 from pilotman.memory import Memory
-from pilotman.supervisor import Intake, Plan, Run, Supervisor, workers
+from pilotman.supervisor import Intake, Plan, Run, Supervisor
 from pilotman.supervisor.intake import Request, words
 
 
@@ -36,8 +36,7 @@ async def ended(team: Supervisor, *runs: Run) -> list[Run]:
 
 
 @pytest.mark.anyio
-async def test_the_urgent_leave_first_then_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "MAX_RUNS", 1)
+async def test_the_urgent_leave_first_then_the_old() -> None:
     order: list[str] = []
     gate = asyncio.Event()
 
@@ -54,7 +53,10 @@ async def test_the_urgent_leave_first_then_the_old(monkeypatch: pytest.MonkeyPat
     for name in ["first", "high", "old", "young", "low"]:
         turns += [call("take", name=name), "taken"]
     agents = [Specialist("operator", "Takes.", tools=[take])]
-    async with Supervisor("desk", agents, models=ScriptedChatModel(turns), intake=urgent) as team:
+    one = Capacity(max_runs=1)
+    async with Supervisor(
+        "desk", agents, models=ScriptedChatModel(turns), intake=urgent, capacity=one
+    ) as team:
         runs = [await team.submit(f"{severities[0]} first", principal=alice, plan=ONE)]
         await until(lambda: bool(order))
         for name, severity in zip(names[1:], severities[1:], strict=True):
@@ -149,3 +151,38 @@ async def test_a_queued_run_can_be_cancelled() -> None:
         queued = await team.submit("b", principal=alice, plan=Plan(ONE.tasks), thread_id="c")
         async with asyncio.timeout(PATIENCE):
             assert (await team.cancel(queued.run_id, principal=alice)).state == "CANCELLED"
+
+
+@pytest.mark.anyio
+async def test_a_full_queue_says_when_to_come_again_and_knows_what_it_has_accepted() -> None:
+    desk = Desk(["Done."] * 3, capacity=Capacity(max_queued=1, max_runs=0))
+    async with desk.team as team:
+        first = await team.submit("a", principal=alice, plan=ONE, idempotency_key="k")
+        for begin in (team.submit, team.run):
+            with pytest.raises(Overloaded, match="try again in") as refused:
+                await begin("b", principal=alice, plan=ONE)
+            assert refused.value.retry_after > 0
+            assert refused.value.code == "overloaded"
+        again = await team.submit("a", principal=alice, plan=ONE, idempotency_key="k")
+        assert [run.run_id for run in await team.runs(principal=alice)] == [first.run_id] == [again.run_id]
+        assert (await team.resume(first.run_id, principal=alice)).state == "COMPLETED"
+        assert (await team.run("b", principal=alice, plan=ONE)).state == "COMPLETED"
+
+
+@pytest.mark.anyio
+async def test_a_run_that_waits_for_a_person_holds_no_place() -> None:
+    desk = Desk(
+        [call("open_ticket", title="a"), "Done b.", "Done: ticket about a."], capacity=Capacity(max_runs=1)
+    )
+    async with desk.team as team:
+        asking = await team.submit("a", principal=alice, plan=ONE)
+
+        async def asked() -> bool:
+            return bool(await team.approvals(principal=alice))
+
+        await until(asked)
+        [other] = await ended(team, await team.submit("b", principal=alice, plan=ONE))
+        assert (other.state, other.answer) == ("COMPLETED", "Done b.")
+        await team.approve((await team.approvals(principal=alice))[0].approval_id, principal=bob)
+        [done] = await ended(team, asking)
+    assert (done.state, desk.opened) == ("COMPLETED", ["a"])

@@ -4,6 +4,7 @@ from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.cedar.policy import CedarPolicy
 from pilotman.guardrails.combination import Combination
 from pilotman.guardrails.errors import PilotmanError
@@ -20,6 +21,7 @@ __all__ = [
     "Budget",
     "Call",
     "Cap",
+    "Capacity",
     "CedarPolicy",
     "Combination",
     "Decision",

@@ -7,6 +7,8 @@ PilotmanError
 ├── Conflict               already decided, other arguments than shown, conversation busy with another run
 ├── PermissionDenied       this principal may not do this verb
 ├── BudgetExceeded         a call does not fit into the run's purse; it was not started
+├── Overloaded             too many requests wait already; nothing was accepted
+├── QuotaExceeded          a tenant, user or conversation has used up what it has in this window
 ├── PermitRefused          a write was asked for without a permit for exactly these arguments
 ├── Unavailable            a dependency is gone and there is no degraded answer
 └── CorruptJournal         the journal cannot be read; nothing was written
@@ -74,6 +76,27 @@ class BudgetExceeded(PilotmanError):
     def __init__(self, message: str, *, limit: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.limit = limit
+
+
+class Overloaded(PilotmanError):
+    """The queue is full; try again in ``retry_after`` seconds. Nothing was accepted."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint or f"try again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(PilotmanError):
+    """A quota has not so much left; ``limit`` names its field, in ``retry_after`` seconds it begins anew."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, limit: str, retry_after: float) -> None:
+        super().__init__(message, hint=f"try again in {retry_after:g} s")
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class PermitRefused(PilotmanError):

@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -221,6 +221,15 @@ class PostgresDatabase:
             connection.commit()
             self._connection = connection
         return self._connection
+
+
+def lock(connection: Connection, name: str) -> None:
+    """One transaction at a time past here for each name. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"name": name})
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

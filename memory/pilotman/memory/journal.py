@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.capacity import Capacity
 from pilotman.memory import approvals, blocks, effects, payloads, queue, runs
 from pilotman.memory.access import nothing, prepared
 from pilotman.memory.batch import Rider
@@ -35,17 +36,27 @@ class Journal(Ledger):
     # runs
 
     async def create_run(
-        self, run: RunRow, *, events: Sequence[NewEvent], queued: bool = False
+        self,
+        run: RunRow,
+        *,
+        events: Sequence[NewEvent],
+        queued: bool = False,
+        capacity: Capacity | None = None,
     ) -> tuple[RunRow, bool]:
         """Store a run, active or in the queue. The same idempotency key gives the run that has it, and False.
 
         Raises:
             Conflict: not queued, and another run holds the conversation.
+            Overloaded: as many wait already as ``capacity`` lets wait.
         """
         rows = prepared(run.run_id, events)
 
+        def admit(connection: Connection) -> None:
+            if capacity is not None:
+                queue.admit(connection, run, capacity)
+
         def work(connection: Connection) -> tuple[RunRow, bool]:
-            stored, new = runs.create(connection, run, queued=queued)
+            stored, new = runs.create(connection, run, queued=queued, admit=admit)
             if new:
                 append(connection, rows)
                 stored = replace(stored, next_seq=1 + len(rows))
@@ -106,13 +117,33 @@ class Journal(Ledger):
             )
         )
 
-    async def renew(self, owner: str, lease: timedelta) -> None:
-        """Keep all of the owner's runs for another ``lease`` from now."""
-        await self._write(lambda connection: runs.renew(connection, owner=owner, until=self._clock() + lease))
+    async def renew(self, run_ids: Collection[str], *, owner: str, lease: timedelta) -> None:
+        """Keep those of the owner's runs for another ``lease`` from now."""
+        until = self._clock() + lease
+        await self._write(lambda connection: runs.renew(connection, run_ids, owner=owner, until=until))
 
-    async def release(self, run_id: str, *, owner: str) -> None:
-        """Own it no longer. A run that is not this owner's is left alone."""
-        await self._write(lambda connection: runs.release(connection, run_id, owner=owner))
+    async def release(self, run_id: str, *, owner: str, failed: bool = False) -> None:
+        """Own it no longer, if it is this owner's. ``failed``: driving it broke down."""
+        await self._write(lambda connection: runs.release(connection, run_id, owner=owner, failed=failed))
+
+    async def release_all(self, *, owner: str) -> None:
+        """Own nothing any more: others may go on at once."""
+        await self._write(lambda connection: runs.release_all(connection, owner=owner))
+
+    async def take_over(
+        self, *, supervisor: str, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
+    ) -> RunRow | None:
+        """Own the oldest run that should be driven and whose owner is dead, or whose lease is over."""
+        return await self._write(
+            lambda connection: runs.take_over(
+                connection,
+                supervisor=supervisor,
+                owner=owner,
+                lease=lease,
+                now=self._clock(),
+                is_dead=is_dead,
+            )
+        )
 
     async def move(
         self,
@@ -168,14 +199,6 @@ class Journal(Ledger):
             return runs.request_cancel(connection, run_id, reason=reason, now=self._clock())
 
         return await self._record(run_id, events, work, answers=False)
-
-    async def orphans(self, *, supervisor: str, is_dead: Callable[[str], bool]) -> list[RunRow]:
-        """Runs that should be driven and whose owner is dead, or whose lease is over."""
-        return await self._read(
-            lambda connection: runs.orphans(
-                connection, supervisor=supervisor, now=self._clock(), is_dead=is_dead
-            )
-        )
 
     # events and payloads
 
@@ -241,24 +264,27 @@ class Journal(Ledger):
 
     # the queue
 
-    async def next_queued(
-        self, *, supervisor: str, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
-    ) -> RunRow | None:
-        """Own the most urgent queued run whose conversation is free; None: there is none."""
+    async def next_queued(self, *, supervisor: str, owner: str, lease: timedelta) -> RunRow | None:
+        """Own the most urgent queued run that nobody owns and whose conversation is free; None: none is."""
         return await self._write(
             lambda connection: queue.claim_next(
-                connection,
-                supervisor=supervisor,
-                owner=owner,
-                lease=lease,
-                now=self._clock(),
-                is_dead=is_dead,
+                connection, supervisor=supervisor, owner=owner, lease=lease, now=self._clock()
             )
+        )
+
+    async def waiting(self, *, supervisor: str, tenant: str, limit: int = 50) -> list[RunRow]:
+        """A tenant's requests in the queue that nobody drives yet, the next one first."""
+        return await self._read(
+            lambda connection: queue.waiting(connection, supervisor=supervisor, tenant=tenant, limit=limit)
         )
 
     async def queue_length(self, tenant: str | None = None) -> int:
         """Requests that nobody drives yet."""
         return await self._read(lambda connection: queue.length(connection, tenant))
+
+    async def enqueue(self, run_id: str) -> None:
+        """Put a run in line again. One that is in line stays where it is."""
+        await self._write(lambda connection: queue.again(connection, run_id))
 
     async def dequeue(self, run_id: str) -> None:
         await self._write(lambda connection: queue.remove(connection, run_id))

@@ -1,58 +1,91 @@
 """Requests in line: the most urgent first, tenants in turn, of each the oldest first.
 
-A claimed run stays till it ends or waits.
+A claimed run stays till it ends or waits. What waits is bounded: see ``admit``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
+from pilotman.guardrails.capacity import Capacity, retry_after
+from pilotman.guardrails.errors import Overloaded
 from pilotman.memory import runs as runs_
 from pilotman.memory.codec import micros
-from pilotman.memory.records import RunRow
-from pilotman.memory.schema import queue, runs, turns
+from pilotman.memory.database import lock
+from pilotman.memory.records import WAITING, RunRow
+from pilotman.memory.schema import queue, runs, served, turns
+
+_TRIES = 3
+"""Other processes may take a run that was just found: so often the next one is tried."""
+_STRETCH = 10_000_000
+_MEASURED = 60_000_000
+"""Microseconds. The rate of service is what was served lately, counted by stretches."""
 
 
 def claim_next(
-    connection: Connection,
-    *,
-    supervisor: str,
-    owner: str,
-    lease: timedelta,
-    now: datetime,
-    is_dead: Callable[[str], bool],
+    connection: Connection, *, supervisor: str, owner: str, lease: timedelta, now: datetime
 ) -> RunRow | None:
-    """Own the most urgent run that nobody drives and whose conversation is free; None: there is none.
+    """Own the most urgent run that nobody owns and whose conversation is free; None: there is none.
 
     Of equally urgent ones it is the turn of the tenant that was served longest ago, so that a tenant with a
     thousand requests keeps nobody waiting for more than one of them.
     """
-    its_turn = and_(turns.c.supervisor == queue.c.supervisor, turns.c.tenant == queue.c.tenant)
-    waiting = (
-        select(queue.c.run_id, runs.c.owner, runs.c.lease_until)
-        .join(runs, runs.c.run_id == queue.c.run_id)
-        .outerjoin(turns, its_turn)
-        .where(queue.c.supervisor == supervisor)
-        .order_by(
-            queue.c.severity.desc(), func.coalesce(turns.c.number, 0), queue.c.queued_at, queue.c.run_id
-        )
-    )
-    for run_id, held_by, until in connection.execute(waiting).all():
-        if held_by == owner or (
-            held_by and until is not None and until > micros(now) and not is_dead(held_by)
-        ):
-            continue  # being driven, by this process or another
-        run = runs_.claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=is_dead)
-        if run is not None:
-            _served(connection, supervisor, run.tenant)
-            return run
+    for severity, tenant in connection.execute(_IN_TURN, {"supervisor": supervisor}).all():
+        first = {"supervisor": supervisor, "severity": severity, "tenant": tenant}
+        for _ in range(_TRIES):
+            run_id = connection.execute(_FIRST, first).scalar_one_or_none()
+            if run_id is None:
+                break
+            run = runs_.claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=_nobody)
+            if run is not None:
+                if run.state == WAITING:  # an answer had put it in line: nothing else does
+                    remove(connection, run_id)
+                _served(connection, supervisor, tenant, now=now)
+                return run
     return None
 
 
-def _served(connection: Connection, supervisor: str, tenant: str) -> None:
+def _nobody(_: str) -> bool:
+    return False
+
+
+_MINE = queue.c.supervisor == bindparam("supervisor")
+_LINES = (
+    select(queue.c.severity, queue.c.tenant, func.min(queue.c.queued_at).label("oldest"))
+    .where(_MINE)
+    .group_by(queue.c.severity, queue.c.tenant)
+    .subquery()
+)
+_IN_TURN = (
+    select(_LINES.c.severity, _LINES.c.tenant)
+    .outerjoin(turns, and_(turns.c.supervisor == bindparam("supervisor"), turns.c.tenant == _LINES.c.tenant))
+    .order_by(_LINES.c.severity.desc(), func.coalesce(turns.c.number, 0), _LINES.c.oldest)
+)
+
+
+def _may_begin() -> ColumnElement[bool]:
+    """No other run holds the conversation; one that is only to be cancelled does not need it."""
+    other = runs.alias("other")
+    talk = and_(other.c.tenant == runs.c.tenant, other.c.thread_id == runs.c.thread_id)
+    busy = select(other.c.run_id).where(talk, other.c.active, other.c.run_id != runs.c.run_id).exists()
+    return or_(~busy, runs.c.cancel_requested.is_not(None))
+
+
+_FIRST = (
+    select(queue.c.run_id)
+    .join(runs, runs.c.run_id == queue.c.run_id)
+    .where(_MINE, queue.c.severity == bindparam("severity"), queue.c.tenant == bindparam("tenant"))
+    .where(runs.c.owner.is_(None), _may_begin())
+    .order_by(queue.c.queued_at, queue.c.run_id)
+    .limit(1)
+    .with_for_update(of=queue, skip_locked=True)
+)
+
+
+def _served(connection: Connection, supervisor: str, tenant: str, *, now: datetime) -> None:
     """The tenant had its turn: now all others come first. Turns are counted, no clock is fine enough."""
     last = select(func.coalesce(func.max(turns.c.number), 0) + 1).where(turns.c.supervisor == supervisor)
     number = connection.execute(last).scalar_one()
@@ -60,6 +93,54 @@ def _served(connection: Connection, supervisor: str, tenant: str) -> None:
     mine = and_(turns.c.supervisor == supervisor, turns.c.tenant == tenant)
     if not connection.execute(update(turns).where(mine).values(number=number)).rowcount:
         connection.execute(insert(turns).values(**row, number=number))
+    since = micros(now) // _STRETCH * _STRETCH
+    this = and_(served.c.supervisor == supervisor, served.c.since == since)
+    if not connection.execute(update(served).where(this).values(number=served.c.number + 1)).rowcount:
+        connection.execute(insert(served).values(supervisor=supervisor, since=since, number=1))
+        old = since - _MEASURED
+        connection.execute(delete(served).where(served.c.supervisor == supervisor, served.c.since < old))
+
+
+def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
+    """See that the queue has a place left, exactly: it holds in the transaction that stores the run.
+
+    Raises:
+        Overloaded: too many wait, of all tenants together or of this one.
+    """
+    lock(connection, f"queue\n{run.supervisor}")
+    about = {"supervisor": run.supervisor, "tenant": run.tenant}
+    in_line = connection.execute(_IN_LINE, about).one()
+    most = (capacity.max_queued, capacity.max_queued_per_tenant)
+    if in_line[0] < most[0] and (in_line[1] or 0) < most[1]:
+        return
+    driven = connection.execute(_DRIVEN, about).one()
+    whose = (f"the queue of {run.supervisor}", f"{run.tenant}'s part of the queue of {run.supervisor}")
+    for name, total, busy, limit in zip(whose, in_line, driven, most, strict=True):
+        in_wait = int(total or 0) - int(busy or 0)
+        if in_wait >= limit:
+            number, seconds = _pace(connection, run.supervisor, run.created_at)
+            after = retry_after(excess=in_wait - limit, most=limit, served=number, seconds=seconds)
+            what = f"{name} is full: {in_wait} requests wait; this one was not accepted"
+            raise Overloaded(what, retry_after=after)
+
+
+_TENANTS = func.sum(case((queue.c.tenant == bindparam("tenant"), 1), else_=0))
+_IN_LINE = select(func.count(), _TENANTS).select_from(queue).where(_MINE)
+_DRIVEN = (
+    select(func.count(), _TENANTS)
+    .select_from(queue.join(runs, runs.c.run_id == queue.c.run_id))
+    .where(_MINE, runs.c.owner.is_not(None))
+)
+
+
+def _pace(connection: Connection, supervisor: str, now: datetime) -> tuple[int, float]:
+    """How many requests were taken from the queue lately, and in how many seconds."""
+    since = micros(now) - _MEASURED
+    lately = (served.c.supervisor == supervisor, served.c.since > since)
+    number, first = connection.execute(
+        select(func.sum(served.c.number), func.min(served.c.since)).where(*lately)
+    ).one()
+    return (0, 0.0) if number is None else (int(number), max(1.0, (micros(now) - first) / 1e6))
 
 
 def length(connection: Connection, tenant: str | None) -> int:
@@ -73,6 +154,27 @@ def length(connection: Connection, tenant: str | None) -> int:
     if tenant is not None:
         query = query.where(queue.c.tenant == tenant)
     return connection.execute(query).scalar_one()
+
+
+def waiting(connection: Connection, *, supervisor: str, tenant: str, limit: int) -> list[RunRow]:
+    """A tenant's requests that nobody drives, the one that is next first."""
+    query = (
+        select(queue.c.run_id)
+        .join(runs, runs.c.run_id == queue.c.run_id)
+        .where(queue.c.supervisor == supervisor, queue.c.tenant == tenant, runs.c.owner.is_(None))
+        .order_by(queue.c.severity.desc(), queue.c.queued_at, queue.c.run_id)
+        .limit(limit)
+    )
+    return [runs_.get(connection, run_id) for run_id in connection.execute(query).scalars().all()]
+
+
+def again(connection: Connection, run_id: str) -> None:
+    """Put a run that was queued once in line again, where it would stand by now; it may be in."""
+    in_line = select(queue.c.run_id).where(queue.c.run_id == run_id)
+    if connection.execute(in_line).scalar_one_or_none() is None:
+        kept = ("run_id", "tenant", "supervisor", "severity", "created_at")
+        row = select(*(runs.c[name] for name in kept)).where(runs.c.run_id == run_id)
+        connection.execute(insert(queue).from_select([*kept[:-1], "queued_at"], row))
 
 
 def remove(connection: Connection, run_id: str) -> None:

@@ -35,6 +35,7 @@ class RunRow:
 
     ``active``: it holds its conversation, one run at a time for each tenant and ``thread_id``. ``owner`` is
     the process that drives it, until ``lease_until``. ``next_seq`` is the number that its next event gets.
+    ``failures``: how often driving it broke down since its last stop.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class RunRow:
     trace_parent: str | None = None
     next_seq: int = 1
     replay_of: str | None = None
+    failures: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from pilotman.guardrails.cap import Cap, Reservation
 from pilotman.guardrails.errors import Conflict
 from pilotman.memory.codec import micros
+from pilotman.memory.database import lock
 from pilotman.memory.schema import effects, permits, reservations
 
 
@@ -32,7 +32,7 @@ def reserve(connection: Connection, permit_id: str, wanted: Sequence[Reservation
         CapExceeded: one of them has not so much left.
     """
     for one in sorted(wanted, key=lambda r: (r.cap.name, r.holder)):
-        _lock(connection, one)
+        lock(connection, f"{one.cap.name}\n{one.holder}")
         if taken(connection, one, permit_id=permit_id, now=now) + one.units > one.most and not one.force:
             raise CapExceeded(one.cap)
         values = {"holder": one.holder, "units": one.units, "at": micros(now)}
@@ -72,10 +72,3 @@ _TAKEN = (
         _counts(),
     )
 )
-
-
-def _lock(connection: Connection, wanted: Reservation) -> None:
-    """One reservation of a cap at a time. SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        name: dict[str, Any] = {"name": f"{wanted.cap.name}\n{wanted.holder}"}
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -127,8 +127,16 @@ def listing(
     return [record(row) for row in connection.execute(query).mappings()]
 
 
-def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow, bool]:
+def create(
+    connection: Connection,
+    run: RunRow,
+    *,
+    queued: bool,
+    admit: Callable[[Connection], object] = lambda _: None,
+) -> tuple[RunRow, bool]:
     """Store a new run, or find the one with the same idempotency key: its record, and whether it is new.
+
+    ``admit`` is asked only about new ones, and raises if there is no room.
 
     Raises:
         Conflict: not queued, and another run holds the conversation.
@@ -144,6 +152,7 @@ def create(connection: Connection, run: RunRow, *, queued: bool) -> tuple[RunRow
                 f"the conversation {run.thread_id} is busy with run {busy}",
                 hint="resume or cancel that run, submit instead, or take another thread_id",
             )
+    admit(connection)
     values = {f.name: encode(getattr(run, f.name)) for f in fields(run) if f.name != "next_seq"}
     _CREATED.run(connection, {**values, "active": not queued})
     if queued:
@@ -208,35 +217,38 @@ def claim(
     if not (run.active or to_cancel) and holder(connection, run.tenant, run.thread_id) is not None:
         return None
     active = run.active or not to_cancel
+    taken_over = run.owner is not None and run.owner != owner
     new: dict[str, Any] = {"owner": owner, "lease_until": now + lease, "active": active, "updated_at": now}
+    new["failures"] = run.failures + taken_over
     stored = {name: encode(value) for name, value in new.items()}
     _CLAIMED.run(connection, {**stored, "its_run": run_id})
     return replace(run, **new)
 
 
+_CLAIM = ("owner", "lease_until", "active", "updated_at", "failures")
 _CLAIMED = Query(
     update(runs)
     .where(runs.c.run_id == bindparam("its_run"))
-    .values({runs.c[name]: bindparam(name) for name in ("owner", "lease_until", "active", "updated_at")})
+    .values({runs.c[name]: bindparam(name) for name in _CLAIM})
 )
 
 
-def renew(connection: Connection, *, owner: str, until: datetime) -> None:
-    """Extend the lease of all the owner's runs that are not over."""
-    connection.execute(
-        update(runs)
-        .where(runs.c.owner == owner, runs.c.state.not_in(sorted(ENDED)))
-        .values(lease_until=micros(until))
-    )
+def renew(connection: Connection, run_ids: Collection[str], *, owner: str, until: datetime) -> None:
+    """Extend the lease of those runs that are the owner's and not over."""
+    mine = (runs.c.owner == owner, runs.c.run_id.in_(run_ids), runs.c.state.not_in(sorted(ENDED)))
+    connection.execute(update(runs).where(*mine).values(lease_until=micros(until)))
 
 
-def release(connection: Connection, run_id: str, *, owner: str) -> None:
-    """Own it no longer; a run that is not this owner's is left alone."""
-    connection.execute(
-        update(runs)
-        .where(runs.c.run_id == run_id, runs.c.owner == owner)
-        .values(owner=None, lease_until=None)
-    )
+def release(connection: Connection, run_id: str, *, owner: str, failed: bool = False) -> None:
+    """Own it no longer; a run that is not this owner's is left alone. ``failed``: driving it broke down."""
+    mine = (runs.c.run_id == run_id, runs.c.owner == owner)
+    free = {"owner": None, "lease_until": None, "failures": runs.c.failures + int(failed)}
+    connection.execute(update(runs).where(*mine).values(free))
+
+
+def release_all(connection: Connection, *, owner: str) -> None:
+    """Own nothing any more."""
+    connection.execute(update(runs).where(runs.c.owner == owner).values(owner=None, lease_until=None))
 
 
 def move(
@@ -256,6 +268,8 @@ def move(
     values |= {"state": transition.to_state, "updated_at": micros(transition.at)}
     if transition.to_state in ENDED:
         values = {"active": False, "owner": None, "lease_until": None, **values}
+    elif transition.to_state == WAITING:
+        values["failures"] = 0
     where = {"its_run": transition.run_id, "its_owner": owner, "its_state": transition.from_state}
     if not _moved(frozenset(values)).run(connection, values | where):
         check_owner(connection, transition.run_id, owner)
@@ -307,15 +321,34 @@ def request_cancel(connection: Connection, run_id: str, *, reason: str, now: dat
     return get(connection, run_id)
 
 
-def orphans(
+def left_behind(
     connection: Connection, *, supervisor: str, now: datetime, is_dead: Callable[[str], bool]
-) -> list[RunRow]:
-    """Runs that somebody should drive and nobody does, oldest first. Those in the queue come from there."""
-    idle = sorted({*ENDED, WAITING})
-    query = (
-        _RUN.where(runs.c.supervisor == supervisor, runs.c.state.not_in(idle))
-        .where(runs.c.run_id.not_in(select(queue.c.run_id)))
+) -> list[str]:
+    """Runs that should be driven and whose owner is certainly gone, or whose lease is over; oldest first."""
+    owned = (
+        select(runs.c.run_id, runs.c.owner, runs.c.lease_until)
+        .where(runs.c.owner.is_not(None), runs.c.supervisor == supervisor)
+        .where(runs.c.state.not_in(sorted(ENDED)))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
-    found = [record(row) for row in connection.execute(query).mappings()]
-    return [run for run in found if is_free(run, owner="", now=now, is_dead=is_dead)]
+    rows = connection.execute(owned).all()
+    gone = set(filter(is_dead, {row.owner for row in rows}))
+    late = {row.run_id for row in rows if row.lease_until is None or row.lease_until <= micros(now)}
+    return [row.run_id for row in rows if row.owner in gone or row.run_id in late]
+
+
+def take_over(
+    connection: Connection,
+    *,
+    supervisor: str,
+    owner: str,
+    lease: timedelta,
+    now: datetime,
+    is_dead: Callable[[str], bool],
+) -> RunRow | None:
+    """Own the oldest run that was left behind; None: there is none."""
+    for run_id in left_behind(connection, supervisor=supervisor, now=now, is_dead=is_dead):
+        run = claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=is_dead)
+        if run is not None:
+            return run
+    return None

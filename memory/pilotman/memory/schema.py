@@ -62,6 +62,7 @@ runs = Table(
     Column("cancel_requested", Text),
     Column("trace_parent", Text),
     Column("replay_of", Text),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
     Index("ix_runs_tenant_created_at", "tenant", "created_at"),
     Index("ix_runs_tenant_thread_id", "tenant", "thread_id"),
     Index("ix_runs_state", "state"),
@@ -75,6 +76,8 @@ Index(
     sqlite_where=_KEYED,
     postgresql_where=_KEYED,
 )
+_OWNED = text("owner IS NOT NULL")
+Index("ix_runs_owner", runs.c.owner, sqlite_where=_OWNED, postgresql_where=_OWNED)
 _ACTIVE = text("active")
 Index(
     "uq_runs_tenant_thread_id_active",
@@ -254,7 +257,7 @@ queue = Table(
     Column("supervisor", Text, nullable=False),
     Column("severity", Integer, nullable=False),
     Column("queued_at", BigInteger, nullable=False),
-    Index("ix_queue_supervisor_severity_queued_at", "supervisor", "severity", "queued_at"),
+    Index("ix_queue_order", "supervisor", "severity", "tenant", "queued_at"),
 )
 
 turns = Table(
@@ -263,6 +266,27 @@ turns = Table(
     Column("supervisor", Text, primary_key=True),
     Column("tenant", Text, primary_key=True),
     Column("number", BigInteger, nullable=False),
+)
+
+served = Table(  # requests taken from the queue, by stretches of time
+    "served",
+    metadata,
+    Column("supervisor", Text, primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("quota", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("tokens_reserved", BigInteger, nullable=False),
+    Column("cost_nusd", BigInteger, nullable=False),
+    Column("cost_nusd_reserved", BigInteger, nullable=False),
 )
 
 levels = Table(

@@ -113,6 +113,8 @@ class Engine:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=MAX_GRACE)
+        with suppress(PilotmanError):  # also what does not let go: fenced from here on, it changes nothing
+            await self._memory.journal.release_all(owner=self.owner)
         if self._heart is not None:
             self._heart.cancel()
             self._heart = None
@@ -155,7 +157,7 @@ class Engine:
         while self._holds:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             with suppress(PilotmanError):
-                await journal.renew(self.owner, LEASE)
+                await journal.renew(list(self._holds), owner=self.owner, lease=LEASE)
                 for drive in list(self._drives.values()):
                     row = await journal.run(drive.row.run_id, tenant=drive.row.tenant)
                     if row.cancel_requested is not None:

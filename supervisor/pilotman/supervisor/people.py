@@ -82,4 +82,5 @@ class People:
             return
         row = await station.journal.run(answered.run_id, tenant=by.tenant)
         if row.request.get("queued") and row.state == WAITING and row.supervisor == self._team.name:
-            station.workers.drive(row.run_id)
+            await station.journal.enqueue(row.run_id)
+            station.workers.wake()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
@@ -38,21 +39,31 @@ class Reception:
     """Receives requests for one team."""
 
     def __init__(
-        self, team: Team, journal: Journal, clock: Callable[[], datetime], *, policy_version: str
+        self,
+        team: Team,
+        journal: Journal,
+        clock: Callable[[], datetime],
+        *,
+        policy_version: str,
+        capacity: Capacity,
     ) -> None:
         self._team = team
         self._journal = journal
         self._clock = clock
         self._policy_version = policy_version
+        self._capacity = capacity
 
     @cached_property
     def _versions(self) -> dict[str, str]:
         return versions(self._team, policy=self._policy_version)
 
-    async def receive(self, arrival: Arrival) -> RunRow:
+    async def receive(self, arrival: Arrival, *, owner: str, lease: timedelta) -> RunRow:
         """The run of this request: a new one, or the one that has its idempotency key.
 
+        One that is not queued is ``owner``'s from its first moment: if that dies, others go on with it.
+
         Raises:
+            Overloaded: too many requests wait already.
             InvalidRequest: the request does not have the team's shape.
             ConfigurationError: the plan that came with it cannot be run.
             Conflict: not queued, and another run is active in the conversation.
@@ -63,7 +74,11 @@ class Reception:
             if wrong:
                 raise ConfigurationError(f"the given plan cannot be run: {'; '.join(wrong)}")
         row = self._row(arrival)
-        stored, _ = await self._journal.create_run(row, events=[_started(row)], queued=arrival.queued)
+        if not arrival.queued:
+            row = replace(row, owner=owner, lease_until=row.created_at + lease)
+        stored, _ = await self._journal.create_run(
+            row, events=[_started(row)], queued=arrival.queued, capacity=self._capacity
+        )
         return stored
 
     def _row(self, arrival: Arrival) -> RunRow:

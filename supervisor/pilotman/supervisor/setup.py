@@ -25,6 +25,7 @@ from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.budget import Budget
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
@@ -62,6 +63,7 @@ class Ports:
     threads: Threads = field(default_factory=Threads)
     notifier: Notifier | None = None
     outbound: Outbound = field(default_factory=Outbound)
+    capacity: Capacity = field(default_factory=Capacity)
 
 
 @dataclass(eq=False)

@@ -25,7 +25,9 @@ class Station:
         self.was_given_memory = memory is not None
         self.memory = memory or Memory("sqlite://", clock=ports.clock)
         version = digest([version_of(team.all_policies()), ports.outbound.version])[:12]
-        self.reception = Reception(team, self.journal, ports.clock, policy_version=version)
+        self.reception = Reception(
+            team, self.journal, ports.clock, policy_version=version, capacity=ports.capacity
+        )
         self.records = Records(self.memory, ports.clock)
         self.people = Answers(self.journal, team, ports.clock)
         self.workers: Workers | None = None
@@ -75,7 +77,7 @@ class Station:
         """Open, and have somebody take runs from the queue."""
         engine = await self.open()
         if self.workers is None or self.workers.ended:
-            self.workers = Workers(engine, self.journal, self._team.name)
+            self.workers = Workers(engine, self.journal, self._team.name, self._ports.capacity)
         return self.workers
 
     async def aclose(self) -> None:

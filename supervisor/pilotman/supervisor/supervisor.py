@@ -19,6 +19,7 @@ from pilotman.agents.specialist import Agent, valid_name
 from pilotman.agents.telemetry import Telemetry
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Policy
@@ -29,7 +30,7 @@ from pilotman.memory.records import ENDED, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.amends import Amends
 from pilotman.supervisor.embed import embed
-from pilotman.supervisor.engine import Engine
+from pilotman.supervisor.engine import LEASE, Engine
 from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.levers import Levers
@@ -64,7 +65,8 @@ class Supervisor(Levers, People, Amends):
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``notify`` tells people who
     wait elsewhere what they are asked (see ``notifiers``). ``intake`` turns requests into what the team works
-    on. Of these, and of clock and tracer, a nested supervisor uses its outer one's.
+    on. ``capacity`` says how many requests may wait and how much is worked on at once. Of these, and of clock
+    and tracer, a nested supervisor uses its outer one's.
 
     Raises:
         ConfigurationError: something that cannot work; it says what to change.
@@ -92,6 +94,7 @@ class Supervisor(Levers, People, Amends):
         prices: PriceTable | None = None,
         outbound: Outbound | None = None,
         notify: Notifier | None = None,
+        capacity: Capacity | None = None,
         tracer_provider: TracerProvider | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
@@ -118,6 +121,7 @@ class Supervisor(Levers, People, Amends):
             credentials=credentials,
             notifier=notify,
             outbound=fitting(outbound, self._team),
+            capacity=capacity or Capacity(),
         )
         self._station = Station(self._team, memory, ports)
 
@@ -194,6 +198,7 @@ class Supervisor(Levers, People, Amends):
         Raises:
             InvalidRequest: the request does not have the team's shape.
             Conflict: another run is active on ``thread_id``.
+            Overloaded: too many requests wait already; ``retry_after`` seconds later there is room.
         """
         arrival = Arrival(
             request=request,
@@ -209,7 +214,7 @@ class Supervisor(Levers, People, Amends):
     async def drive(self, arrival: Arrival) -> Run:
         """``run`` for hosts that embed the team."""
         engine = await self._station.open()
-        row = await self._station.reception.receive(arrival)
+        row = await self._station.reception.receive(arrival, owner=engine.owner, lease=LEASE)
         return await self._settle(engine, row, arrival.principal)
 
     async def submit(
@@ -227,8 +232,9 @@ class Supervisor(Levers, People, Amends):
 
         Raises:
             InvalidRequest: the request does not have the team's shape.
+            Overloaded: too many wait already; ``retry_after`` seconds later there is room.
         """
-        await self._station.open()
+        engine = await self._station.open()
         arrival = Arrival(
             request=request,
             principal=principal,
@@ -239,7 +245,7 @@ class Supervisor(Levers, People, Amends):
             read_only=read_only,
             queued=True,
         )
-        row = await self._station.reception.receive(arrival)
+        row = await self._station.reception.receive(arrival, owner=engine.owner, lease=LEASE)
         self._own(row)
         (await self._station.work()).wake()
         return await self.get(row.run_id, principal=principal)

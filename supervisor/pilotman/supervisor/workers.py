@@ -1,28 +1,31 @@
-"""Takes queued runs, the most urgent first, and drives them in this process."""
+"""Takes queued runs, the most urgent first, and runs whose owner has died; drives them in this process."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.memory.journal import Journal
 from pilotman.memory.owner import is_dead
 from pilotman.supervisor.engine import LEASE, Engine
 
-MAX_RUNS = 8
 POLL_SECONDS = 0.5
-DRAIN_SECONDS = 5.0
 
 
 class Workers:
-    """At most ``MAX_RUNS`` runs at once; those that wait for people take no place."""
+    """At most ``capacity.max_runs`` runs at once; those that wait for people take no place."""
 
-    def __init__(self, engine: Engine, journal: Journal, supervisor: str) -> None:
+    def __init__(self, engine: Engine, journal: Journal, supervisor: str, capacity: Capacity) -> None:
         self._engine = engine
         self._journal = journal
         self._supervisor = supervisor
+        self._capacity = capacity
         self._bell = asyncio.Event()
+        self._draining = False
+        self._looked = -POLL_SECONDS
         self._runs: set[asyncio.Task[bool]] = set()
         self._loop = asyncio.create_task(self._take())
 
@@ -36,32 +39,52 @@ class Workers:
         self._bell.set()
 
     async def aclose(self) -> None:
-        """Take nothing more; give what is being driven a while to end, then leave it for the next start."""
-        self._loop.cancel()
+        """Take nothing more; give what is being driven a while to stop, then leave it to others, at once."""
+        self._draining = True
+        self.wake()
+        await asyncio.gather(self._loop, return_exceptions=True)  # what it has just taken, it still begins
         if self._runs:
-            await asyncio.wait(self._runs, timeout=DRAIN_SECONDS)
+            await asyncio.wait(self._runs, timeout=self._capacity.drain_timeout)
         for run in self._runs:
             run.cancel()
-        await asyncio.gather(self._loop, *self._runs, return_exceptions=True)
+        await asyncio.gather(*self._runs, return_exceptions=True)
 
     async def _take(self) -> None:
-        while True:
+        while not self._draining:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):  # Python 3.11's wait_for may swallow a cancellation
                     await self._bell.wait()
             self._bell.clear()
             with suppress(PilotmanError):  # the journal may come back
-                while len(self._runs) < MAX_RUNS and await self._next():
+                while self._has_room() and await self._next():
                     pass
 
+    def _has_room(self) -> bool:
+        return not self._draining and len(self._runs) < self._capacity.max_runs
+
     async def _next(self) -> bool:
-        row = await self._journal.next_queued(
+        run_id = await self._left_behind() or await self._queued()
+        if run_id is None:
+            return False
+        self.drive(run_id)
+        return True
+
+    async def _left_behind(self) -> str | None:
+        """A run whose owner has died, queued or not; looked for at the start, and then with each poll."""
+        if time.monotonic() - self._looked < POLL_SECONDS:
+            return None
+        row = await self._journal.take_over(
             supervisor=self._supervisor, owner=self._engine.owner, lease=LEASE, is_dead=is_dead
         )
         if row is None:
-            return False
-        self.drive(row.run_id)
-        return True
+            self._looked = time.monotonic()
+        return None if row is None else row.run_id
+
+    async def _queued(self) -> str | None:
+        row = await self._journal.next_queued(
+            supervisor=self._supervisor, owner=self._engine.owner, lease=LEASE
+        )
+        return None if row is None else row.run_id
 
     def drive(self, run_id: str) -> None:
         """Bring one run to its next stop."""
