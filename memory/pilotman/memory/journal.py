@@ -286,5 +286,15 @@ class Journal(Ledger):
         """Put a run in line again. One that is in line stays where it is."""
         await self._write(lambda connection: queue.again(connection, run_id))
 
+    async def resend(self, transition: TransitionRow, *, events: Sequence[NewEvent]) -> None:
+        """Take up a run that is over, with this move and its events, and put it in line.
+
+        Raises:
+            Fenced: it is not in the state that it is moved from.
+        """
+        await self._record(
+            transition.run_id, events, lambda connection: queue.resend(connection, transition), answers=False
+        )
+
     async def dequeue(self, run_id: str) -> None:
         await self._write(lambda connection: queue.remove(connection, run_id))

@@ -15,7 +15,7 @@ from pilotman.guardrails.errors import Overloaded
 from pilotman.memory import runs as runs_
 from pilotman.memory.codec import micros
 from pilotman.memory.database import lock
-from pilotman.memory.records import WAITING, RunRow
+from pilotman.memory.records import WAITING, RunRow, TransitionRow
 from pilotman.memory.schema import queue, runs, served, turns
 
 _TRIES = 3
@@ -175,6 +175,16 @@ def again(connection: Connection, run_id: str) -> None:
         kept = ("run_id", "tenant", "supervisor", "severity", "created_at")
         row = select(*(runs.c[name] for name in kept)).where(runs.c.run_id == run_id)
         connection.execute(insert(queue).from_select([*kept[:-1], "queued_at"], row))
+
+
+def resend(connection: Connection, transition: TransitionRow) -> None:
+    """Take a run that is over up again, with this move, and put it in line.
+
+    Raises:
+        Fenced: it is not in the state that it is moved from.
+    """
+    runs_.take_up(connection, transition)
+    again(connection, transition.run_id)
 
 
 def remove(connection: Connection, run_id: str) -> None:

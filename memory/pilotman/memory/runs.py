@@ -274,10 +274,30 @@ def move(
     if not _moved(frozenset(values)).run(connection, values | where):
         check_owner(connection, transition.run_id, owner)
         raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
-    stored = {name: encode(getattr(transition, name)) for name in _TRANSITION}
-    _NOTED.run(connection, stored)
+    _note(connection, transition)
     if transition.to_state in ENDED or transition.to_state == WAITING:
         _LEFT_QUEUE.run(connection, {"run_id": transition.run_id})
+
+
+def take_up(connection: Connection, transition: TransitionRow) -> None:
+    """Another state for a run that is over: nobody owns it, and its failures are forgotten.
+
+    Raises:
+        Fenced: it is not in the state that it is moved from.
+    """
+    where = (
+        runs.c.run_id == transition.run_id,
+        runs.c.state == transition.from_state,
+        runs.c.owner.is_(None),
+    )
+    new = {"state": transition.to_state, "updated_at": micros(transition.at), "failures": 0}
+    if not connection.execute(update(runs).where(*where).values({**new, "cancel_requested": None})).rowcount:
+        raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
+    _note(connection, transition)
+
+
+def _note(connection: Connection, transition: TransitionRow) -> None:
+    _NOTED.run(connection, {name: encode(getattr(transition, name)) for name in _TRANSITION})
 
 
 @cache  # building a statement costs more than executing it

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from pilotman.agents.isolation import isolated
+from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Citation, Report
 from pilotman.agents.telemetry import link_to, trace_parent
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import PilotmanError, Unavailable
-from pilotman.memory.event import Event
+from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.memory import Memory
 from pilotman.memory.owner import is_dead, owner_name
 from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
+from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.render import count
 from pilotman.supervisor.setup import MAX_GRACE, Drive, Ports, Seats, Setup
 from pilotman.supervisor.team import Team
@@ -124,24 +127,55 @@ class Engine:
         journal = self._memory.journal
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
-        going_on, over = True, False
+        going_on, over, failed = True, False, False
         try:
             while going_on:
                 row = await journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
                 if row is None:
                     return False
+                if row.failures >= self._ports.capacity.max_failures:
+                    await self._give_up(row)
+                    over = True
+                    return True
                 try:
                     going_on = await self._drive(row)
                 finally:
                     over = self._leave(run_id)
         except Fenced:
             return False  # another process has taken the run over: it is theirs
+        except Exception as error:
+            failed = not isinstance(error, Unavailable)  # else it is the journal's fault
+            self._broke_down(run_id, error)
+            raise
         finally:
             if not over:  # else its last move has released it
                 with suppress(PilotmanError):
-                    await journal.release(run_id, owner=self.owner)
+                    await journal.release(run_id, owner=self.owner, failed=failed)
             self._holds.pop(run_id, None)
         return True
+
+    def _broke_down(self, run_id: str, error: Exception) -> None:
+        """Write down why driving a run ended without a stop."""
+        data = {"failure": type(error).__name__, "message": str(error)[:500]}
+        event = NewEvent(
+            kind="drive_failed",
+            actor="supervisor",
+            data=data,
+            key=f"drive_failed:{uuid4()}",
+            at=self._ports.clock(),
+        )
+        with suppress(PilotmanError):
+            self._memory.journal.append(run_id, [event])
+
+    async def _give_up(self, row: RunRow) -> None:
+        """End a run that cannot be driven, with as little of it as possible: it goes to the dead letters."""
+        journal = self._memory.journal
+        story = await journal.story(row.run_id, tenant=row.tenant)
+        recorder = Recorder(journal, row.run_id, clock=self._ports.clock, history=story.events)
+        mover = Mover(journal, row, story.transitions, recorder, owner=self.owner)
+        why = f"it was given up: driving it broke down {row.failures} times"
+        told = [e.data["message"] for e in story.events if e.kind == "drive_failed"]
+        await self._end(mover, recorder, "FAILED", "given_up", last_error=": ".join([why, *told[-1:]]))
 
     def _leave(self, run_id: str) -> bool:
         """End a drive. Whether the run is over."""
@@ -260,16 +294,24 @@ class Engine:
         await self._finish(drive, "COMPLETED", "partial", answer=text)
 
     async def _finish(self, drive: Drive, state: Any, outcome: str, **data: Any) -> None:
-        event = drive.scope.recorder.event(
-            "run_completed", actor="supervisor", state=state, outcome=outcome, **data
-        )
-        await drive.mover.to(
-            state,
-            outcome,
-            events=[event],
-            changes={"trace_parent": drive.scope.trace},
-        )
-        await self._graphs.end(drive.row.run_id)
+        changes = {"trace_parent": drive.scope.trace}
+        await self._end(drive.mover, drive.scope.recorder, state, outcome, changes=changes, **data)
+
+    async def _end(
+        self,
+        mover: Mover,
+        recorder: Recorder,
+        state: Any,
+        outcome: str,
+        *,
+        changes: Mapping[str, Any] | None = None,
+        **data: Any,
+    ) -> None:
+        if mover.sent_again:  # each time that it is sent again it ends again
+            data["attempt"] = mover.sent_again + 1
+        event = recorder.event("run_completed", actor="supervisor", state=state, outcome=outcome, **data)
+        await mover.to(state, outcome, events=[event], changes=changes)
+        await self._graphs.end(recorder.run_id)
 
     # setting up
 

@@ -124,6 +124,11 @@ class Mover:
         self._moves = number
         self.state = state
 
+    @property
+    def sent_again(self) -> int:
+        """How often the run was taken up again after it had failed."""
+        return self._counts["FAILED", "PLANNED"]
+
     def working(self, path: str) -> None:
         """A task has begun."""
         self._tasks[path] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.policy import version_of
@@ -42,6 +43,10 @@ class Station:
     @property
     def journal(self) -> Journal:
         return self.memory.journal
+
+    def now(self) -> datetime:
+        """The supervisor's time."""
+        return self._ports.clock()
 
     async def open(self) -> Engine:
         """Start what is not started: the memory, and an engine.

@@ -29,6 +29,7 @@ from pilotman.memory.access import now
 from pilotman.memory.records import ENDED, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.amends import Amends
+from pilotman.supervisor.backlog import Backlog
 from pilotman.supervisor.embed import embed
 from pilotman.supervisor.engine import LEASE, Engine
 from pilotman.supervisor.graphs import drawn
@@ -47,7 +48,7 @@ from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team, members
 
 
-class Supervisor(Levers, People, Amends):
+class Supervisor(Amends, Backlog, Levers, People):
     """A team under control. Constructing does no I/O; the first verb (or ``async with``) does.
 
     ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each
@@ -246,7 +247,7 @@ class Supervisor(Levers, People, Amends):
             queued=True,
         )
         row = await self._station.reception.receive(arrival, owner=engine.owner, lease=LEASE)
-        self._own(row)
+        self._team.check_own(row)
         (await self._station.work()).wake()
         return await self.get(row.run_id, principal=principal)
 
@@ -254,7 +255,7 @@ class Supervisor(Levers, People, Amends):
 
     async def _settle(self, engine: Engine, row: RunRow, principal: Principal) -> Run:
         """Drive the run here, or wait for whoever drives it, until it stops."""
-        self._own(row)
+        self._team.check_own(row)
         while row.state not in ENDED and not await engine.advance(row.run_id):
             await self._station.records.changed(row.run_id)
             row = await self._station.journal.run(row.run_id, tenant=principal.tenant)
@@ -270,13 +271,6 @@ class Supervisor(Levers, People, Amends):
         row = await self._station.journal.run(run_id, tenant=principal.tenant)
         return await self._settle(engine, row, principal)
 
-    def _own(self, row: RunRow) -> None:
-        if row.supervisor != self.name:
-            raise Conflict(
-                f"run {row.run_id} belongs to the team {row.supervisor}, not to {self.name}",
-                hint=f"use the supervisor named {row.supervisor}",
-            )
-
     async def cancel(self, run_id: str, *, principal: Principal, reason: str = "") -> Run:
         """End a run; every task of it is told. A run that has ended stays as it is.
 
@@ -286,7 +280,7 @@ class Supervisor(Levers, People, Amends):
         engine = await self._station.open()
         journal = self._station.journal
         row = await journal.run(run_id, tenant=principal.tenant)
-        self._own(row)
+        self._team.check_own(row)
         why = reason or f"cancelled by {principal.user}"
         with suppress(Conflict):  # it has ended
             await journal.request_cancel(run_id, tenant=principal.tenant, reason=why)

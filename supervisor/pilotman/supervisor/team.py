@@ -15,8 +15,9 @@ from pilotman.agents.specialist import Agent, Specialist
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
-from pilotman.guardrails.errors import ConfigurationError, NotFound
+from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.guardrails.policy import Policy, confined_policy, default_policy
+from pilotman.memory.records import RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.intake import Intake, Request
 
@@ -67,6 +68,18 @@ class Team:
                 yield from member.specialists()
             else:
                 yield member
+
+    def check_own(self, row: RunRow) -> None:
+        """See that a run is this team's.
+
+        Raises:
+            Conflict: it is another's.
+        """
+        if row.supervisor != self.name:
+            raise Conflict(
+                f"run {row.run_id} belongs to the team {row.supervisor}, not to {self.name}",
+                hint=f"use the supervisor named {row.supervisor}",
+            )
 
     def named(self, name: str) -> Team:
         """This team, or the first one beneath that has the name.

@@ -22,7 +22,7 @@ class Workers:
         self._engine = engine
         self._journal = journal
         self._supervisor = supervisor
-        self._capacity = capacity
+        self.capacity = capacity
         self._bell = asyncio.Event()
         self._draining = False
         self._looked = -POLL_SECONDS
@@ -44,7 +44,7 @@ class Workers:
         self.wake()
         await asyncio.gather(self._loop, return_exceptions=True)  # what it has just taken, it still begins
         if self._runs:
-            await asyncio.wait(self._runs, timeout=self._capacity.drain_timeout)
+            await asyncio.wait(self._runs, timeout=self.capacity.drain_timeout)
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
@@ -60,7 +60,7 @@ class Workers:
                     pass
 
     def _has_room(self) -> bool:
-        return not self._draining and len(self._runs) < self._capacity.max_runs
+        return not self._draining and len(self._runs) < self.capacity.max_runs
 
     async def _next(self) -> bool:
         run_id = await self._left_behind() or await self._queued()
