@@ -122,7 +122,7 @@ async def test_only_what_has_failed_is_sent_again_and_only_by_its_tenant() -> No
     desk = Desk(["Done."])
     async with desk.team as team:
         run = await team.run("disk", principal=alice, plan=ONE)
-        with pytest.raises(Conflict, match="cannot go from COMPLETED"):
+        with pytest.raises(Conflict, match="is COMPLETED, not FAILED"):
             await team.resend(run.run_id, principal=alice)
         with pytest.raises(NotFound):
             await team.resend(run.run_id, principal=Principal(tenant="evil", user="alice"))

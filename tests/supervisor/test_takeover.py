@@ -238,6 +238,26 @@ async def test_a_dead_process_s_run_is_taken_over_at_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.anyio
+async def test_who_starts_goes_on_with_the_runs_of_a_dead_process_unasked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/j.db"
+    with child(url, "hang") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "began 1\n"
+        os.kill(process.pid, signal.SIGKILL)
+    slow = Slow(url)
+    slow.gate.set()
+    async with slow.team as team:
+
+        async def over() -> bool:
+            return all(run.ended for run in await team.runs(principal=alice))
+
+        await until(over)
+        [run] = await team.runs(principal=alice)
+        check_moves(run, await history(team, run))
+    assert (run.state, slow.began) == ("COMPLETED", 1)
+
+
+@pytest.mark.anyio
 async def test_two_processes_that_send_the_same_request_share_one_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/j.db"
     async with Memory(url):

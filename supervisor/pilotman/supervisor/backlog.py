@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.principal import Principal
 from pilotman.supervisor.resend import sent_again
 from pilotman.supervisor.run import Run
@@ -66,10 +67,12 @@ class Backlog:
         """Drive queued runs, and runs whose process has died, until ``until`` is set; then close.
 
         Closing takes nothing more, lets what is driven stop within ``drain_timeout`` seconds, and leaves the
-        rest to other processes at once. Both numbers are those of ``capacity`` unless given.
+        rest to other processes at once. Both numbers are those of ``capacity`` unless given; where that
+        leaves all runs to workers, ``max_runs`` is what it is by default.
         """
-        given = {"max_runs": max_runs, "drain_timeout": drain_timeout}
         workers = await self._station.work()
+        at_once = max_runs or workers.capacity.max_runs or Capacity().max_runs
+        given = {"max_runs": at_once, "drain_timeout": drain_timeout}
         workers.capacity = replace(workers.capacity, **{k: v for k, v in given.items() if v is not None})
         workers.wake()
         try:

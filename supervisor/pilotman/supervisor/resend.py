@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from pilotman.agents.recorder import event_key
+from pilotman.guardrails.errors import Conflict
 from pilotman.memory.event import NewEvent
 from pilotman.memory.records import Story, TransitionRow
 from pilotman.supervisor.state import RunState, check
@@ -23,18 +24,19 @@ def sent_again(story: Story, *, by: str, now: datetime) -> tuple[TransitionRow, 
     Raises:
         Conflict: the run has not failed, was sent again too often, or left a write whose outcome is unknown.
     """
+    if story.run.state != "FAILED":
+        raise Conflict(f"run {story.run.run_id} is {story.run.state}, not FAILED", hint="nothing was changed")
     moves = story.transitions
     counts = Counter((cast("RunState", m.from_state), cast("RunState", m.to_state)) for m in moves)
-    before = cast("RunState", story.run.state)
     safe = not any(effect.state in IN_DOUBT for effect in story.effects)
-    attempt = check(counts, before, "PLANNED", retry_safe=safe)
+    attempt = check(counts, "FAILED", "PLANNED", retry_safe=safe)
     number = len(moves) + 1
     first = not any(e.kind == "state_changed" and e.data["key"] == "planned:0" for e in story.events)
     said: dict[str, Any] = {"actor": f"user:{by}", "reason": "sent again", "attempt": attempt}
-    ways = {"from": before, "to": "PLANNED", "key": "planned:0" if first else f"PLANNED#{number}"}
+    ways = {"from": "FAILED", "to": "PLANNED", "key": "planned:0" if first else f"PLANNED#{number}"}
     data = {**ways, **said}
     moved = TransitionRow(
-        run_id=story.run.run_id, number=number, from_state=before, to_state="PLANNED", at=now, **said
+        run_id=story.run.run_id, number=number, from_state="FAILED", to_state="PLANNED", at=now, **said
     )
     event = NewEvent(
         kind="state_changed", actor=said["actor"], data=data, key=event_key("state_changed", data), at=now

@@ -33,6 +33,7 @@ from pilotman.supervisor.cli.session import (
     team_of,
 )
 from pilotman.supervisor.cli.traces import exported
+from pilotman.supervisor.cli.worker_app import queue_app, worker
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.state import STATES
 from pilotman.supervisor.supervisor import Supervisor
@@ -51,7 +52,8 @@ app.add_typer(policy_app)
 app.add_typer(gate_app)
 app.add_typer(audit_app)
 app.add_typer(mcp_app)
-for command in (level, approvals, approve, reject):
+app.add_typer(queue_app)
+for command in (level, approvals, approve, reject, worker):
     app.command()(command)
 
 ModelOption = Annotated[
