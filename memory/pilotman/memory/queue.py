@@ -17,6 +17,7 @@ from pilotman.memory.codec import micros
 from pilotman.memory.database import lock
 from pilotman.memory.records import WAITING, RunRow, TransitionRow
 from pilotman.memory.schema import queue, runs, served, turns
+from pilotman.memory.statement import Query
 
 _TRIES = 3
 """Other processes may take a run that was just found: so often the next one is tried."""
@@ -33,17 +34,16 @@ def claim_next(
     Of equally urgent ones it is the turn of the tenant that was served longest ago, so that a tenant with a
     thousand requests keeps nobody waiting for more than one of them.
     """
-    for severity, tenant in connection.execute(_IN_TURN, {"supervisor": supervisor}).all():
-        first = {"supervisor": supervisor, "severity": severity, "tenant": tenant}
+    for line in _IN_TURN.rows(connection, {"supervisor": supervisor}):
         for _ in range(_TRIES):
-            run_id = connection.execute(_FIRST, first).scalar_one_or_none()
+            run_id = _FIRST.value(connection, {**line, "supervisor": supervisor})
             if run_id is None:
                 break
             run = runs_.claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=_nobody)
             if run is not None:
                 if run.state == WAITING:  # an answer had put it in line: nothing else does
                     remove(connection, run_id)
-                _served(connection, supervisor, tenant, now=now)
+                _served(connection, supervisor, run.tenant, now=now)
                 return run
     return None
 
@@ -59,7 +59,7 @@ _LINES = (
     .group_by(queue.c.severity, queue.c.tenant)
     .subquery()
 )
-_IN_TURN = (
+_IN_TURN = Query(
     select(_LINES.c.severity, _LINES.c.tenant)
     .outerjoin(turns, and_(turns.c.supervisor == bindparam("supervisor"), turns.c.tenant == _LINES.c.tenant))
     .order_by(_LINES.c.severity.desc(), func.coalesce(turns.c.number, 0), _LINES.c.oldest)
@@ -74,7 +74,7 @@ def _may_begin() -> ColumnElement[bool]:
     return or_(~busy, runs.c.cancel_requested.is_not(None))
 
 
-_FIRST = (
+_FIRST = Query(
     select(queue.c.run_id)
     .join(runs, runs.c.run_id == queue.c.run_id)
     .where(_MINE, queue.c.severity == bindparam("severity"), queue.c.tenant == bindparam("tenant"))
@@ -109,14 +109,14 @@ def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
     """
     lock(connection, f"queue\n{run.supervisor}")
     about = {"supervisor": run.supervisor, "tenant": run.tenant}
-    in_line = connection.execute(_IN_LINE, about).one()
+    in_line = _IN_LINE.one(connection, about) or {}
     most = (capacity.max_queued, capacity.max_queued_per_tenant)
-    if in_line[0] < most[0] and (in_line[1] or 0) < most[1]:
+    if in_line["total"] < most[0] and (in_line["mine"] or 0) < most[1]:
         return
-    driven = connection.execute(_DRIVEN, about).one()
+    driven = _DRIVEN.one(connection, about) or {}
     whose = (f"the queue of {run.supervisor}", f"{run.tenant}'s part of the queue of {run.supervisor}")
-    for name, total, busy, limit in zip(whose, in_line, driven, most, strict=True):
-        in_wait = int(total or 0) - int(busy or 0)
+    for name, part, limit in zip(whose, ("total", "mine"), most, strict=True):
+        in_wait = int(in_line[part] or 0) - int(driven[part] or 0)
         if in_wait >= limit:
             number, seconds = _pace(connection, run.supervisor, run.created_at)
             after = retry_after(excess=in_wait - limit, most=limit, served=number, seconds=seconds)
@@ -124,10 +124,13 @@ def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
             raise Overloaded(what, retry_after=after)
 
 
-_TENANTS = func.sum(case((queue.c.tenant == bindparam("tenant"), 1), else_=0))
-_IN_LINE = select(func.count(), _TENANTS).select_from(queue).where(_MINE)
-_DRIVEN = (
-    select(func.count(), _TENANTS)
+_COUNTS = (
+    func.count().label("total"),
+    func.sum(case((queue.c.tenant == bindparam("tenant"), 1), else_=0)).label("mine"),
+)
+_IN_LINE = Query(select(*_COUNTS).select_from(queue).where(_MINE))
+_DRIVEN = Query(
+    select(*_COUNTS)
     .select_from(queue.join(runs, runs.c.run_id == queue.c.run_id))
     .where(_MINE, runs.c.owner.is_not(None))
 )
