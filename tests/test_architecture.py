@@ -22,7 +22,7 @@ TOP = {*PAGES, *FLOORS, "tests", "notebooks"}
 FRONT_DOORS = {
     "pilotman.guardrails": (
         "Approval Breaker Budget Call Cap Capacity CedarPolicy Combination Decision Gate Label Outbound"
-        " PilotmanError Policy Principal Retry"
+        " PilotmanError Policy Principal Quota Retry"
     ),
     "pilotman.memory": "Anchors Event Memory",
     "pilotman.retrieval": "Corpus FolderSource Snapshot Source",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pilotman.agents.chat import ChatReply, chat
 from pilotman.agents.failure import ToolError, classify
 from pilotman.agents.messages import text_of
+from pilotman.agents.meter import Held
 from pilotman.agents.models import NamedModel, Role
 from pilotman.agents.recorder import Recorder, model_spend
 from pilotman.agents.rules.model import RULES
@@ -23,7 +24,7 @@ from pilotman.agents.telemetry import failed, model_attributes
 from pilotman.agents.tokens import BYTES_PER_TOKEN
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.digest import canonical, digest_of
-from pilotman.guardrails.errors import BudgetExceeded, Unavailable
+from pilotman.guardrails.errors import BudgetExceeded, QuotaExceeded, Unavailable
 from pilotman.guardrails.purse import Spend
 
 MAX_OUTPUT_TOKENS = 4_096
@@ -139,7 +140,7 @@ class ModelGateway:
         attempt = 0
         while True:
             attempt += 1
-            answer = await self._attempt(tier, asked, name, share=_share(tier, attempt))
+            answer = await self._turn(tier, asked, name, share=_share(tier, attempt))
             if isinstance(answer, ModelReply):
                 return answer
             delay = max(retry.delay(attempt, jitter=self.task.run.random()), answer.retry_after or 0.0)
@@ -181,8 +182,46 @@ class ModelGateway:
         await asyncio.sleep(delay)
         return True
 
-    async def _attempt(
+    async def _turn(
         self, tier: NamedModel, request: ModelRequest, name: str, *, share: float
+    ) -> ModelReply | ToolError:
+        """One attempt, once there is a place for it. The rules are no service: they need none."""
+        lane = self.task.run.lanes.models
+        if lane is None or tier.rules:
+            return await self._metered(tier, request, name, share=share)
+        if not await lane.enter(self.task.run.left()):
+            return ToolError(kind="transient", message="no place became free among the calls in flight")
+        try:
+            return await self._metered(tier, request, name, share=share)
+        finally:
+            lane.leave()
+
+    async def _metered(
+        self, tier: NamedModel, request: ModelRequest, name: str, *, share: float
+    ) -> ModelReply | ToolError:
+        """One attempt, if the quotas have so much left. What is free needs none."""
+        run = self.task.run
+        if run.meter is None or tier.rules:
+            return await self._attempt(tier, request, name, share=share)
+        try:
+            held = await run.meter.reserve(self._estimate(tier, len(request.raw)))
+        except QuotaExceeded as error:
+            run.exceeded(error, path=request.path)
+            return ToolError(kind="permanent", message=str(error))
+        try:
+            return await self._attempt(tier, request, name, share=share, held=held)
+        finally:
+            if held is not None:
+                held.settle(Spend())  # it was not made, or it has settled itself
+
+    async def _attempt(
+        self,
+        tier: NamedModel,
+        request: ModelRequest,
+        name: str,
+        *,
+        share: float,
+        held: Held | None = None,
     ) -> ModelReply | ToolError:
         """One call under its reservation, if the model's circuit lets it pass."""
         run = self.task.run
@@ -206,6 +245,8 @@ class ModelGateway:
         finally:
             admission.release()
             reservation.settle(used)
+            if held is not None:
+                held.settle(used)
 
     async def _made(
         self, tier: NamedModel, request: ModelRequest, name: str, estimate: Spend, timeout: float

@@ -12,8 +12,9 @@ from pilotman.agents.guard import Guard
 from pilotman.agents.result import ToolResult
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.target import target_of
+from pilotman.agents.tool import Tool
 from pilotman.guardrails.approval import Approval
-from pilotman.guardrails.cap import Unmeasurable
+from pilotman.guardrails.cap import Reservation, Unmeasurable
 from pilotman.guardrails.errors import PermitRefused
 from pilotman.guardrails.permit import Permit, permit_id
 from pilotman.guardrails.policy import Decision
@@ -55,7 +56,7 @@ class Permits:
             approval_id=call.approval_id,
         )
         try:
-            wanted = self.guard.caps.reserve(call, approval)
+            wanted = [*self.guard.caps.reserve(call, approval), *self._quotas(tool)]
             await run.journal.issue_permit(
                 permit, owner=run.owner, events=run.recorder.events(event), reserve=wanted
             )
@@ -67,6 +68,11 @@ class Permits:
         except PermitRefused:
             return self.guard.unasked(call, "rejected_before", stage="write")
         return permit
+
+    def _quotas(self, tool: Tool[..., Any]) -> list[Reservation]:
+        """What a write takes of the quotas of whoever asks."""
+        meter = self.task.run.meter
+        return [] if meter is None or tool.reads else meter.writes(tool.name)
 
     def _has_changed(self, call: ProposedCall, approval: Approval, facts: Mapping[str, Any]) -> bool:
         """Whether the target is another version now. One that the approver put in its place was not seen."""

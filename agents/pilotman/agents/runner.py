@@ -99,12 +99,10 @@ class ToolRunner:
         error: ToolError | None = None
         while True:
             attempt += 1
-            until = math.inf if look is None else await look()
-            started = until if isinstance(until, ToolResult) else self._start(call, tool, until)
-            if isinstance(started, ToolResult):
-                return self._not_started(call, tool, started, after=error)
             context = self.context(key=key, etag=etag, attempt=attempt)
-            result = await self._attempt(call, tool, started, context)
+            result, started = await self._turn(call, tool, context, look)
+            if started is None:
+                return self._not_started(call, tool, result, after=error)
             error = result.error
             if error is None:
                 return result
@@ -115,6 +113,23 @@ class ToolRunner:
             facts = {"what": tool.name, "attempt": started.number, "failure": error.kind}
             self._emit("retry_scheduled", call, **facts, delay_ms=round(delay * 1000))
             await asyncio.sleep(delay)
+
+    async def _turn(
+        self, call: ProposedCall, tool: Tool[..., Any], context: ToolContext, look: Look | None
+    ) -> tuple[ToolResult, _Started | None]:
+        """One attempt, once there is a place for it among the calls in flight; None: it was not started."""
+        lane = self.task.run.lanes.tools
+        if lane is not None and not await lane.enter(self.task.run.left()):
+            return failure("transient", "no place became free among the calls in flight"), None
+        try:
+            until = math.inf if look is None else await look()
+            started = until if isinstance(until, ToolResult) else self._start(call, tool, until)
+            if isinstance(started, ToolResult):
+                return started, None
+            return await self._attempt(call, tool, started, context), started
+        finally:
+            if lane is not None:
+                lane.leave()
 
     def _delay(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> float | None:
         """Seconds until another attempt, or None: it is over.

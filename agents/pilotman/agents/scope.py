@@ -14,6 +14,8 @@ from langchain_core.runnables import Runnable
 from pilotman.agents.blocking import Threads
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.flow import Flow
+from pilotman.agents.lane import Lanes
+from pilotman.agents.meter import Meter
 from pilotman.agents.models import ModelTable, Role
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
@@ -25,7 +27,7 @@ from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.tool import Tool
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.cap import Cap
-from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.errors import BudgetExceeded, QuotaExceeded
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
@@ -70,6 +72,8 @@ class RunScope:
     grace: float
     policy_version: str
     flow: Flow
+    meter: Meter | None = None
+    lanes: Lanes = field(default_factory=Lanes)
     trace: str | None = None
     fresh: bool = True
     read_only: bool = False
@@ -103,8 +107,8 @@ class RunScope:
             raise error
         return min(limit, left)
 
-    def exceeded(self, error: BudgetExceeded, *, path: str) -> None:
-        """Write down that something did not fit into the budget and was not started."""
+    def exceeded(self, error: BudgetExceeded | QuotaExceeded, *, path: str) -> None:
+        """Write down that something did not fit into the budget or a quota and was not started."""
         self.recorder.emit(
             "budget_exceeded", actor="supervisor", path=path, limit=error.limit, message=str(error)
         )

@@ -13,6 +13,7 @@ from pilotman.guardrails.label import Label
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Call, Decision, Policy
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.quota import Quota
 from pilotman.guardrails.retry import Retry
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "PilotmanError",
     "Policy",
     "Principal",
+    "Quota",
     "Retry",
 ]

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pilotman.guardrails.capacity import Capacity
+from pilotman.guardrails.errors import Overloaded, QuotaExceeded
+from pilotman.guardrails.quota import Window
 from pilotman.memory import approvals, blocks, effects, payloads, queue, runs
 from pilotman.memory.access import nothing, prepared
 from pilotman.memory.batch import Rider
@@ -18,10 +20,12 @@ from pilotman.memory.codec import text
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.events import append, read, tool_calls
 from pilotman.memory.ledger import Ledger
+from pilotman.memory.metering import Metering
+from pilotman.memory.quotas import start_run
 from pilotman.memory.records import RunRow, Story, TransitionRow
 
 
-class Journal(Ledger):
+class Journal(Ledger, Metering):
     """Runs, events, payloads, permits, effects and approvals of one installation.
 
     ``url``: ``sqlite://`` (memory, kept as long as this object), ``sqlite:///file.db`` or ``postgresql://…``.
@@ -42,27 +46,37 @@ class Journal(Ledger):
         events: Sequence[NewEvent],
         queued: bool = False,
         capacity: Capacity | None = None,
+        quotas: Sequence[Window] = (),
     ) -> tuple[RunRow, bool]:
         """Store a run, active or in the queue. The same idempotency key gives the run that has it, and False.
 
         Raises:
             Conflict: not queued, and another run holds the conversation.
             Overloaded: as many wait already as ``capacity`` lets wait.
+            QuotaExceeded: one of ``quotas`` is used up.
         """
         rows = prepared(run.run_id, events)
 
         def admit(connection: Connection) -> None:
             if capacity is not None:
                 queue.admit(connection, run, capacity)
+            if quotas:
+                start_run(connection, quotas, now=run.created_at)
 
-        def work(connection: Connection) -> tuple[RunRow, bool]:
-            stored, new = runs.create(connection, run, queued=queued, admit=admit)
+        def work(connection: Connection) -> tuple[RunRow, bool] | Overloaded | QuotaExceeded:
+            try:
+                stored, new = runs.create(connection, run, queued=queued, admit=admit)
+            except (Overloaded, QuotaExceeded) as error:  # it changed nothing: others' work goes on
+                return error
             if new:
                 append(connection, rows)
                 stored = replace(stored, next_seq=1 + len(rows))
             return stored, new
 
-        return await self._write(work)
+        done = await self._write(work)
+        if isinstance(done, tuple):
+            return done
+        raise done
 
     async def run(self, run_id: str, *, tenant: str) -> RunRow:
         return await self._read(lambda connection: runs.get(connection, run_id, tenant=tenant))

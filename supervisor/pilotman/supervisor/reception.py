@@ -64,6 +64,7 @@ class Reception:
 
         Raises:
             Overloaded: too many requests wait already.
+            QuotaExceeded: a quota of whoever asks is used up.
             InvalidRequest: the request does not have the team's shape.
             ConfigurationError: the plan that came with it cannot be run.
             Conflict: not queued, and another run is active in the conversation.
@@ -74,10 +75,15 @@ class Reception:
             if wrong:
                 raise ConfigurationError(f"the given plan cannot be run: {'; '.join(wrong)}")
         row = self._row(arrival)
+        now = row.created_at
         if not arrival.queued:
-            row = replace(row, owner=owner, lease_until=row.created_at + lease)
+            row = replace(row, owner=owner, lease_until=now + lease)
         stored, _ = await self._journal.create_run(
-            row, events=[_started(row)], queued=arrival.queued, capacity=self._capacity
+            row,
+            events=[_started(row)],
+            queued=arrival.queued,
+            capacity=self._capacity,
+            quotas=[q.window_of(arrival.principal, row.thread_id, now) for q in self._team.quotas],
         )
         return stored
 

@@ -15,6 +15,8 @@ from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.flow import Flow, Observation, documents, from_corpus
 from pilotman.agents.graph import Desks
+from pilotman.agents.lane import Lane, Lanes
+from pilotman.agents.meter import Meter
 from pilotman.agents.models import ModelTable
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
@@ -123,6 +125,7 @@ class Setup:
         self._policy_version = policy_version
         self._circuits = Circuits(_loop_time)
         self._writes = UnderWay()
+        self._lanes = _lanes(ports.capacity)
 
     async def drive(self, row: RunRow, story: Story, calls: Mapping[str, int]) -> Drive:
         """Everything that driving this run needs, from its row and what it wrote so far.
@@ -176,6 +179,8 @@ class Setup:
             fresh=before.nothing,
             read_only=bool(row.request.get("read_only")),
             parallel=asyncio.Semaphore(budget.max_parallel),
+            lanes=self._lanes,
+            meter=self._meter(row),
             activity=mover,
             conversation_calls=before.conversation_calls,
             identical_calls=before.identical_calls,
@@ -183,6 +188,19 @@ class Setup:
             tools_used=before.tools_used,
             caveats=before.caveats,
             passages=_passages(before.history, recorder),
+        )
+
+    def _meter(self, row: RunRow) -> Meter | None:
+        """The quotas of whoever asks, where there are any."""
+        if not self._team.quotas:
+            return None
+        return Meter(
+            quotas=self._team.quotas,
+            journal=self._journal,
+            clock=self._ports.clock,
+            run_id=row.run_id,
+            principal=Principal.from_dict(row.principal),
+            thread_id=row.thread_id,
         )
 
     def _outbox(self, row: RunRow, recorder: Recorder, before: Before) -> Outbox:
@@ -257,6 +275,14 @@ class Setup:
             mover=mover,
             given=Plan.from_dict(row.request["plan"]) if row.request.get("plan") else None,
         )
+
+
+def _lanes(capacity: Capacity) -> Lanes:
+    """Places for calls in flight, where their number is limited."""
+    models, tools = capacity.max_model_calls, capacity.max_tool_calls
+    return Lanes(
+        models=None if models is None else Lane(models), tools=None if tools is None else Lane(tools)
+    )
 
 
 def _loop_time() -> float:

@@ -24,6 +24,7 @@ from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.quota import Quota, checked
 from pilotman.memory import Event, Memory
 from pilotman.memory.access import now
 from pilotman.memory.records import ENDED, RunRow
@@ -58,10 +59,11 @@ class Supervisor(Amends, Backlog, Levers, People):
     ``policy`` is asked before every call, several must agree; None: reads are allowed, declared writes ask a
     person, undeclared ones are denied. With ``confine`` the request must ask for what is written, as ``Gate``
     reads it: where it plainly does, no policy is needed. ``caps`` limit what all calls of a tool come to
-    together. With ``saga`` a run that cannot do everything takes back what it did. ``answer_policy`` is asked
-    before an answer leaves, ``min_confidence`` (in [0, 1]) sends writes and answers whose computed confidence
-    is below it to a person. ``outbound`` says what happens to secrets, identifiers and links that would
-    leave; without it what ``Outbound()`` says.
+    together, ``quotas`` what a tenant, user or conversation uses in a window of time. With ``saga`` a run
+    that cannot do everything takes back what it did. ``answer_policy`` is asked before an answer leaves,
+    ``min_confidence`` (in [0, 1]) sends writes and answers whose computed confidence is below it to a person.
+    ``outbound`` says what happens to secrets, identifiers and links that would leave; without it what
+    ``Outbound()`` says.
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``notify`` tells people who
@@ -86,6 +88,7 @@ class Supervisor(Amends, Backlog, Levers, People):
         confine: bool = False,
         caps: Sequence[Cap] = (),
         saga: bool = False,
+        quotas: Sequence[Quota] = (),
         budget: Budget | None = None,
         memory: Memory | None = None,
         corpus: Corpus | None = None,
@@ -113,6 +116,7 @@ class Supervisor(Amends, Backlog, Levers, People):
             confine=confine,
             caps=tuple(caps),
             saga=saga,
+            quotas=checked(tuple(quotas)),
             intake=intake,
         )
         ports = Ports(
@@ -200,6 +204,7 @@ class Supervisor(Amends, Backlog, Levers, People):
             InvalidRequest: the request does not have the team's shape.
             Conflict: another run is active on ``thread_id``.
             Overloaded: too many requests wait already; ``retry_after`` seconds later there is room.
+            QuotaExceeded: a quota is used up; ``retry_after`` seconds later it begins anew.
         """
         arrival = Arrival(
             request=request,
@@ -233,7 +238,7 @@ class Supervisor(Amends, Backlog, Levers, People):
 
         Raises:
             InvalidRequest: the request does not have the team's shape.
-            Overloaded: too many wait already; ``retry_after`` seconds later there is room.
+            Overloaded, QuotaExceeded: as with ``run``.
         """
         engine = await self._station.open()
         arrival = Arrival(

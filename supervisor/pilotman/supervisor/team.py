@@ -17,6 +17,7 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.guardrails.policy import Policy, confined_policy, default_policy
+from pilotman.guardrails.quota import Quota
 from pilotman.memory.records import RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.intake import Intake, Request
@@ -52,6 +53,7 @@ class Team:
     confine: bool
     caps: tuple[Cap, ...]
     saga: bool
+    quotas: tuple[Quota, ...]
     intake: Callable[[Request], Intake]
 
     def tools(self) -> dict[str, Tool[..., Any]]:
@@ -157,6 +159,11 @@ def _nested(owner: str, supervisor: Nested) -> Team:
         raise ConfigurationError(
             f"{supervisor.team.name} has a memory of its own, but it is nested in {owner}",
             hint="give memory= to the outermost supervisor only",
+        )
+    if supervisor.team.quotas:
+        raise ConfigurationError(
+            f"{supervisor.team.name} has quotas of its own, but it is nested in {owner}",
+            hint="give quotas= to the outermost supervisor only",
         )
     return supervisor.team
 
