@@ -1,0 +1,117 @@
+"""How many calls are in flight at once, over all runs of a supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from tests.supervisor.scene import ONE, alice
+
+from pilotman.agents import Specialist, tool
+from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails import Budget, Capacity
+from pilotman.supervisor import Supervisor
+
+pytestmark = pytest.mark.anyio
+
+
+class Gauge:
+    """How many are inside, and how many there were at most."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = self.all = 0
+
+    async def __aenter__(self) -> None:
+        self.inside += 1
+        self.all += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0.01)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.inside -= 1
+
+
+class Model(ScriptedChatModel):
+    """Says how many calls it serves at once."""
+
+    gauge: Any = None
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        async with self.gauge:
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+
+
+def desk(capacity: Capacity | None, **settings: Any) -> tuple[Supervisor, Gauge, Gauge]:
+    """A team whose model and tool count their callers."""
+    models, tools = Gauge(), Gauge()
+
+    @tool(effect="read")
+    async def look(host: str) -> str:
+        """Look at a host."""
+        async with tools:
+            return f"{host} is fine"
+
+    turns = [*[call("look", host="web-1")] * 6, *["web-1 is fine"] * 12]
+    model = Model(turns, gauge=models)
+    agents = [Specialist("operator", "Looks.", tools=[look])]
+    return Supervisor("desk", agents, models=model, capacity=capacity, **settings), models, tools
+
+
+@pytest.mark.parametrize(
+    ("capacity", "models_at_once", "tools_at_once"),
+    [
+        (Capacity(max_model_calls=2), 2, 6),
+        (Capacity(max_tool_calls=1), 6, 1),
+        (None, 6, 6),
+    ],
+)
+async def test_no_more_calls_are_in_flight_than_the_capacity_says(
+    capacity: Capacity | None, models_at_once: int, tools_at_once: int
+) -> None:
+    team, models, tools = desk(capacity)
+    async with team:
+        runs = [team.run("web-1", principal=alice, plan=ONE) for _ in range(6)]
+        done = await asyncio.gather(*runs)
+    assert {run.state for run in done} == {"COMPLETED"}
+    assert (tools.all, models.all >= 12) == (6, True)
+    assert models.most <= models_at_once
+    assert tools.most <= tools_at_once
+    assert capacity is not None or models.most > 2, "without a limit they are made at once"
+
+
+async def test_who_finds_no_place_in_time_is_answered_without() -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    @tool(effect="read", timeout=60)
+    async def look(host: str) -> str:
+        """Look at a host."""
+        begun.set()
+        await gate.wait()
+        return f"{host} is fine"
+
+    turns = [
+        call("look", host="web-1"),
+        call("look", host="web-1"),
+        "It could not be looked at.",
+        "web-1 is fine",
+    ]
+    agents = [Specialist("operator", "Looks.", tools=[look])]
+    team = Supervisor("desk", agents, models=ScriptedChatModel(turns), capacity=Capacity(max_tool_calls=1))
+    async with team:
+        first = asyncio.create_task(team.run("web-1", principal=alice, plan=ONE))
+        await begun.wait()
+        short = Budget(timeout=1.0)
+        second = await team.run("web-1", principal=alice, plan=ONE, budget=short)
+        gate.set()
+        assert (await first).state == "COMPLETED"
+    assert second.state == "COMPLETED"
+    assert second.usage.tool_calls == 0, "what has no place is not begun"
