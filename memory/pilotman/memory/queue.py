@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Label,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from pilotman.guardrails.capacity import Capacity, retry_after
@@ -17,7 +31,7 @@ from pilotman.memory.codec import micros
 from pilotman.memory.database import lock
 from pilotman.memory.records import WAITING, RunRow, TransitionRow
 from pilotman.memory.schema import queue, runs, served, turns
-from pilotman.memory.statement import Query
+from pilotman.memory.statement import Query, Row
 
 _TRIES = 3
 """Other processes may take a run that was just found: so often the next one is tried."""
@@ -87,18 +101,28 @@ _FIRST = Query(
 
 def _served(connection: Connection, supervisor: str, tenant: str, *, now: datetime) -> None:
     """The tenant had its turn: now all others come first. Turns are counted, no clock is fine enough."""
-    last = select(func.coalesce(func.max(turns.c.number), 0) + 1).where(turns.c.supervisor == supervisor)
-    number = connection.execute(last).scalar_one()
-    row = {"supervisor": supervisor, "tenant": tenant}
-    mine = and_(turns.c.supervisor == supervisor, turns.c.tenant == tenant)
-    if not connection.execute(update(turns).where(mine).values(number=number)).rowcount:
-        connection.execute(insert(turns).values(**row, number=number))
-    since = micros(now) // _STRETCH * _STRETCH
-    this = and_(served.c.supervisor == supervisor, served.c.since == since)
-    if not connection.execute(update(served).where(this).values(number=served.c.number + 1)).rowcount:
-        connection.execute(insert(served).values(supervisor=supervisor, since=since, number=1))
-        old = since - _MEASURED
-        connection.execute(delete(served).where(served.c.supervisor == supervisor, served.c.since < old))
+    turn: Row = {"supervisor": supervisor, "tenant": tenant}
+    turn["number"] = 1 + (_LAST_TURN.value(connection, turn) or 0)
+    if not _HAD_TURN.run(connection, turn):
+        _FIRST_TURN.run(connection, turn)
+    this: Row = {"supervisor": supervisor, "since": micros(now) // _STRETCH * _STRETCH}
+    if not _ONE_MORE.run(connection, this):
+        _BEGUN.run(connection, {**this, "number": 1})
+        _FORGOTTEN.run(connection, {**this, "since": this["since"] - _MEASURED})
+
+
+_LAST_TURN = Query(select(func.max(turns.c.number)).where(turns.c.supervisor == bindparam("supervisor")))
+_TURN = and_(turns.c.supervisor == bindparam("supervisor"), turns.c.tenant == bindparam("tenant"))
+_HAD_TURN = Query(update(turns).where(_TURN).values({turns.c.number: bindparam("number")}))
+_FIRST_TURN = Query.inserting(turns, "supervisor", "tenant", "number")
+_SERVED_BY = served.c.supervisor == bindparam("supervisor")
+_ONE_MORE = Query(
+    update(served)
+    .where(_SERVED_BY, served.c.since == bindparam("since"))
+    .values({served.c.number: served.c.number + literal_column("1")})
+)
+_BEGUN = Query.inserting(served, "supervisor", "since", "number")
+_FORGOTTEN = Query(delete(served).where(_SERVED_BY, served.c.since < bindparam("since")))
 
 
 def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
@@ -124,15 +148,18 @@ def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
             raise Overloaded(what, retry_after=after)
 
 
-_COUNTS = (
-    func.count().label("total"),
-    func.sum(case((queue.c.tenant == bindparam("tenant"), 1), else_=0)).label("mine"),
-)
-_IN_LINE = Query(select(*_COUNTS).select_from(queue).where(_MINE))
-_DRIVEN = Query(
-    select(*_COUNTS)
-    .select_from(queue.join(runs, runs.c.run_id == queue.c.run_id))
-    .where(_MINE, runs.c.owner.is_not(None))
+def _counts(table: Table) -> tuple[Label[int], Label[int]]:
+    """Rows of all tenants, and of one."""
+    mine = case((table.c.tenant == bindparam("tenant"), 1), else_=0)
+    return func.count().label("total"), func.sum(mine).label("mine")
+
+
+_IN_LINE = Query(select(*_counts(queue)).select_from(queue).where(_MINE))
+_IS_QUEUED = select(queue.c.run_id).where(queue.c.run_id == runs.c.run_id).exists()
+_DRIVEN = Query(  # by way of what somebody owns, which is little
+    select(*_counts(runs))
+    .select_from(runs)
+    .where(runs.c.owner.is_not(None), runs.c.supervisor == bindparam("supervisor"), _IS_QUEUED)
 )
 
 
