@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -39,6 +40,10 @@ class Model(ScriptedChatModel):
 
     gauge: Any = None
 
+    def __init__(self, turns: Sequence[Any], gauge: Gauge) -> None:
+        super().__init__(turns)
+        self.gauge = gauge
+
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -60,8 +65,8 @@ def desk(capacity: Capacity | None, **settings: Any) -> tuple[Supervisor, Gauge,
         async with tools:
             return f"{host} is fine"
 
-    turns = [*[call("look", host="web-1")] * 6, *["web-1 is fine"] * 12]
-    model = Model(turns, gauge=models)
+    turns: list[Any] = [*[call("look", host="web-1")] * 6, *["web-1 is fine"] * 12]
+    model = Model(turns, models)
     agents = [Specialist("operator", "Looks.", tools=[look])]
     return Supervisor("desk", agents, models=model, capacity=capacity, **settings), models, tools
 
@@ -98,7 +103,7 @@ async def test_who_finds_no_place_in_time_is_answered_without() -> None:
         await gate.wait()
         return f"{host} is fine"
 
-    turns = [
+    turns: list[Any] = [
         call("look", host="web-1"),
         call("look", host="web-1"),
         "It could not be looked at.",

@@ -257,6 +257,36 @@ async def test_who_starts_goes_on_with_the_runs_of_a_dead_process_unasked(tmp_pa
     assert (run.state, slow.began) == ("COMPLETED", 1)
 
 
+NEWBORN = """
+import asyncio, os, sys
+from pilotman.supervisor.engine import Engine
+from tests.supervisor.test_takeover import Slow
+Engine.advance = lambda *_: os._exit(9)  # it dies when the run is stored and nothing of it is done
+slow = Slow(sys.argv[1])
+async def main():
+    await slow.start()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.anyio
+async def test_a_run_whose_process_died_before_it_began_is_gone_on_with(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/j.db"
+    command = [sys.executable, "-c", NEWBORN, url]
+    done = await asyncio.to_thread(subprocess.run, command, timeout=PROCESS_PATIENCE, check=False)
+    assert done.returncode == 9
+    slow = Slow(url)
+    slow.gate.set()
+    async with slow.team as team:
+
+        async def over() -> bool:
+            return all(run.ended for run in await team.runs(principal=alice))
+
+        await until(over)
+        [run] = await team.runs(principal=alice)
+    assert (run.state, slow.began) == ("COMPLETED", 1)
+
+
 @pytest.mark.anyio
 async def test_two_processes_that_send_the_same_request_share_one_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/j.db"

@@ -6,6 +6,7 @@ A claimed run stays till it ends or waits. What waits is bounded: see ``admit``.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -148,7 +149,7 @@ def admit(connection: Connection, run: RunRow, capacity: Capacity) -> None:
             raise Overloaded(what, retry_after=after)
 
 
-def _counts(table: Table) -> tuple[Label[int], Label[int]]:
+def _counts(table: Table) -> tuple[Label[Any], ...]:
     """Rows of all tenants, and of one."""
     mine = case((table.c.tenant == bindparam("tenant"), 1), else_=0)
     return func.count().label("total"), func.sum(mine).label("mine")

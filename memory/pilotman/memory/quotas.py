@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
@@ -99,7 +100,7 @@ _LINE = and_(
 )
 _THIS = and_(_LINE, quota_usage.c.since == bindparam("since"))
 _FOUND = Query(select(*(quota_usage.c[name] for name in _COLUMNS)).where(_THIS))
-_SET = {quota_usage.c[name]: bindparam(name) for name in _COLUMNS}
+_SET: dict[Any, Any] = {quota_usage.c[name]: bindparam(name) for name in _COLUMNS}
 _CHANGED = Query(update(quota_usage).where(_THIS).values(_SET))
 _ADDED = Query.inserting(quota_usage, "quota", "holder", "since", *_COLUMNS)
 _FORGOTTEN = Query(delete(quota_usage).where(_LINE, quota_usage.c.since < bindparam("since")))

@@ -71,9 +71,12 @@ class Backlog:
         leaves all runs to workers, ``max_runs`` is what it is by default.
         """
         workers = await self._station.work()
-        at_once = max_runs or workers.capacity.max_runs or Capacity().max_runs
-        given = {"max_runs": at_once, "drain_timeout": drain_timeout}
-        workers.capacity = replace(workers.capacity, **{k: v for k, v in given.items() if v is not None})
+        known = workers.capacity
+        workers.capacity = replace(
+            known,
+            max_runs=max_runs or known.max_runs or Capacity().max_runs,
+            drain_timeout=known.drain_timeout if drain_timeout is None else drain_timeout,
+        )
         workers.wake()
         try:
             await until.wait()

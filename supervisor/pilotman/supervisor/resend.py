@@ -27,7 +27,9 @@ def sent_again(story: Story, *, by: str, now: datetime) -> tuple[TransitionRow, 
     if story.run.state != "FAILED":
         raise Conflict(f"run {story.run.run_id} is {story.run.state}, not FAILED", hint="nothing was changed")
     moves = story.transitions
-    counts = Counter((cast("RunState", m.from_state), cast("RunState", m.to_state)) for m in moves)
+    counts: Counter[tuple[RunState, RunState]] = Counter(
+        (cast("RunState", move.from_state), cast("RunState", move.to_state)) for move in moves
+    )
     safe = not any(effect.state in IN_DOUBT for effect in story.effects)
     attempt = check(counts, "FAILED", "PLANNED", retry_safe=safe)
     number = len(moves) + 1

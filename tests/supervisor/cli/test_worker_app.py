@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.memory.conftest import postgres_server, postgres_url, shared_url  # noqa: F401  # fixtures
 from tests.patience import PROCESS_PATIENCE
 from tests.supervisor.cli.worker_team import PLAN, desk
 from typer.testing import CliRunner
@@ -29,7 +28,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path, shared_url: str) -> Iterator[Start]:  # noqa: F811
+def start(tmp_path: Path, shared_url: str) -> Iterator[Start]:
     """Starts workers, and leaves none behind."""
     begun: list[subprocess.Popen[str]] = []
 
@@ -73,7 +72,7 @@ async def submitted(team: Supervisor, number: int) -> list[Run]:
 @pytest.mark.anyio
 async def test_two_workers_share_a_queue_and_never_a_run(
     tmp_path: Path,
-    shared_url: str,  # noqa: F811
+    shared_url: str,
     start: Start,
 ) -> None:
     async with desk(tmp_path, shared_url) as team:
@@ -100,7 +99,7 @@ async def finished(team: Supervisor, run: Run) -> Run:
 @pytest.mark.anyio
 async def test_what_does_not_stop_in_time_is_left_to_others_at_once(
     tmp_path: Path,
-    shared_url: str,  # noqa: F811
+    shared_url: str,
     start: Start,
 ) -> None:
     async with desk(tmp_path, shared_url) as team:
@@ -120,7 +119,7 @@ async def test_what_does_not_stop_in_time_is_left_to_others_at_once(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_who_is_told_to_stop_ends_what_it_has_begun_and_takes_nothing_more(
     tmp_path: Path,
-    shared_url: str,  # noqa: F811
+    shared_url: str,
     start: Start,
     number: int,
 ) -> None:
