@@ -22,6 +22,7 @@ from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Brief
 from pilotman.agents.result import ToolResult
+from pilotman.agents.retries import Retries
 from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.tool import Tool
@@ -85,6 +86,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.circuits = Circuits(lambda: self.now[0])
+        self.retries = Retries(lambda: self.now[0])
 
     async def run(
         self,
@@ -119,6 +121,7 @@ class Office:
             "telemetry": Telemetry(content=False),
             "prices": PriceTable(),
             "circuits": self.circuits,
+            "retries": self.retries,
             "writes": self.writes,
             "deadline_at": self.clock() + timedelta(seconds=timeout),
             "grace": 0.0,

@@ -85,6 +85,16 @@ def test_only_the_first_word_about_a_call_counts() -> None:
     assert circuits.admit("db", Breaker(min_calls=1)) is not None
 
 
+def test_what_one_budget_saw_counts_for_the_settings_of_another() -> None:
+    circuits = Circuits(Time())
+    chat, workflow = Breaker(consecutive_failures=3), Breaker(min_calls=5, failure_rate=1.0)
+    for breaker in (workflow, chat, workflow, chat):
+        admitted = circuits.admit("db", breaker)
+        assert admitted is not None
+        admitted.record(ok=False)
+    assert circuits.admit("db", workflow) is None
+
+
 @given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "failed", "release", "wait"]), st.integers(0, 3))))
 def test_a_circuit_never_stays_shut_for_ever(script: list[tuple[str, int]]) -> None:
     """Whatever calls do and however they are given up: after a rest some call is let through."""

@@ -100,10 +100,74 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def it_remembers_only_its_window(self) -> None:
-        assert all(slot > self.circuit.calls[-1][0] - 12 for slot, _, _ in self.circuit.calls)
+        calls = self.circuit.calls
+        assert len(calls) <= 13
+        assert all(since > calls[-1][0] - BREAKER.window for since, _, _ in calls)
 
 
 TestAnyHistory = AnyHistory.TestCase
+
+
+class InARow(RuleBasedStateMachine):
+    """A breaker that counts failures in a row, beside the plainest model of what it must do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.circuit = Circuit(breaker=Breaker(consecutive_failures=3, min_calls=10_000, cool_down=30))
+        self.row = 0
+        self.opened_at: float | None = None
+        self.probing = False
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 29.0, 30.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(ok=st.booleans())
+    def call(self, ok: bool) -> None:
+        admitted = self.circuit.admit(self.now)
+        rests = self.opened_at is not None and self.now < self.opened_at + 30
+        assert (admitted is None) == rests
+        if admitted is None:
+            return
+        self.circuit = admitted.record(ok=ok, now=self.now)
+        self.row = 0 if ok else self.row + 1
+        if self.opened_at is not None:  # it was the probe
+            self.opened_at, self.row = (None, 0) if ok else (self.now, 0)
+        elif self.row == 3:
+            self.opened_at, self.row = self.now, 0
+
+    @invariant()
+    def it_is_where_the_model_says(self) -> None:
+        assert (self.circuit.state(self.now) == "closed") == (self.opened_at is None)
+
+
+TestInARow = InARow.TestCase
+
+
+@given(st.integers(1, 9), st.lists(st.booleans(), max_size=40))
+def test_so_many_failures_in_a_row_open_it_whatever_the_rate_says(most: int, outcomes: list[bool]) -> None:
+    circuit = Circuit(breaker=Breaker(consecutive_failures=most, min_calls=10_000))
+    row = 0
+    for n, ok in enumerate(outcomes):
+        circuit = circuit.record(ok=ok, now=float(n))
+        row = 0 if ok else row + 1
+        assert (circuit.state(n) == "open") == (row >= most)
+        if row >= most:
+            return
+
+
+@given(
+    *[st.builds(Breaker, consecutive_failures=st.none() | st.integers(1, 5), min_calls=st.integers(1, 9))] * 2
+)
+def test_the_narrower_of_two_opens_whenever_one_of_them_does(one: Breaker, other: Breaker) -> None:
+    both = one.narrow(other)
+    assert both == other.narrow(one)
+    for breaker in (one, other):
+        mine, narrow = Circuit(breaker=breaker), Circuit(breaker=both)
+        for n in range(10):
+            mine, narrow = (c.record(ok=False, now=float(n)) for c in (mine, narrow))
+            assert narrow.state(n) == "open" or mine.state(n) == "closed"
 
 
 @given(st.lists(st.booleans(), max_size=60))
@@ -112,7 +176,14 @@ def test_success_alone_never_opens_it(outcomes: list[bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"failure_rate": 0}, {"failure_rate": 1.1}, {"min_calls": 0}, {"window": 0}]
+    "wrong",
+    [
+        {"failure_rate": 0},
+        {"failure_rate": 1.1},
+        {"min_calls": 0},
+        {"window": 0},
+        {"consecutive_failures": 0},
+    ],
 )
 def test_nonsense_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pilotman.guardrails import Retry
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.guardrails.retry import FailureKind
+from pilotman.guardrails.retry import BURST, BURST_SECONDS, Allowance, FailureKind
 
 
 def test_by_default_only_what_may_pass_by_itself_is_tried_again() -> None:
@@ -41,7 +41,42 @@ def test_jitter_adds_up_to_a_half(delays: list[int], attempt: int, jitter: float
     assert plain <= retry.delay(attempt, jitter=jitter) <= 1.5 * plain * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("wrong", [{"max_attempts": 0}, {"backoff_ms": (-1,)}])
+def test_a_tool_is_tried_three_times_more_by_default() -> None:
+    assert [Retry().delay(n) for n in range(1, 4)] == [0.2, 0.4, 0.8]
+    assert [n for n in range(1, 9) if Retry().allows("transient", attempt=n)] == [1, 2, 3]
+
+
+@given(
+    st.floats(0, 1),
+    st.floats(0, 5),
+    st.lists(st.tuples(st.integers(0, 30), st.floats(0, 20), st.integers(0, 60)), max_size=30),
+)
+def test_a_retry_budget_is_never_exceeded(
+    share: float, rate: float, story: list[tuple[int, float, int]]
+) -> None:
+    """However calls and retries come: no more retries than the share of the calls, the rate and one burst."""
+    retry = Retry(budget_share=share, budget_per_second=rate)
+    allowance, calls, retries, now, unseen = Allowance(at=0.0), 0, 0, 0.0, 0
+    for more, seconds, wanted in story:
+        calls, unseen, now = calls + more, unseen + more, now + seconds
+        for _ in range(wanted):
+            left = allowance.take(retry, calls=unseen, now=now)
+            if left is not None:
+                allowance, unseen, retries = left, 0, retries + 1
+        assert retries <= max(BURST, rate * BURST_SECONDS) + share * calls + rate * now + 1e-6
+
+
+def test_a_retry_budget_that_is_used_up_comes_back_with_calls_and_with_time() -> None:
+    retry = Retry(budget_share=0.5, budget_per_second=1.0)
+    empty = Allowance(at=0.0, tokens=0.0)
+    assert empty.take(retry, calls=1, now=0.0) is None
+    assert empty.take(retry, calls=2, now=0.0) is not None
+    assert empty.take(retry, calls=0, now=1.0) is not None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_attempts": 0}, {"backoff_ms": (-1,)}, {"budget_share": 1.1}, {"budget_per_second": -1}]
+)
 def test_nonsense_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):
         Retry(**wrong)  # type: ignore[arg-type]

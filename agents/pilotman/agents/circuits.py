@@ -17,16 +17,23 @@ class Circuits:
 
     def admit(self, name: str, breaker: Breaker) -> Admission | None:
         """Leave for one call to ``name``, or None: not now."""
-        circuit = self._circuits.get(name) or Circuit(breaker=breaker)
-        admitted = circuit.admit(self._now())
+        admitted = self._circuit(name, breaker).admit(self._now())
         if admitted is None:
             return None
         self._circuits[name] = admitted
-        return Admission(self, name, probe=admitted.opened_at is not None)
+        return Admission(self, name, breaker, probe=admitted.opened_at is not None)
 
-    def record(self, name: str, *, ok: bool, probe: bool) -> None:
+    def _circuit(self, name: str, breaker: Breaker) -> Circuit:
+        """The circuit, as these settings see it: runs with other budgets may have others."""
+        known = self._circuits.get(name)
+        if known is None:
+            return Circuit(breaker=breaker)
+        same = known.breaker is breaker or known.breaker == breaker
+        return known if same else replace(known, breaker=breaker)
+
+    def record(self, name: str, breaker: Breaker, *, ok: bool, probe: bool) -> None:
         """How an admitted call to ``name`` ended. Once the circuit is open only a probe's end counts."""
-        circuit = self._circuits[name]
+        circuit = self._circuit(name, breaker)
         if probe or circuit.opened_at is None:
             self._circuits[name] = circuit.record(ok=ok, now=self._now())
 
@@ -38,9 +45,10 @@ class Circuits:
 class Admission:
     """Leave for one call. Record how it ended, or release it: a call that was given up says nothing."""
 
-    def __init__(self, circuits: Circuits, name: str, *, probe: bool) -> None:
+    def __init__(self, circuits: Circuits, name: str, breaker: Breaker, *, probe: bool) -> None:
         self._circuits = circuits
         self._name = name
+        self._breaker = breaker
         self._probe = probe
         self._open = True
 
@@ -48,7 +56,7 @@ class Admission:
         """The call ended; only the first word counts."""
         if self._open:
             self._open = False
-            self._circuits.record(self._name, ok=ok, probe=self._probe)
+            self._circuits.record(self._name, self._breaker, ok=ok, probe=self._probe)
 
     def release(self) -> None:
         """The call was cancelled or never made. After ``record`` this does nothing."""

@@ -138,6 +138,7 @@ class ModelGateway:
         retry = self.task.wallet.budget.retry
         first = asked = request if tier.may_write else self._harmless(request)
         attempt = 0
+        self.task.run.retries.called(f"model:{tier.name}")
         while True:
             attempt += 1
             answer = await self._turn(tier, asked, name, share=_share(tier, attempt))
@@ -169,16 +170,12 @@ class ModelGateway:
         run = self.task.run
         if delay >= run.left() * RETRY_SHARE:
             return False
-        self._emit(
-            "retry_scheduled",
-            request,
-            what="model",
-            digest=name,
-            model=tier.name,
-            attempt=run.recorder.attempts("model_call", request.path, name),
-            delay_ms=round(delay * 1000),
-            failure=error.kind,
-        )
+        attempt = run.recorder.attempts("model_call", request.path, name)
+        facts = {"digest": name, "model": tier.name, "attempt": attempt, "failure": error.kind}
+        if not run.retries.take(f"model:{tier.name}", self.task.wallet.budget.retry):
+            self._emit("retry_refused", request, what="model", **facts)
+            return False
+        self._emit("retry_scheduled", request, what="model", **facts, delay_ms=round(delay * 1000))
         await asyncio.sleep(delay)
         return True
 
@@ -233,7 +230,8 @@ class ModelGateway:
         except BudgetExceeded as error:
             run.exceeded(error, path=request.path)
             raise
-        admission = run.circuits.admit(f"model:{tier.name}", self.breaker)
+        breaker = self.task.wallet.budget.breaker or self.breaker
+        admission = run.circuits.admit(f"model:{tier.name}", breaker)
         if admission is None:
             reservation.release()
             return ToolError(kind="permanent", message="it failed too often lately and is given a rest")

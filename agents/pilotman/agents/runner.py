@@ -97,6 +97,7 @@ class ToolRunner:
         """
         attempt = 0
         error: ToolError | None = None
+        self.task.run.retries.called(f"tool:{tool.name}")
         while True:
             attempt += 1
             context = self.context(key=key, etag=etag, attempt=attempt)
@@ -106,7 +107,7 @@ class ToolRunner:
             error = result.error
             if error is None:
                 return result
-            delay = self._delay(tool, error, attempt)
+            delay = self._delay(call, tool, error, attempt)
             self._failed(call, tool, result, started, final=delay is None)
             if delay is None:
                 return result
@@ -131,17 +132,26 @@ class ToolRunner:
             if lane is not None:
                 lane.leave()
 
-    def _delay(self, tool: Tool[..., Any], error: ToolError, attempt: int) -> float | None:
+    def _delay(
+        self, call: ProposedCall, tool: Tool[..., Any], error: ToolError, attempt: int
+    ) -> float | None:
         """Seconds until another attempt, or None: it is over.
 
         A write is tried again only if it is certain that nothing was applied.
         """
-        run = self.task.run
+        run, retry = self.task.run, tool.retry
+        if (narrower := self.task.wallet.budget.tool_retry) is not None:
+            retry = retry.narrow(narrower)
         lost = not tool.reads and error.kind in LOST
-        if lost or not error.retryable or not tool.retry.allows(error.kind, attempt=attempt):
+        if lost or not error.retryable or not retry.allows(error.kind, attempt=attempt):
             return None
-        delay = max(tool.retry.delay(attempt, jitter=run.random()), error.retry_after or 0.0)
-        return delay if delay < run.left() else None
+        delay = max(retry.delay(attempt, jitter=run.random()), error.retry_after or 0.0)
+        if delay >= run.left():
+            return None
+        if not run.retries.take(f"tool:{tool.name}", retry):
+            self._emit("retry_refused", call, attempt=attempt, failure=error.kind)
+            return None
+        return delay
 
     def _start(self, call: ProposedCall, tool: Tool[..., Any], until: float) -> _Started | ToolResult:
         """All that one attempt needs, and its start written down; or why it may not start."""
@@ -153,7 +163,10 @@ class ToolRunner:
         except BudgetExceeded as error:
             run.exceeded(error, path=call.path)
             return failure("permanent", str(error))
-        admission = run.circuits.admit(f"tool:{tool.name}", tool.breaker)
+        breaker, narrower = tool.breaker, wallet.budget.breaker
+        if narrower is not None:
+            breaker = breaker.narrow(narrower)
+        admission = run.circuits.admit(f"tool:{tool.name}", breaker)
         if admission is None:
             reservation.release()
             return failure("transient", "it failed too often lately and is given a rest")

@@ -22,6 +22,7 @@ from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Brief, Passage
 from pilotman.agents.result import ToolResult
+from pilotman.agents.retries import Retries
 from pilotman.agents.specialist import Kit
 from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.tool import Tool
@@ -68,6 +69,7 @@ class RunScope:
     telemetry: Telemetry
     prices: PriceTable
     circuits: Circuits
+    retries: Retries
     deadline_at: datetime
     grace: float
     policy_version: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any
 
+from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.retry import Retry
 
@@ -21,6 +22,8 @@ class Budget:
     calls in the run: what would be one more is denied.
     ``allowed_models`` names models as ``provider:name``; None allows all. ``max_result_bytes``: of one tool's
     result, as JSON, that a model sees; more is condensed, and said. The record has what was returned.
+    ``retry`` is that of models; ``tool_retry`` and ``breaker`` narrow what tools say themselves, and
+    ``breaker`` is that of models too.
     """
 
     max_steps: int = 40
@@ -39,6 +42,8 @@ class Budget:
     max_result_bytes: int = 16_384
     allowed_models: frozenset[str] | None = None
     retry: Retry = field(default_factory=lambda: Retry(max_attempts=3, backoff_ms=(200, 400)))
+    tool_retry: Retry | None = None
+    breaker: Breaker | None = None
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -63,12 +68,16 @@ class Budget:
 
     @classmethod
     def chat(cls) -> Budget:
-        """A conversation's turn: 15 s whole, 10 s a model call, 5 s a tool, 2 retries."""
+        """A conversation's turn: 15 s whole, 10 s a model call, 5 s a tool, 2 retries, 60 s of rest for what
+        failed 3 times in a row."""
+        retry = Retry(max_attempts=3, backoff_ms=(200, 800))
         return cls(
             timeout=15.0,
             model_timeout=10.0,
             tool_timeout=5.0,
-            retry=Retry(max_attempts=3, backoff_ms=(200, 800)),
+            retry=retry,
+            tool_retry=retry,
+            breaker=Breaker(consecutive_failures=3, cool_down=60.0),
         )
 
     @classmethod
@@ -89,6 +98,6 @@ def _narrower(name: str, mine: Budget, theirs: Budget) -> Any:
         return right if left is None else left
     if name == "allowed_models":
         return left & right
-    if name == "retry":
+    if name in ("retry", "tool_retry", "breaker"):
         return left.narrow(right)
     return min(left, right)

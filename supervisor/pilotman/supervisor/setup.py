@@ -22,6 +22,7 @@ from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Brief, Passage
+from pilotman.agents.retries import Retries
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.telemetry import Telemetry
@@ -124,6 +125,7 @@ class Setup:
         self._owner = owner
         self._policy_version = policy_version
         self._circuits = Circuits(_loop_time)
+        self._retries = Retries(_loop_time)
         self._writes = UnderWay()
         self._lanes = _lanes(ports.capacity)
 
@@ -170,6 +172,7 @@ class Setup:
             telemetry=ports.telemetry,
             prices=ports.prices,
             circuits=self._circuits,
+            retries=self._retries,
             writes=self._writes,
             deadline_at=deadline,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),

@@ -10,6 +10,7 @@ from typing import Any
 from pilotman.agents.models import ModelTable
 from pilotman.agents.prompts import prompt_versions
 from pilotman.agents.rules.model import RULES
+from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.incoming.cleaner import VERSION
@@ -35,13 +36,15 @@ def budget_to(budget: Budget) -> dict[str, Any]:
     data = asdict(budget)
     models = data["allowed_models"]
     data["allowed_models"] = None if models is None else sorted(models)
-    retry = budget.retry
-    data["retry"] = {
-        "max_attempts": retry.max_attempts,
-        "backoff_ms": list(retry.backoff_ms),
-        "retry_on": sorted(retry.retry_on),
-        "do_not_retry_on": sorted(retry.do_not_retry_on),
-    }
+    data["retry"] = _retry_to(budget.retry)
+    data["tool_retry"] = None if budget.tool_retry is None else _retry_to(budget.tool_retry)
+    return data
+
+
+def _retry_to(retry: Retry) -> dict[str, Any]:
+    data = dict(vars(retry))
+    for name in ("backoff_ms", "retry_on", "do_not_retry_on"):
+        data[name] = list(data[name]) if name == "backoff_ms" else sorted(data[name])
     return data
 
 
@@ -50,11 +53,15 @@ def budget_from(data: Mapping[str, Any]) -> Budget:
     fields = dict(data)
     models = fields["allowed_models"]
     fields["allowed_models"] = None if models is None else frozenset(models)
-    retry = fields["retry"]
-    fields["retry"] = Retry(
-        max_attempts=retry["max_attempts"],
-        backoff_ms=tuple(retry["backoff_ms"]),
-        retry_on=frozenset(retry["retry_on"]),
-        do_not_retry_on=frozenset(retry["do_not_retry_on"]),
-    )
+    fields["retry"] = _retry_from(fields["retry"])
+    if fields.get("tool_retry"):  # unknown to what older releases have queued
+        fields["tool_retry"] = _retry_from(fields["tool_retry"])
+    if fields.get("breaker"):
+        fields["breaker"] = Breaker(**fields["breaker"])
     return Budget(**fields)
+
+
+def _retry_from(data: Mapping[str, Any]) -> Retry:
+    fields = {**data, "backoff_ms": tuple(data["backoff_ms"])}
+    kinds = {name: frozenset(fields[name]) for name in ("retry_on", "do_not_retry_on")}
+    return Retry(**{**fields, **kinds})
