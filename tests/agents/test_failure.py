@@ -229,6 +229,13 @@ def test_retry_after_is_honoured(headers: dict[str, str], seconds: float | None)
     assert classify(answered(429, **headers), effect="read").retry_after == seconds
 
 
+def test_a_wrapped_answer_still_says_when_to_try_again() -> None:
+    wrapped = RuntimeError("the client failed")
+    wrapped.__cause__ = ProviderError(429, {"retry-after": "7"})
+    error = classify(wrapped, effect="read")
+    assert (error.kind, error.retry_after) == ("rate_limit", 7.0)
+
+
 def test_other_clients_shapes_are_known() -> None:
     boto: Any = Exception("throttled")
     boto.response = {"ResponseMetadata": {"HTTPStatusCode": 429}}

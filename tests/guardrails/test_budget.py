@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotman.guardrails import Budget, Retry
+from pilotman.guardrails import Breaker, Budget, Retry
 from pilotman.guardrails.errors import ConfigurationError
 
 counts = st.integers(1, 100)
@@ -22,6 +22,12 @@ retries = st.builds(
     backoff_ms=st.lists(st.integers(0, 900), max_size=3).map(tuple),
     retry_on=kinds,
     do_not_retry_on=kinds,
+)
+breakers = st.builds(
+    Breaker,
+    failure_rate=st.sampled_from([0.1, 0.5, 1.0]),
+    consecutive_failures=st.none() | counts,
+    cool_down=durations,
 )
 budgets = st.builds(
     Budget,
@@ -39,6 +45,8 @@ budgets = st.builds(
     max_calls_per_tool=counts,
     allowed_models=st.none() | st.frozensets(st.sampled_from(["a:x", "b:y", "c:z"])),
     retry=retries,
+    tool_retry=st.none() | retries,
+    breaker=st.none() | breakers,
 )
 
 
@@ -94,6 +102,9 @@ def test_the_named_profiles() -> None:
         5.0,
         3,
     )
+    assert chat.tool_retry == chat.retry
+    assert chat.breaker is not None
+    assert (chat.breaker.consecutive_failures, chat.breaker.cool_down) == (3, 60.0)
     assert (workflow.timeout, workflow.model_timeout, workflow.max_steps) == (600.0, 30.0, 40)
     assert (workflow.max_tool_calls, workflow.max_input_tokens, workflow.max_output_tokens) == (
         30,

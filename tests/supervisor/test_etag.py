@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from tests.supervisor.scene import alice, yes
 
-from pilotman.agents import Specialist, ToolContext, tool
+from pilotman.agents import Specialist, ToolContext, ToolFailure, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Call, Decision
 from pilotman.supervisor import Plan, Run, Supervisor, Task
@@ -29,12 +29,16 @@ class Wiki:
 
     def __init__(self, turns: Sequence[str | AIMessage], **settings: Any) -> None:
         self.version: object = "v1"
+        self.moves: list[object] = []
         self.renamed: list[str | None] = []
 
         @tool(effect="write")
         async def rename_page(page: str, title: str, ctx: ToolContext) -> str:
             """Rename a page."""
             self.renamed.append(ctx.etag)
+            if self.moves:  # somebody else was quicker
+                self.version = self.moves.pop(0)
+                raise ToolFailure("it has changed", kind="conflict")
             return "renamed"
 
         @rename_page.precondition
@@ -94,3 +98,40 @@ async def test_looked_at_again_it_is_asked_about_again() -> None:
         await wiki.team.approve(open_now[0].approval_id, principal=alice)
         await wiki.team.resume(second.run_id, principal=alice)
     assert wiki.renamed == ["v2"]
+
+
+async def test_a_conflict_is_read_again_before_it_is_tried_again() -> None:
+    wiki = Wiki([RENAME, "Renamed."], policy=yes)
+    wiki.moves = ["v2", "v3"]
+    async with wiki.team:
+        run = await wiki.run()
+    assert wiki.renamed == ["v1", "v2", "v3"]
+    assert [action.status for action in run.actions] == ["applied"]
+    assert not any("rename_page" in caveat for caveat in run.caveats)
+
+
+async def test_a_conflict_about_the_same_version_is_not_tried_again() -> None:
+    wiki = Wiki([RENAME, "It was not renamed."], policy=yes)
+    wiki.moves = ["v1"]
+    async with wiki.team:
+        run = await wiki.run()
+    assert wiki.renamed == ["v1"]
+    assert "rename_page failed: it has changed" in run.caveats
+
+
+async def test_conflicts_end() -> None:
+    wiki = Wiki([RENAME, "It was not renamed."], policy=yes)
+    wiki.moves = [f"v{n}" for n in range(2, 20)]
+    async with wiki.team:
+        run = await wiki.run()
+    assert wiki.renamed == ["v1", "v2", "v3", "v4"]
+    assert [action.status for action in run.actions] == ["not_applied"]
+
+
+async def test_a_conflict_does_not_carry_a_yes_to_another_version() -> None:
+    wiki = Wiki([RENAME, "It was not renamed: it has changed."], policy=ask)
+    wiki.moves = ["v2"]
+    async with wiki.team:
+        run = await wiki.agree(await wiki.run())
+    assert wiki.renamed == ["v1"]
+    assert run.state == "COMPLETED"

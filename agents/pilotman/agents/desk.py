@@ -268,6 +268,7 @@ class Desk:
         recorded = self.runner.outcome(call)
         if recorded is not None:
             return call.finished(recorded)
+        before: list[str | None] = []  # the versions that the target refused
         while True:
             permit = await self.permits.issue(call, approval)
             if not isinstance(permit, Permit):
@@ -275,9 +276,13 @@ class Desk:
             if self.task.tools[call.tool].reads:
                 return await self.read(call)
             try:
-                return await self.ledger.write(call)
+                done = await self.ledger.write(call)
             except Switched:  # since it was decided: it is decided anew
                 await self.guard.switches.look(age=0.0)
+                continue
+            before.append(permit.etag)
+            if not await self.ledger.is_stale(done, before):
+                return done
 
     def message(self, call: ProposedCall) -> dict[str, Any]:
         """The result of a call as this task's models see it."""

@@ -81,7 +81,8 @@ def _classify(error: BaseException, *, effect: Effect) -> ToolError:
         return ToolError.of("transient", f"{message}; nothing was sent")
     if effect != "read":
         return ToolError.of("unknown_outcome", f"{message}; whether it was applied is not known")
-    return ToolError.of(_kind(error), message)
+    kind, retry_after = _of_read(error)
+    return ToolError.of(kind, message, retry_after=retry_after)
 
 
 _SEVERITY: tuple[FailureKind, ...] = (
@@ -252,18 +253,21 @@ def _nothing_was_sent(error: BaseException) -> bool:
     return isinstance(reason, ConnectionRefusedError | socket.gaierror)
 
 
-def _kind(error: BaseException) -> FailureKind:
-    """The kind of a failed read. An error that says nothing by itself is as its cause."""
+def _of_read(error: BaseException) -> tuple[FailureKind, float | None]:
+    """A failed read's kind, and when to try again. An error that says nothing by itself is as its cause."""
     current: BaseException | None = error
     for _ in range(_MAX_CAUSES):
         if current is None:
             break
         status = status_of(current)
-        kind = _own_kind(current) if status is None else _from_status(status, current, writes=False).kind
+        if status is not None:
+            told = _from_status(status, current, writes=False)
+            return told.kind, told.retry_after
+        kind = _own_kind(current)
         if kind is not None:
-            return kind
+            return kind, None
         current = current.__cause__
-    return "permanent"
+    return "permanent", None
 
 
 def _own_kind(error: BaseException) -> FailureKind | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from pilotman.agents.calls import ProposedCall, failure
 from pilotman.agents.failure import ToolError
 from pilotman.agents.guard import Guard
 from pilotman.agents.result import ToolResult
-from pilotman.agents.runner import LOST, ToolRunner
+from pilotman.agents.runner import LOST, ToolRunner, rereads
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.tool import Tool
 from pilotman.agents.undo import undone_by
@@ -52,6 +53,26 @@ class Ledger:
             now=run.clock(),
         )
         return call.finished(await self._apply(call, tool, permit))
+
+    async def is_stale(self, call: ProposedCall, versions: Sequence[str | None]) -> bool:
+        """Whether the target refused the write because it is another version by now than the last of these.
+
+        Then it may be decided about with fresh facts and tried again, as often as the tool's retries allow.
+        """
+        result, tool = ToolResult.from_dict(call.result or {}), self.task.tools[call.tool]
+        error = result.error
+        if error is None or not rereads(tool, error):
+            return False
+        again = len(versions) < tool.retry.max_attempts and self.task.run.left() > 0
+        facts = await self.guard.facts(call, tool) if again else {}
+        etag = None if isinstance(facts, ToolResult) else facts.get("etag")
+        if etag is not None and str(etag) != versions[-1]:
+            told = {"what": tool.name, "attempt": len(versions), "failure": error.kind, "delay_ms": 0}
+            place = {"path": call.path, "digest": call.digest, "tool": tool.name}
+            self.task.run.recorder.emit("retry_scheduled", actor=self.task.agent, **place, **told)
+            return True
+        self.task.run.caveat(f"{tool.name} failed: {error.message}")
+        return False
 
     def _effect(self, call: ProposedCall, tool: Tool[..., Any], permit: Permit) -> EffectRow:
         run = self.task.run

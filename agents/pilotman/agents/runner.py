@@ -261,7 +261,7 @@ class ToolRunner:
         """Write a failure down; ``started`` is None where nothing was started."""
         error = result.error
         assert error is not None
-        settled_later = not tool.reads and error.kind in LOST
+        settled_later = not tool.reads and (error.kind in LOST or rereads(tool, error))
         if final and not settled_later:
             self.task.run.caveat(f"{tool.name} failed: {error.message}")
         self._emit(
@@ -283,6 +283,12 @@ class ToolRunner:
     def _emit(self, kind: str, call: ProposedCall, /, **data: Any) -> None:
         facts: Mapping[str, Any] = {"path": call.path, "digest": call.digest, "tool": call.tool}
         self.task.run.recorder.emit(kind, actor=self.task.agent, **facts, **data)
+
+
+def rereads(tool: Tool[..., Any], error: ToolError) -> bool:
+    """Whether a write failed so that a fresh look at its target may help: it is another version by now."""
+    forbidden = "conflict" in tool.retry.do_not_retry_on
+    return error.kind == "conflict" and tool.has_precondition and not tool.reads and not forbidden
 
 
 def _prompt(tool: Tool[..., Any], until: float) -> Tool[..., Any]:
