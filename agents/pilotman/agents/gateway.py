@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pilotman.agents.chat import ChatReply, chat
+from pilotman.agents.entrance import enter
 from pilotman.agents.failure import ToolError, classify
 from pilotman.agents.messages import text_of
 from pilotman.agents.meter import Held
@@ -149,7 +150,7 @@ class ModelGateway:
                 correction = {"role": "user", "content": f"Not usable: {answer.message}"}
                 asked = replace(first, messages=[*first.messages, correction])
                 delay = 0.0
-            elif _is_garbage(answer) or not retry.allows(answer.kind, attempt=attempt):
+            elif _is_garbage(answer) or not (answer.retryable and retry.allows(answer.kind, attempt=attempt)):
                 return answer.message
             if not await self._pause(tier, request, name, answer, delay):
                 return answer.message
@@ -224,17 +225,19 @@ class ModelGateway:
         run = self.task.run
         timeout = run.time_for(self.task.wallet.budget.model_timeout, path=request.path)
         timeout = min(timeout, run.left() * share)
+        breaker = self.task.wallet.budget.breaker or self.breaker
+        bulkheads = run.limits.of_model(tier.name, run.principal.tenant)
+        admission = await enter(run.circuits, f"model:{tier.name}", breaker, bulkheads, seconds=timeout)
+        if isinstance(admission, ToolError):
+            return admission
+        timeout -= admission.waited
         estimate = self._estimate(tier, len(request.raw))
         try:
             reservation = self.task.wallet.reserve(estimate)
         except BudgetExceeded as error:
+            admission.release()
             run.exceeded(error, path=request.path)
             raise
-        breaker = self.task.wallet.budget.breaker or self.breaker
-        admission = run.circuits.admit(f"model:{tier.name}", breaker)
-        if admission is None:
-            reservation.release()
-            return ToolError(kind="permanent", message="it failed too often lately and is given a rest")
         used = self._unanswered(tier, estimate)  # if it is cancelled
         try:
             answer, used = await self._made(tier, request, name, estimate, timeout)

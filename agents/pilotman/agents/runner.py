@@ -12,6 +12,7 @@ from typing import Any
 from pilotman.agents.calls import ProposedCall, drafted, failure
 from pilotman.agents.circuits import Admission
 from pilotman.agents.context import ToolContext
+from pilotman.agents.entrance import enter
 from pilotman.agents.failure import ToolError
 from pilotman.agents.flow import Observation
 from pilotman.agents.result import ToolResult
@@ -123,8 +124,7 @@ class ToolRunner:
         if lane is not None and not await lane.enter(self.task.run.left()):
             return failure("transient", "no place became free among the calls in flight"), None
         try:
-            until = math.inf if look is None else await look()
-            started = until if isinstance(until, ToolResult) else self._start(call, tool, until)
+            started = await self._begin(call, tool, look)
             if isinstance(started, ToolResult):
                 return started, None
             return await self._attempt(call, tool, started, context), started
@@ -153,23 +153,38 @@ class ToolRunner:
             return None
         return delay
 
-    def _start(self, call: ProposedCall, tool: Tool[..., Any], until: float) -> _Started | ToolResult:
+    async def _begin(
+        self, call: ProposedCall, tool: Tool[..., Any], look: Look | None
+    ) -> _Started | ToolResult:
+        """An attempt that everything lets start, or why it may not: its place, its circuit, the switches."""
+        run, budget = self.task.run, self.task.wallet.budget
+        breaker = tool.breaker if budget.breaker is None else tool.breaker.narrow(budget.breaker)
+        bulkheads = run.limits.of_tool(tool.name, tool.limit, run.principal.tenant)
+        seconds = min(tool.timeout, budget.tool_timeout, run.left()) if bulkheads else 0.0
+        entered = await enter(run.circuits, f"tool:{tool.name}", breaker, bulkheads, seconds=seconds)
+        if isinstance(entered, ToolError):
+            return ToolResult.failed(entered)
+        started: _Started | ToolResult | None = None
+        try:
+            until = math.inf if look is None else await look()
+            started = until if isinstance(until, ToolResult) else self._start(call, tool, until, entered)
+        finally:
+            if not isinstance(started, _Started):
+                entered.release()
+        return started
+
+    def _start(
+        self, call: ProposedCall, tool: Tool[..., Any], until: float, admission: Admission
+    ) -> _Started | ToolResult:
         """All that one attempt needs, and its start written down; or why it may not start."""
         run, wallet = self.task.run, self.task.wallet
         args = {"payload": run.recorder.keep(dict(call.args))}
         try:
-            timeout = run.time_for(min(tool.timeout, wallet.budget.tool_timeout), path=call.path)
+            timeout = run.time_for(min(tool.timeout, wallet.budget.tool_timeout) - admission.waited, path=call.path)
             reservation = wallet.reserve(Spend(tool_calls=1))
         except BudgetExceeded as error:
             run.exceeded(error, path=call.path)
             return failure("permanent", str(error))
-        breaker, narrower = tool.breaker, wallet.budget.breaker
-        if narrower is not None:
-            breaker = breaker.narrow(narrower)
-        admission = run.circuits.admit(f"tool:{tool.name}", breaker)
-        if admission is None:
-            reservation.release()
-            return failure("transient", "it failed too often lately and is given a rest")
         number = run.recorder.attempts("tool_call", call.path, call.digest) + 1
         self._emit("tool_call_started", call, effect=tool.effective, args=args, attempt=number)
         run.tools_used.append(tool.name)

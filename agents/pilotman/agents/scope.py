@@ -16,6 +16,7 @@ from pilotman.agents.circuits import Circuits
 from pilotman.agents.flow import Flow
 from pilotman.agents.lane import Lanes
 from pilotman.agents.meter import Meter
+from pilotman.agents.limits import Limits
 from pilotman.agents.models import ModelTable, Role
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
@@ -80,6 +81,7 @@ class RunScope:
     fresh: bool = True
     read_only: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: Limits = field(default_factory=Limits)
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     activity: Activity = field(default_factory=NoActivity)
     outbox: Outbox = field(default_factory=Outbox)

@@ -8,6 +8,7 @@ from typing import get_args
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.label import Sensitivity
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.retry import Retry
 
@@ -31,6 +32,7 @@ class ToolSettings:
     sensitivity: Sensitivity = "internal"
     retry: Retry = field(default_factory=Retry)
     breaker: Breaker = field(default_factory=Breaker)
+    limit: Limit = field(default_factory=Limit)
 
     def __post_init__(self) -> None:
         if self.effect is not None and self.effect not in get_args(Effect):

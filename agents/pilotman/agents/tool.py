@@ -25,6 +25,7 @@ from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.label import Sensitivity
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.retry import Retry
 
@@ -110,6 +111,11 @@ class Tool(Generic[P, R]):
     @property
     def breaker(self) -> Breaker:
         return self.settings.breaker
+
+    @property
+    def limit(self) -> Limit:
+        """How often it may be called, and how often at the same time."""
+        return self.settings.limit
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -329,6 +335,8 @@ def tool(
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
     breaker: Breaker | None = None,
+    rate: str | None = None,
+    max_concurrent: int | None = None,
 ) -> Tool[..., Any]: ...
 @overload
 def tool(fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
@@ -349,6 +357,8 @@ def tool(
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
     breaker: Breaker | None = None,
+    rate: str | None = None,
+    max_concurrent: int | None = None,
 ) -> ToolDecorator: ...
 def tool(
     fn: Any = None,
@@ -366,6 +376,8 @@ def tool(
     key_scope: KeyScope = "run",
     retry: Retry | None = None,
     breaker: Breaker | None = None,
+    rate: str | None = None,
+    max_concurrent: int | None = None,
 ) -> Any:
     """Make a tool of a typed function, a LangChain tool or any Runnable.
 
@@ -374,7 +386,8 @@ def tool(
     identity holds. ``timeout``: seconds, an attempt. ``third_party``: whether others write the output, or the
     names of its fields that they write; ``sensitivity``: how far it may travel. ``destinations``: the
     parameters in which the caller says where a call goes (default: URLs, by format or name): a read with any
-    is egress. Parameters annotated ``ToolContext`` are injected and hidden from models.
+    is egress. ``rate`` ("10/second") and ``max_concurrent`` limit all runs of a supervisor together: a call waits
+    for its place as long as its ``timeout``. Parameters annotated ``ToolContext`` are injected and hidden from models.
 
     Raises:
         ConfigurationError: what was given cannot become a tool; the message says why.
@@ -388,6 +401,7 @@ def tool(
         sensitivity=sensitivity,
         retry=retry or Retry(),
         breaker=breaker or Breaker(),
+        limit=Limit(rate=rate, max_concurrent=max_concurrent),
     )
 
     def make(function: Any) -> Tool[..., Any]:

@@ -304,3 +304,13 @@ levels = Table(
     Column("at", BigInteger, nullable=False),
     Index("ix_levels_tenant_agent_tool_effect", "tenant", "agent", "tool", "effect"),
 )
+
+circuits = Table(
+    "circuits",
+    metadata,
+    Column("supervisor", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("probed_at", BigInteger),
+    Column("prober", Text),
+)

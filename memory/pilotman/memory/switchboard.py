@@ -12,7 +12,7 @@ from pilotman.guardrails.level import EVERY_TENANT, OPERATOR, Scope, Setting
 from pilotman.guardrails.policy import Level
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import effects, levels
-from pilotman.memory.access import Access
+from pilotman.memory.circuits import CircuitBoard
 from pilotman.memory.records import EffectRow, Levels
 
 
@@ -24,7 +24,7 @@ class _Copy:
     settings: Sequence[Setting]
 
 
-class Switchboard(Access):
+class Switchboard(CircuitBoard):
     """Levels of one installation, for all processes that share its database. A part of ``Journal``."""
 
     _copy: _Copy | None = None

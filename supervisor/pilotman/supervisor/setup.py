@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pilotman.agents.blocking import Threads, bounded
-from pilotman.agents.circuits import Circuits
+from pilotman.agents.circuits import Circuits, SharedCircuits
 from pilotman.agents.flow import Flow, Observation, documents, from_corpus
 from pilotman.agents.graph import Desks
 from pilotman.agents.lane import Lane, Lanes
@@ -125,6 +125,8 @@ class Setup:
         self._owner = owner
         self._policy_version = policy_version
         self._circuits = Circuits(_loop_time)
+        if journal.reachable:
+            self._circuits = SharedCircuits(_loop_time, journal, supervisor=team.name, owner=owner)
         self._retries = Retries(_loop_time)
         self._writes = UnderWay()
         self._lanes = _lanes(ports.capacity)
