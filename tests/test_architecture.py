@@ -21,7 +21,7 @@ TOP = {*PAGES, *FLOORS, "tests", "notebooks"}
 
 FRONT_DOORS = {
     "pilotman.guardrails": (
-        "Approval Breaker Budget Call Cap Capacity CedarPolicy Combination Decision Gate Label Outbound"
+        "Approval Breaker Budget Call Cap Capacity CedarPolicy Combination Decision Gate Label Limit Outbound"
         " PilotmanError Policy Principal Quota Retry"
     ),
     "pilotman.memory": "Anchors Event Memory",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from pilotman.agents.limits import Place
 from pilotman.guardrails.breaker import Breaker, Circuit
@@ -66,9 +67,7 @@ class SharedCircuits(Circuits):
     process goes by what it knows itself.
     """
 
-    def __init__(
-        self, now: Callable[[], float], store: CircuitStore, *, supervisor: str, owner: str
-    ) -> None:
+    def __init__(self, now: Callable[[], float], store: CircuitStore, *, supervisor: str, owner: str) -> None:
         super().__init__(now)
         self._store = store
         self._supervisor = supervisor
@@ -99,15 +98,15 @@ class SharedCircuits(Circuits):
         was_open = self._circuit(name, breaker).opened_at is not None
         super().record(name, breaker, ok=ok, probe=probe)
         if probe:
-            self._tell(name, self._store.end_probe(self._supervisor, name, owner=self._owner, ok=ok))
+            self._tell(name, partial(self._store.end_probe, self._supervisor, name, owner=self._owner, ok=ok))
         elif not was_open and self._circuits[name].opened_at is not None:
-            self._tell(name, self._store.open_circuit(self._supervisor, name))
+            self._tell(name, partial(self._store.open_circuit, self._supervisor, name))
 
     def forget_probe(self, name: str) -> None:
         super().forget_probe(name)
-        self._tell(name, self._store.end_probe(self._supervisor, name, owner=self._owner, ok=None))
+        self._tell(name, partial(self._store.end_probe, self._supervisor, name, owner=self._owner, ok=None))
 
-    def _tell(self, name: str, news: Coroutine[Any, Any, None]) -> None:
+    def _tell(self, name: str, news: Callable[[], Awaitable[None]]) -> None:
         """Have the others know; the call that brought the news does not wait for it."""
         earlier = self._untold.get(name)
 
@@ -115,7 +114,7 @@ class SharedCircuits(Circuits):
             if earlier is not None:
                 await asyncio.wait([earlier])
             with suppress(PilotmanError):
-                await news
+                await news()
                 self._stored.add(name)
 
         task = self._untold[name] = asyncio.get_running_loop().create_task(told())

@@ -180,7 +180,9 @@ class ToolRunner:
         run, wallet = self.task.run, self.task.wallet
         args = {"payload": run.recorder.keep(dict(call.args))}
         try:
-            timeout = run.time_for(min(tool.timeout, wallet.budget.tool_timeout) - admission.waited, path=call.path)
+            timeout = run.time_for(
+                min(tool.timeout, wallet.budget.tool_timeout) - admission.waited, path=call.path
+            )
             reservation = wallet.reserve(Spend(tool_calls=1))
         except BudgetExceeded as error:
             run.exceeded(error, path=call.path)

@@ -114,7 +114,6 @@ class Tool(Generic[P, R]):
 
     @property
     def limit(self) -> Limit:
-        """How often it may be called, and how often at the same time."""
         return self.settings.limit
 
     @property
@@ -386,8 +385,8 @@ def tool(
     identity holds. ``timeout``: seconds, an attempt. ``third_party``: whether others write the output, or the
     names of its fields that they write; ``sensitivity``: how far it may travel. ``destinations``: the
     parameters in which the caller says where a call goes (default: URLs, by format or name): a read with any
-    is egress. ``rate`` ("10/second") and ``max_concurrent`` limit all runs of a supervisor together: a call waits
-    for its place as long as its ``timeout``. Parameters annotated ``ToolContext`` are injected and hidden from models.
+    is egress. ``rate`` ("10/second") and ``max_concurrent`` hold for all runs of a supervisor; calls wait in
+    their ``timeout``. Parameters annotated ``ToolContext`` are injected and hidden from models.
 
     Raises:
         ConfigurationError: what was given cannot become a tool; the message says why.

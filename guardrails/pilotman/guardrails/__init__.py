@@ -10,6 +10,7 @@ from pilotman.guardrails.combination import Combination
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.gate.gate import Gate
 from pilotman.guardrails.label import Label
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Call, Decision, Policy
 from pilotman.guardrails.principal import Principal
@@ -28,6 +29,7 @@ __all__ = [
     "Decision",
     "Gate",
     "Label",
+    "Limit",
     "Outbound",
     "PilotmanError",
     "Policy",

@@ -9,8 +9,8 @@ from pilotman.guardrails.errors import ConfigurationError
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """Settings. ``rate``: calls in any such time, as "10/second" or "10/second;200 per 5 minutes" (the notation
-    of the package ``limits``). ``max_concurrent``: calls at the same time. None: any number."""
+    """Settings. ``rate``: calls in any such time, as "10/second" or "10/second;200 per 5 minutes" (in the
+    notation of the package ``limits``). ``max_concurrent``: calls at the same time. None: any number."""
 
     rate: str | None = None
     max_concurrent: int | None = None

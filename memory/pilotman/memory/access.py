@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.memory import events, runs
 from pilotman.memory.batch import EVERY_RUN
-from pilotman.memory.database import Mode, database, parse, sqlite_path
+from pilotman.memory.database import Mode, database
 from pilotman.memory.event import NewEvent
 from pilotman.memory.events import EventRow
 from pilotman.memory.inline import InlineWriter
@@ -42,8 +42,6 @@ class Access:
         Raises:
             ConfigurationError: not a URL that a journal can live at.
         """
-        parsed = parse(url)
-        self._reachable = parsed.get_backend_name() != "sqlite" or sqlite_path(parsed) is not None
         self._database = database(url, busy_timeout=busy_timeout)
         self._clock = clock
         self._linger = linger
@@ -52,7 +50,7 @@ class Access:
     @property
     def reachable(self) -> bool:
         """Whether other processes can open the database too."""
-        return self._reachable
+        return not self._database.in_memory
 
     async def start(self) -> None:
         """Open the database, bring its schema up to date. Starting what is started does nothing.

@@ -15,7 +15,7 @@ _SECOND = 1_000_000
 
 
 class CircuitBoard(Access):
-    """The circuits of one installation's supervisors, each by the dependency's name. A part of ``Journal``."""
+    """The open circuits of an installation's supervisors, by the dependency's name. A part of ``Journal``."""
 
     async def open_circuits(self, supervisor: str) -> Mapping[str, float]:
         """Those that are open or half-open, and how many seconds ago each was opened."""
@@ -51,7 +51,7 @@ class CircuitBoard(Access):
         return await self._write(lambda connection: connection.execute(mine).rowcount == 1)
 
     async def end_probe(self, supervisor: str, name: str, *, owner: str, ok: bool | None) -> None:
-        """What ``owner``'s probe showed: well, and the circuit is closed; ill, and it is opened anew; or None,
+        """What ``owner``'s probe showed: well, and the circuit is closed; ill, and it is opened anew; None is
         nothing. A probe that is another's by now is left alone."""
         its = and_(_named(supervisor, name), circuits.c.prober == owner)
         if ok:

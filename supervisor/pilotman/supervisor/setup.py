@@ -17,6 +17,7 @@ from pilotman.agents.flow import Flow, Observation, documents, from_corpus
 from pilotman.agents.graph import Desks
 from pilotman.agents.lane import Lane, Lanes
 from pilotman.agents.meter import Meter
+from pilotman.agents.limits import Limits
 from pilotman.agents.models import ModelTable
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
@@ -29,6 +30,7 @@ from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.capacity import Capacity
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
@@ -67,6 +69,7 @@ class Ports:
     notifier: Notifier | None = None
     outbound: Outbound = field(default_factory=Outbound)
     capacity: Capacity = field(default_factory=Capacity)
+    limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
 
 
 @dataclass(eq=False)
@@ -128,6 +131,7 @@ class Setup:
         if journal.reachable:
             self._circuits = SharedCircuits(_loop_time, journal, supervisor=team.name, owner=owner)
         self._retries = Retries(_loop_time)
+        self._limits = Limits(ports.limits)
         self._writes = UnderWay()
         self._lanes = _lanes(ports.capacity)
 
@@ -175,6 +179,7 @@ class Setup:
             prices=ports.prices,
             circuits=self._circuits,
             retries=self._retries,
+            limits=self._limits,
             writes=self._writes,
             deadline_at=deadline,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),

@@ -21,6 +21,7 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.principal import Principal
@@ -46,7 +47,7 @@ from pilotman.supervisor.run import Run
 from pilotman.supervisor.setup import Ports
 from pilotman.supervisor.state import RunState
 from pilotman.supervisor.station import Station
-from pilotman.supervisor.team import Team, members
+from pilotman.supervisor.team import Team, limited, members
 
 
 class Supervisor(Amends, Backlog, Levers, People):
@@ -63,7 +64,8 @@ class Supervisor(Amends, Backlog, Levers, People):
     that cannot do everything takes back what it did. ``answer_policy`` is asked before an answer leaves,
     ``min_confidence`` (in [0, 1]) sends writes and answers whose computed confidence is below it to a person.
     ``outbound`` says what happens to secrets, identifiers and links that would leave; without it what
-    ``Outbound()`` says.
+    ``Outbound()`` says. ``limits`` bound the calls of all runs in this process together, by ``tool:NAME``,
+    ``model:PROVIDER``, ``model:PROVIDER:NAME``, by ``tenant`` (each of them) or ``tenant:NAME``.
 
     Without ``memory`` everything is in memory and gone with the process. ``credentials`` gives a run's tools
     their secrets; models never see them. ``prices`` replaces the price table. ``notify`` tells people who
@@ -97,6 +99,7 @@ class Supervisor(Amends, Backlog, Levers, People):
         credentials: Callable[[Principal], Mapping[str, str]] | None = None,
         prices: PriceTable | None = None,
         outbound: Outbound | None = None,
+        limits: Mapping[str, Limit] | None = None,
         notify: Notifier | None = None,
         capacity: Capacity | None = None,
         tracer_provider: TracerProvider | None = None,
@@ -127,6 +130,7 @@ class Supervisor(Amends, Backlog, Levers, People):
             notifier=notify,
             outbound=fitting(outbound, self._team),
             capacity=capacity or Capacity(),
+            limits=limited(limits, self._team),
         )
         self._station = Station(self._team, memory, ports)
 

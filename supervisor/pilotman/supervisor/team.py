@@ -16,6 +16,7 @@ from pilotman.agents.tool import Tool
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
+from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.policy import Policy, confined_policy, default_policy
 from pilotman.guardrails.quota import Quota
 from pilotman.memory.records import RunRow
@@ -152,6 +153,25 @@ def members(owner: str, agents: Sequence[Agent]) -> dict[str, Specialist | Team]
         raise ConfigurationError(f"{owner} has no agents", hint="give at least one Specialist")
     _check_tools(owner, found)
     return found
+
+
+def limited(limits: Mapping[str, Limit] | None, team: Team) -> Mapping[str, Limit]:
+    """The limits, if all that they name can be there.
+
+    Raises:
+        ConfigurationError: a name that is none, or a tool that the team does not have.
+    """
+    for name in limits or ():
+        kind, _, which = name.partition(":")
+        if kind not in ("tool", "model", "tenant") or (name != "tenant" and not which):
+            hint = "write tool:NAME, model:PROVIDER, model:PROVIDER:NAME, tenant or tenant:NAME"
+            raise ConfigurationError(f"limits cannot be set on {name!r}", hint=hint)
+        if kind == "tool" and which not in team.tools():
+            hint = f"its tools: {', '.join(sorted(team.tools())) or 'none'}"
+            raise ConfigurationError(
+                f"limits name the tool {which!r}, which {team.name} does not have", hint=hint
+            )
+    return dict(limits or {})
 
 
 def _nested(owner: str, supervisor: Nested) -> Team:
