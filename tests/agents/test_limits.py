@@ -117,7 +117,7 @@ async def test_the_wait_is_within_the_calls_own_time_and_its_failure_is_written_
         with in_time():
             result = await run.run(proposed("probe"), probe.tool)
         assert result.error is not None
-        assert result.error.message == "not started: there was no place at tool:probe within 0.05 s"
+        assert result.error.message == "could not check probe: there was no place at tool:probe within 0.05 s"
         assert (result.error.kind, result.error.retryable, probe.calls) == ("rate_limit", False, 0)
         [failed] = await place.events("run_1", "tool_call_failed")
         assert failed.data["final"]

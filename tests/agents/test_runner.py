@@ -270,7 +270,9 @@ async def test_an_open_circuit_is_an_answer() -> None:
         result = await run.run(proposed("probe", "p2"), probe.tool)
         assert probe.calls == 2
         assert result.error is not None
-        assert "given a rest" in result.error.message
+        said = "could not check probe: it failed too often lately and is given a rest"
+        assert result.error.message == said
+        assert said in run.task.run.caveats
         assert not run.task.wallet.purse.reserved
         assert run.task.wallet.purse.settled.tool_calls == 2, "it was not called"
 

@@ -27,6 +27,8 @@ from pilotman.guardrails.retry import FailureKind
 
 LOST: frozenset[FailureKind] = frozenset({"unknown_outcome", "timeout"})
 """Failures of a write after which it may have been applied."""
+_UNREACHED: frozenset[FailureKind] = frozenset({"transient", "rate_limit"})
+"""Refusals for the sake of what would be called: it is given a rest, or has no place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,6 +264,8 @@ class ToolRunner:
         words = f"not started: {refused.error.message}"
         if after is not None:
             words = f"{after.message}; not tried again: {refused.error.message}"
+        elif refused.error.kind in _UNREACHED:
+            words = f"could not {'check' if tool.reads else 'use'} {tool.name}: {refused.error.message}"
         result = ToolResult.failed(replace(refused.error, message=words))
         self._failed(call, tool, result, None, final=True)
         return result
@@ -280,7 +284,8 @@ class ToolRunner:
         assert error is not None
         settled_later = not tool.reads and (error.kind in LOST or rereads(tool, error))
         if final and not settled_later:
-            self.task.run.caveat(f"{tool.name} failed: {error.message}")
+            named = started is None and error.message.startswith("could not ")
+            self.task.run.caveat(error.message if named else f"{tool.name} failed: {error.message}")
         self._emit(
             "tool_call_failed",
             call,
