@@ -204,7 +204,8 @@ async def test_dead_time_does_not_count_and_used_time_does(tmp_path: Path) -> No
         model = ScriptedChatModel([call("look", host="web-1"), "I could not look."])
         memory = Memory(f"sqlite:///{tmp_path}/j.db", clock=clock)
         agents = [Specialist("looker", "Looks.", tools=[look])]
-        return Supervisor("t", agents, models=model, memory=memory, clock=clock, budget=Budget(timeout=100.0))
+        budget = Budget(timeout=100.0, model_timeout=1.0)
+        return Supervisor("t", agents, models=model, memory=memory, clock=clock, budget=budget)
 
     first = team()
     work = asyncio.create_task(first.run("look at web-1", principal=alice, plan=PLAN))

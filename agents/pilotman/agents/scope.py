@@ -54,7 +54,8 @@ class RunScope:
     """Everything that all tasks of one run share.
 
     ``deadline_at`` is an instant; ``grace`` seconds are kept back from every call so that an answer can still
-    be written. ``fresh``: nothing of the run was done before. ``writes`` is shared by all runs of an owner.
+    be written; of what is delegated ``answer_time`` more, so that a model can write it. ``fresh``: nothing
+    of the run was done before. ``writes`` is shared by all runs of an owner.
     ``conversation_calls`` by tool, ``identical_calls`` by digest; ``counted_calls`` are the paths in them.
     """
 
@@ -78,6 +79,7 @@ class RunScope:
     meter: Meter | None = None
     lanes: Lanes = field(default_factory=Lanes)
     trace: str | None = None
+    answer_time: float = 0.0
     fresh: bool = True
     read_only: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])

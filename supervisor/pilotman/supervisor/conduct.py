@@ -103,7 +103,7 @@ class Conductor:
         lead = self._lead
         turn = int(state.get("round") or 0)
         told = self._told(plan, reports)
-        if any(report.status == "failed" for report in told) and lead.scope.run.left() > 0:
+        if any(report.status == "failed" for report in told) and lead.time_for_tasks() > 0:
             amended = await lead.replan(plan, told, turn + 1)
             if amended is not None:
                 start = [t.task_id for t in lead.startable(amended, reports, {})]

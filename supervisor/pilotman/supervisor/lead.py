@@ -34,6 +34,8 @@ PASSAGES_PER_TASK = 100
 REPLANS = 1
 _FAILED: Mapping[str, Any] = {"status": "failed"}
 _UNDONE = frozenset({"not_applied", "denied", "rejected"})
+ANSWER_SHARE = 0.2
+"""The soft limit: a supervisor keeps so much of its time for the answer, at most that of a model call."""
 
 
 @dataclass(eq=False)
@@ -122,14 +124,23 @@ class Lead:
 
     # delegating
 
+    def time_for_tasks(self) -> float:
+        """Seconds until the soft limit: then it stops delegating and writes the answer with what there is."""
+        return self.scope.run.left() - self._answer_time
+
+    @property
+    def _answer_time(self) -> float:
+        """What is kept for the answer; rules need no time."""
+        return 0.0 if self.scope.models.chain("writer")[0].rules else self.scope.run.answer_time
+
     def startable(
         self, plan: Plan, reports: Mapping[str, Mapping[str, Any]], parked: Mapping[str, Sequence[str]]
     ) -> list[Task]:
-        """The tasks that may start now. None once the time for calls is used up.
+        """The tasks that may start now. None from the soft limit on.
 
         Tasks that the answer does not need wait for all others, and for a doubt.
         """
-        if self.scope.run.left() <= 0:
+        if self.time_for_tasks() <= 0:
             return []
         waiting = {task_id for task_id, asked in parked.items() if asked}
         startable = ready(plan, reports.keys(), waiting)
@@ -205,7 +216,7 @@ class Lead:
                 if current.task_id in t.depends_on and not t.optional
             ]
             started.update(t.task_id for t in following)
-            if self.scope.run.left() > 0:
+            if self.time_for_tasks() > 0:
                 await asyncio.gather(*(work(t) for t in following))
 
         await work(task)
@@ -305,8 +316,12 @@ class Lead:
             parent=self.scope.wallet,
             settled=run.recorder.spent(path),
         )
+        until = run.deadline_at - timedelta(seconds=self._answer_time)
         if member.budget is not None:  # its own time, within that of the run
-            run = replace(run, deadline_at=min(run.deadline_at, _in(run, wallet.budget.timeout)))
+            until = min(until, _in(run, wallet.budget.timeout))
+        if until != run.deadline_at:
+            run = replace(run, deadline_at=until)
+            run.answer_time = min(run.answer_time, max(0.0, run.left()) * ANSWER_SHARE)
         passages = {p.number: p for p in brief.passages}
         search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
         tools = _lease(member, task, self.scope.tools, search)

@@ -40,7 +40,7 @@ from pilotman.memory.journal import Journal
 from pilotman.memory.records import RunRow, Story
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
-from pilotman.supervisor.lead import Lead
+from pilotman.supervisor.lead import ANSWER_SHARE, Lead
 from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.notices import ACTOR as NOTIFIER
 from pilotman.supervisor.notices import Notifier
@@ -183,6 +183,7 @@ class Setup:
             writes=self._writes,
             deadline_at=deadline,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
+            answer_time=min(budget.model_timeout, budget.timeout * ANSWER_SHARE),
             policy_version=self._policy_version,
             flow=self._flow(row, recorder, before),
             outbox=self._outbox(row, recorder, before),
