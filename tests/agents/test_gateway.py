@@ -597,3 +597,47 @@ async def test_parallel_calls_take_their_own_replies() -> None:
         desk = await gateway(place, Provider(behave=behave))
         replies = await asyncio.gather(*(desk.ask(ask(f"task:t1/turn:{n}", str(n))) for n in range(5)))
         assert [reply.text for reply in replies] == [f"to {n}" for n in range(5)]
+
+
+# tiers
+
+
+@pytest.mark.parametrize(("whole", "asked"), [(15.0, 1), (600.0, 3)])
+async def test_a_tier_is_left_when_it_could_not_answer_in_the_callers_time(
+    monkeypatch: pytest.MonkeyPatch, whole: float, asked: int
+) -> None:
+    """In 15 s a model that took its 10 s is not asked again: the other one has the rest. In 600 s it is."""
+    slow, given = ScriptedChatModel([]), list[float]()
+    async with office() as place:
+        place.clock.stop()
+
+        async def hang(model: BaseChatModel, *args: Any, timeout: float, **kwargs: Any) -> Any:
+            if model is not slow:
+                given.append(timeout)
+                return await chat(model, *args, timeout=timeout, **kwargs)
+            place.clock.forward(seconds=timeout)
+            raise TimeoutError
+
+        monkeypatch.setattr("pilotman.agents.gateway.chat", hang)
+        budget = Budget(model_timeout=10.0, retry=QUICK)
+        desk = await gateway(place, [slow, ScriptedChatModel(["quick"])], timeout=whole, budget=budget)
+        assert (await desk.ask(ask())).text == "quick"
+        failed = await place.events("run_1", "model_call_failed")
+        assert len(failed) == asked
+        assert given[0] >= 4.0, "the next tier has time to answer"
+
+
+async def test_one_spike_does_not_leave_a_tier() -> None:
+    async with office() as place:
+        first = FaultyChatModel(ScriptedChatModel(["first"]), faults=["timeout"])
+        desk = await gateway(place, [first, ScriptedChatModel(["second"])])
+        assert (await desk.ask(ask())).text == "first"
+        assert "fallback_activated" not in await place.kinds()
+
+
+async def test_the_next_call_begins_at_the_first_tier_again() -> None:
+    async with office() as place:
+        first = FaultyChatModel(ScriptedChatModel(["first"]), faults=always("timeout", 3))
+        desk = await gateway(place, [first, ScriptedChatModel(["second"])])
+        assert (await desk.ask(ask())).text == "second"
+        assert (await desk.ask(ask("task:t1/turn:1"))).text == "first"

@@ -108,7 +108,8 @@ class ModelGateway:
         chain = [tier for tier in self.task.models.chain(request.role) if self._speaks_to_us(tier)]
         problem = "no model is there for this agent"
         for index, tier in enumerate(chain):
-            answer = await self._tier(tier, request, name)
+            behind = any(not later.rules for later in chain[index + 1 :])
+            answer = await self._tier(tier, request, name, behind=behind)
             if isinstance(answer, ModelReply):
                 return answer
             problem = answer
@@ -131,8 +132,10 @@ class ModelGateway:
         """False for a model that is scripted for another agent: it is none of this one's tiers."""
         return getattr(tier.model, "agent", None) in (None, self.task.agent)
 
-    async def _tier(self, tier: NamedModel, request: ModelRequest, name: str) -> ModelReply | str:
-        """The reply of this tier, or why there is none."""
+    async def _tier(
+        self, tier: NamedModel, request: ModelRequest, name: str, *, behind: bool
+    ) -> ModelReply | str:
+        """The reply of this tier, or why there is none. ``behind``: another model stands behind it."""
         allowed = self.task.wallet.budget.allowed_models
         if allowed is not None and tier.name not in allowed and not tier.rules:
             return "not among the allowed models"
@@ -142,7 +145,8 @@ class ModelGateway:
         self.task.run.retries.called(f"model:{tier.name}")
         while True:
             attempt += 1
-            answer = await self._turn(tier, asked, name, share=_share(tier, attempt))
+            seconds = self._time(_share(tier, attempt))
+            answer = await self._turn(tier, asked, name, seconds=seconds)
             if isinstance(answer, ModelReply):
                 return answer
             delay = max(retry.delay(attempt, jitter=self.task.run.random()), answer.retry_after or 0.0)
@@ -152,8 +156,17 @@ class ModelGateway:
                 delay = 0.0
             elif _is_garbage(answer) or not (answer.retryable and retry.allows(answer.kind, attempt=attempt)):
                 return answer.message
+            rest = self._time(RETRY_SHARE, after=delay)
+            if answer.kind == "timeout" and behind and rest < seconds * RETRY_SHARE:
+                return (
+                    answer.message
+                )  # it was too slow with far more time than is left: that is another's now
             if not await self._pause(tier, request, name, answer, delay):
                 return answer.message
+
+    def _time(self, share: float, *, after: float = 0.0) -> float:
+        """Seconds that an attempt may take which begins after a delay."""
+        return min(self.task.wallet.budget.model_timeout, (self.task.run.left() - after) * share)
 
     def _harmless(self, request: ModelRequest) -> ModelRequest:
         """The request without the tools that write. Our own prompts say which they are, a foreign agent's
@@ -181,33 +194,33 @@ class ModelGateway:
         return True
 
     async def _turn(
-        self, tier: NamedModel, request: ModelRequest, name: str, *, share: float
+        self, tier: NamedModel, request: ModelRequest, name: str, *, seconds: float
     ) -> ModelReply | ToolError:
         """One attempt, once there is a place for it. The rules are no service: they need none."""
         lane = self.task.run.lanes.models
         if lane is None or tier.rules:
-            return await self._metered(tier, request, name, share=share)
+            return await self._metered(tier, request, name, seconds=seconds)
         if not await lane.enter(self.task.run.left()):
             return ToolError(kind="transient", message="no place became free among the calls in flight")
         try:
-            return await self._metered(tier, request, name, share=share)
+            return await self._metered(tier, request, name, seconds=seconds)
         finally:
             lane.leave()
 
     async def _metered(
-        self, tier: NamedModel, request: ModelRequest, name: str, *, share: float
+        self, tier: NamedModel, request: ModelRequest, name: str, *, seconds: float
     ) -> ModelReply | ToolError:
         """One attempt, if the quotas have so much left. What is free needs none."""
         run = self.task.run
         if run.meter is None or tier.rules:
-            return await self._attempt(tier, request, name, share=share)
+            return await self._attempt(tier, request, name, seconds=seconds)
         try:
             held = await run.meter.reserve(self._estimate(tier, len(request.raw)))
         except QuotaExceeded as error:
             run.exceeded(error, path=request.path)
             return ToolError(kind="permanent", message=str(error))
         try:
-            return await self._attempt(tier, request, name, share=share, held=held)
+            return await self._attempt(tier, request, name, seconds=seconds, held=held)
         finally:
             if held is not None:
                 held.settle(Spend())  # it was not made, or it has settled itself
@@ -218,13 +231,12 @@ class ModelGateway:
         request: ModelRequest,
         name: str,
         *,
-        share: float,
+        seconds: float,
         held: Held | None = None,
     ) -> ModelReply | ToolError:
         """One call under its reservation, if the model's circuit lets it pass."""
         run = self.task.run
-        timeout = run.time_for(self.task.wallet.budget.model_timeout, path=request.path)
-        timeout = min(timeout, run.left() * share)
+        timeout = run.time_for(seconds, path=request.path)
         breaker = self.task.wallet.budget.breaker or self.breaker
         bulkheads = run.limits.of_model(tier.name, run.principal.tenant)
         admission = await enter(run.circuits, f"model:{tier.name}", breaker, bulkheads, seconds=timeout)

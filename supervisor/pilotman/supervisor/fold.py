@@ -19,6 +19,7 @@ from pilotman.memory.records import EffectRow, RunRow, TransitionRow
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.run import Action, ActionStatus, Retrieval, Retrieved, Run, Usage
 from pilotman.supervisor.state import TERMINAL, RunState
+from pilotman.supervisor.tiers import tiers
 
 
 def fold(
@@ -53,6 +54,7 @@ def fold(
         approvals=tuple(approvals),
         caveats=tuple(seen.caveats),
         usage=seen.usage(),
+        tiers=tiers(events),
         step=seen.steps,
         max_steps=int(row.budget.get("max_steps", 0)),
         tools_called=tuple(seen.tools),

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pilotman.guardrails.display import visible
+from pilotman.supervisor.tiers import COUNTS
 
 if TYPE_CHECKING:  # run.py shows itself by this module
     from pilotman.supervisor.run import Action, Run, Usage
@@ -173,6 +174,9 @@ def _parts(run: Run) -> Iterator[RenderableType]:
     if run.approvals:
         yield Text("\nApprovals", style="bold")
         yield from _approvals(run)
+    if any(tier.unusable or tier.failed or tier.left for tier in run.tiers):
+        rows = [(visible(tier.model), *(str(getattr(tier, name)) for name in COUNTS)) for tier in run.tiers]
+        yield table(("model", *COUNTS), rows, title="\nModels")
     unsaid = [caveat for caveat in run.caveats if caveat not in (run.answer or "")]
     if unsaid:
         yield Text("\nCaveats", style="bold")

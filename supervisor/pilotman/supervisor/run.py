@@ -21,6 +21,7 @@ from pilotman.memory.records import TransitionRow
 from pilotman.supervisor import card, render
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.state import TERMINAL, RunState
+from pilotman.supervisor.tiers import Tier
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -86,7 +87,7 @@ class Run:
     ``step`` counts model calls, at most ``max_steps``. ``covered`` is False if no document treats the
     request, None if nothing was looked up. ``snapshots`` are the run's searches and ``retrieved`` their
     documents, each once, best first. ``deadline_at`` moves by what was waited for a person. ``versions`` are
-    those of prompts, policy, tools and models.
+    those of prompts, policy, tools and models. ``tiers`` say how each model did.
     """
 
     run_id: str
@@ -108,6 +109,7 @@ class Run:
     approvals: tuple[Approval, ...]
     caveats: tuple[str, ...]
     usage: Usage
+    tiers: tuple[Tier, ...] = ()
     step: int
     max_steps: int
     tools_called: tuple[str, ...]

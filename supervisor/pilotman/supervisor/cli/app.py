@@ -21,6 +21,7 @@ from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.level_app import level
 from pilotman.supervisor.cli.mcp_app import mcp_app
+from pilotman.supervisor.cli.models_app import models
 from pilotman.supervisor.cli.people_app import approvals, approve, reject
 from pilotman.supervisor.cli.progress import Progress
 from pilotman.supervisor.cli.session import (
@@ -53,7 +54,7 @@ app.add_typer(gate_app)
 app.add_typer(audit_app)
 app.add_typer(mcp_app)
 app.add_typer(queue_app)
-for command in (level, approvals, approve, reject, worker):
+for command in (level, models, approvals, approve, reject, worker):
     app.command()(command)
 
 ModelOption = Annotated[
