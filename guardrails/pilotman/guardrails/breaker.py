@@ -14,10 +14,13 @@ _SLOTS = 12
 @dataclass(frozen=True, kw_only=True)
 class Breaker:
     """Settings: opens at ``failure_rate`` over ``window`` seconds once ``min_calls`` were seen, or after
-    ``consecutive_failures`` in a row (None: the rate alone counts). ``cool_down``: seconds of rest."""
+    ``consecutive_failures`` in a row (None: the rate alone counts). ``cool_down``: seconds of rest.
 
-    failure_rate: float = 0.5
-    min_calls: int = 5
+    By default what fails every other time stays closed: retries still get most answers from it, a rest none.
+    """
+
+    failure_rate: float = 0.8
+    min_calls: int = 20
     consecutive_failures: int | None = None
     window: float = 60.0
     cool_down: float = 60.0
