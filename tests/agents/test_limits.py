@@ -175,7 +175,7 @@ def test_a_provider_and_a_model_are_limited_apart() -> None:
 
 async def test_a_model_without_a_place_is_left_for_the_next_tier() -> None:
     async with office() as place:
-        busy, free = ScriptedChatModel(["busy"]), Another(["free"])
+        busy, free = ScriptedChatModel(["busy"]), Another(turns=["free"])
         budget = Budget(model_timeout=0.2)
         task = place.task(await place.run(), models=[busy, free], budget=budget)
         first = task.models.chain("worker")[0]

@@ -47,8 +47,8 @@ class Scene:
 
     def team(self, *turns: Any, agents: Any = None, **settings: Any) -> Supervisor:
         model = ScriptedChatModel([call("look", host="web-1"), *turns])
-        settings = {"budget": BUDGET, "models": model} | settings
-        return Supervisor("t", agents or [self.looker, self.other], clock=self.clock, **settings)
+        given: Any = {"budget": BUDGET, "models": model, **settings}
+        return Supervisor("t", agents or [self.looker, self.other], clock=self.clock, **given)
 
 
 async def written(run: Run, team: Supervisor) -> list[tuple[str, str]]:

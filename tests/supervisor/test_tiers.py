@@ -37,7 +37,7 @@ def event(kind: str, **data: Any) -> Event:
 
 @pytest.mark.anyio
 async def test_the_record_says_which_tier_answered_and_how_the_others_did() -> None:
-    first = FaultyChatModel(Big(["never"]), faults=["garbage", "timeout", "timeout"])
+    first = FaultyChatModel(Big(turns=["never"]), faults=["garbage", "timeout", "timeout"])
     budget = Budget(retry=Retry(max_attempts=3, backoff_ms=(0,)))
     team = Supervisor(
         "t",
@@ -58,6 +58,14 @@ async def test_the_record_says_which_tier_answered_and_how_the_others_did() -> N
     assert "pilotman:big" in console.export_text()
 
 
+def _happened(what: str, model: str) -> Event:
+    if what == "fallback":
+        return event("fallback_activated", **{"from": model, "to": "c"})
+    reply = {"response": {"payload": "x"}} if what == "unusable" else {}
+    kind = "model_call_completed" if what == "completed" else "model_call_failed"
+    return event(kind, model=model, **reply)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from(["completed", "unusable", "failed", "fallback"])),
@@ -66,13 +74,7 @@ async def test_the_record_says_which_tier_answered_and_how_the_others_did() -> N
     st.integers(0, 20),
 )
 def test_counts_add_up_over_runs(happened: list[tuple[str, str]], cut: int) -> None:
-    made = {
-        "completed": lambda m: event("model_call_completed", model=m),
-        "unusable": lambda m: event("model_call_failed", model=m, response={"payload": "x"}),
-        "failed": lambda m: event("model_call_failed", model=m),
-        "fallback": lambda m: event("fallback_activated", **{"from": m, "to": "c"}),
-    }
-    events = [made[what](model) for model, what in happened]
+    events = [_happened(what, model) for model, what in happened]
     one, other = tiers(events[:cut]), tiers(events[cut:])
     whole = {tier.model: tier for tier in tiers(events)}
     assert {tier.model: tier for tier in together([one, other])} == whole

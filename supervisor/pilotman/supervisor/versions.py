@@ -62,6 +62,7 @@ def budget_from(data: Mapping[str, Any]) -> Budget:
 
 
 def _retry_from(data: Mapping[str, Any]) -> Retry:
-    fields = {**data, "backoff_ms": tuple(data["backoff_ms"])}
-    kinds = {name: frozenset(fields[name]) for name in ("retry_on", "do_not_retry_on")}
-    return Retry(**{**fields, **kinds})
+    fields: dict[str, Any] = {**data, "backoff_ms": tuple(data["backoff_ms"])}
+    for name in ("retry_on", "do_not_retry_on"):
+        fields[name] = frozenset(data[name])
+    return Retry(**fields)
