@@ -20,6 +20,7 @@ from pilotman.agents.models import NamedModel, Role
 from pilotman.agents.recorder import Recorder, model_spend
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.shortening import is_too_long, shortened
 from pilotman.agents.structured import json_schema
 from pilotman.agents.telemetry import failed, model_attributes
 from pilotman.agents.tokens import BYTES_PER_TOKEN
@@ -150,10 +151,9 @@ class ModelGateway:
             if isinstance(answer, ModelReply):
                 return answer
             delay = max(retry.delay(attempt, jitter=self.task.run.random()), answer.retry_after or 0.0)
-            if _is_garbage(answer) and asked is first:  # never the same question twice: its error goes along
-                correction = {"role": "user", "content": f"Not usable: {answer.message}"}
-                asked = replace(first, messages=[*first.messages, correction])
-                delay = 0.0
+            changed = self._changed(first, answer) if asked is first else None
+            if changed is not None:  # never the same question twice
+                asked, delay = changed, 0.0
             elif _is_garbage(answer) or not (answer.retryable and retry.allows(answer.kind, attempt=attempt)):
                 return answer.message
             rest = self._time(RETRY_SHARE, after=delay)
@@ -163,6 +163,17 @@ class ModelGateway:
                 )  # it was too slow with far more time than is left: that is another's now
             if not await self._pause(tier, request, name, answer, delay):
                 return answer.message
+
+    def _changed(self, request: ModelRequest, answer: ToolError) -> ModelRequest | None:
+        """What to ask instead, where that may help: the error goes along, or there is less context."""
+        if _is_garbage(answer):
+            correction = {"role": "user", "content": f"Not usable: {answer.message}"}
+            return replace(request, messages=[*request.messages, correction])
+        shorter = shortened(request.messages) if is_too_long(answer) else None
+        if shorter is None:
+            return None
+        self.task.run.caveat("a model did not see some results of tools: the context was too long for it")
+        return replace(request, messages=shorter)
 
     def _time(self, share: float, *, after: float = 0.0) -> float:
         """Seconds that an attempt may take which begins after a delay."""
