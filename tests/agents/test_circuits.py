@@ -225,6 +225,22 @@ async def test_a_probe_that_was_given_up_is_anothers_to_make() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_probe_that_lasted_too_long_ends_in_peace_after_anothers_has_closed_the_circuit() -> None:
+    (one, other), _, time = workers(2)
+    for _ in range(2):
+        await end(one, ok=False)
+    time.now += 11.0
+    slow = await one.enter("db", BREAKER)
+    assert slow is not None
+    time.now += 11.0
+    await end(other, ok=True)
+    time.now += 1.0
+    await one.enter("else", BREAKER)  # it hears of it
+    slow.release()
+    assert await one.enter("db", BREAKER) is not None
+
+
+@pytest.mark.anyio
 async def test_the_store_is_read_once_a_second_at_most_and_can_be_gone() -> None:
     (one, _), board, time = workers(2)
     for _ in range(50):

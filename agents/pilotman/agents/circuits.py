@@ -57,7 +57,8 @@ class Circuits:
 
     def forget_probe(self, name: str) -> None:
         """The call that was to show whether ``name`` is well again told nothing: the next one may."""
-        self._circuits[name] = replace(self._circuits[name], probed_at=None)
+        if name in self._circuits:  # else it was closed meanwhile, by another process's probe
+            self._circuits[name] = replace(self._circuits[name], probed_at=None)
 
 
 class SharedCircuits(Circuits):
@@ -118,7 +119,11 @@ class SharedCircuits(Circuits):
                 self._stored.add(name)
 
         task = self._untold[name] = asyncio.get_running_loop().create_task(told())
-        task.add_done_callback(lambda done: self._untold.pop(name) if self._untold[name] is done else None)
+        task.add_done_callback(partial(self._was_told, name))
+
+    def _was_told(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._untold.get(name) is task:
+            del self._untold[name]
 
     async def _refresh(self) -> None:
         """Learn what the others have opened and closed. One caller looks, the rest go by what is known."""

@@ -157,10 +157,9 @@ class ModelGateway:
             elif _is_garbage(answer) or not (answer.retryable and retry.allows(answer.kind, attempt=attempt)):
                 return answer.message
             rest = self._time(RETRY_SHARE, after=delay)
+            # too slow with far more time than is left for it: that time is the next one's
             if answer.kind == "timeout" and behind and rest < seconds * RETRY_SHARE:
-                return (
-                    answer.message
-                )  # it was too slow with far more time than is left: that is another's now
+                return answer.message
             if not await self._pause(tier, request, name, answer, delay):
                 return answer.message
 

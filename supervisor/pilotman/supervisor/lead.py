@@ -301,6 +301,17 @@ class Lead:
             reports=tuple(needed),
         )
 
+    def _timed(self, run: RunScope, *, own: float | None) -> RunScope:
+        """The run as a task sees it: it ends at the soft limit, and within the task's own seconds."""
+        until = run.deadline_at - timedelta(seconds=self._answer_time)
+        if own is not None:
+            until = min(until, _in(run, own))
+        if until == run.deadline_at:
+            return run
+        run = replace(run, deadline_at=until)
+        run.answer_time = min(run.answer_time, max(0.0, run.left()) * ANSWER_SHARE)
+        return run
+
     def _scope(
         self,
         task: Task,
@@ -316,12 +327,7 @@ class Lead:
             parent=self.scope.wallet,
             settled=run.recorder.spent(path),
         )
-        until = run.deadline_at - timedelta(seconds=self._answer_time)
-        if member.budget is not None:  # its own time, within that of the run
-            until = min(until, _in(run, wallet.budget.timeout))
-        if until != run.deadline_at:
-            run = replace(run, deadline_at=until)
-            run.answer_time = min(run.answer_time, max(0.0, run.left()) * ANSWER_SHARE)
+        run = self._timed(run, own=None if member.budget is None else wallet.budget.timeout)
         passages = {p.number: p for p in brief.passages}
         search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
         tools = _lease(member, task, self.scope.tools, search)
