@@ -70,7 +70,7 @@ async def test_a_model_is_asked_again_with_less_and_only_then(size: int, calls: 
     async with office() as place:
         task = place.task(await place.run(), models=Provider(behave=behave))
         told = {"role": "tool", "tool_call_id": "c", "name": "t", "content": "x" * size}
-        asked = [
+        asked: list[dict[str, Any]] = [
             {"role": "user", "content": "?"},
             {"role": "assistant", "content": "", "tool_calls": [{"name": "t", "args": {}, "id": "c"}]},
             told,

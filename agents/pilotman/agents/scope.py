@@ -15,8 +15,8 @@ from pilotman.agents.blocking import Threads
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.flow import Flow
 from pilotman.agents.lane import Lanes
-from pilotman.agents.meter import Meter
 from pilotman.agents.limits import Limits
+from pilotman.agents.meter import Meter
 from pilotman.agents.models import ModelTable, Role
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable

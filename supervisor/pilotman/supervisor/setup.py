@@ -16,8 +16,8 @@ from pilotman.agents.circuits import Circuits, SharedCircuits
 from pilotman.agents.flow import Flow, Observation, documents, from_corpus
 from pilotman.agents.graph import Desks
 from pilotman.agents.lane import Lane, Lanes
-from pilotman.agents.meter import Meter
 from pilotman.agents.limits import Limits
+from pilotman.agents.meter import Meter
 from pilotman.agents.models import ModelTable
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
