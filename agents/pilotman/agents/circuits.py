@@ -49,6 +49,11 @@ class Circuits:
         same = known.breaker is breaker or known.breaker == breaker
         return known if same else replace(known, breaker=breaker)
 
+    def is_open(self, name: str) -> bool:
+        """Whether ``name`` is given a rest just now, as far as this process knows."""
+        known = self._circuits.get(name)
+        return known is not None and known.state(self._now()) == "open"
+
     def record(self, name: str, breaker: Breaker, *, ok: bool, probe: bool) -> None:
         """How an admitted call to ``name`` ended. Once the circuit is open only a probe's end counts."""
         circuit = self._circuit(name, breaker)

@@ -25,6 +25,7 @@ _KEY_FIELDS_OF = {
     "decision": ("path", "digest", "stage", "attempt", "verdict", "policy_version"),
     "effect_looked_up": ("path", "effect_id", "attempt", "status"),
     "values_redacted": ("placeholders",),
+    "degraded": ("rung",),
 }
 _CALLS = frozenset({"model_call", "tool_call", "retrieval", "effect", "draft"})
 _OUTCOMES = {

@@ -30,6 +30,7 @@ from pilotman.agents.tool import Tool
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.errors import BudgetExceeded, QuotaExceeded
+from pilotman.guardrails.ladder import Rung
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
@@ -82,6 +83,7 @@ class RunScope:
     answer_time: float = 0.0
     fresh: bool = True
     read_only: bool = False
+    rung: Rung = "full"
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
     limits: Limits = field(default_factory=Limits)
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))

@@ -16,6 +16,7 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.ladder import at_or_below
 from pilotman.guardrails.level import Held, Setting, Standing, passes, standing
 from pilotman.guardrails.policy import Level
 from pilotman.memory.records import EffectRow, Switched
@@ -30,6 +31,7 @@ _LOOKS = 10
 SWITCHED_OFF = "switched_off"
 UNREADABLE = "the switches cannot be read, which means off"
 READ_ONLY = "this run is read-only"
+DEGRADED = "this run does less than usual, for its surroundings are ill"
 _WORDS: Mapping[Level, str] = {
     "off": "it is switched off",
     "read_only": "writes are switched off",
@@ -65,8 +67,13 @@ class Switches:
             tool=None if tool is None else tool.name,
             effect=None if tool is None else tool.effective,
         )
-        if self.task.run.read_only and at.level not in ("off", "read_only"):
+        run = self.task.run
+        if run.read_only and at.level not in ("off", "read_only"):
             return Standing(level="read_only", why=READ_ONLY)
+        if at_or_below(run.rung, "read_only") and at.level not in ("off", "read_only"):
+            return Standing(level="read_only", why=DEGRADED)
+        if at_or_below(run.rung, "approval") and at.level == "full":
+            return Standing(level="constrained", why=DEGRADED)
         return at
 
     def stop(self, tool: Tool[..., Any]) -> bool:

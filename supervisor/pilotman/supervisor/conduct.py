@@ -11,6 +11,7 @@ from pilotman.agents.report import Report
 from pilotman.guardrails.approval import Approval, ApprovalKind, AskedCall
 from pilotman.guardrails.digest import digest, short_id
 from pilotman.guardrails.errors import BudgetExceeded
+from pilotman.guardrails.ladder import at_or_below
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.supervisor.answer import Draft, confidence
@@ -21,6 +22,7 @@ from pilotman.supervisor.plan import Plan
 
 REWRITES = 1
 WITHHELD = "The answer was withheld by policy."
+TEMPLATE = "Nothing could be found out about this request now, and nothing was done. Please ask again later."
 UNSUPPORTED = "No answer could be written that the record supports. See the reports and events."
 
 
@@ -39,7 +41,7 @@ class Conductor:
             return {"next": "validate"}
         known = state.get("plan")
         try:
-            plan = await self._plan() if known is None else Plan.from_dict(known)
+            plan = await self._first_plan() if known is None else Plan.from_dict(known)
         except BudgetExceeded as error:
             lead.scope.run.caveat(f"no plan was made: {error}")
             plan = Plan(())
@@ -58,6 +60,10 @@ class Conductor:
             await self._interim(plan, reports)
             return {**changes, "next": "escalate", "asked": asked}
         return {**changes, **await self._compose(plan, reports, state)}
+
+    async def _first_plan(self) -> Plan | None:
+        """The plan; an empty one where the run does nothing but answer."""
+        return Plan(()) if at_or_below(self._lead.scope.run.rung, "retrieval_only") else await self._plan()
 
     async def _plan(self) -> Plan | None:
         """The plan, or None: nobody found one and a person is to be asked."""
@@ -113,10 +119,29 @@ class Conductor:
             start = [task.task_id for task in lead.startable(saga, reports, {})]
             return {"plan": saga.to_dict(), "next": "delegate", "start": start}
         lead.leave_out(plan, reports)
+        if (known := await self._earlier()) is not None:
+            return {"draft": known, "next": "validate"}
         refused = state.get("draft") or {}
         rewrites, errors = int(refused.get("rewrites") or 0), list(refused.get("errors") or ())
         draft = await lead.writer.draft(told, round=rewrites, errors=errors)
         return {"draft": {**draft.to_dict(), "rewrites": rewrites, "errors": []}, "next": "validate"}
+
+    async def _earlier(self) -> dict[str, Any] | None:
+        """An earlier answer, or words that say nothing: where the rung asks for it, or every call failed,
+        nothing was found and nothing done. None: the answer is to be written."""
+        lead, run = self._lead, self._lead.scope.run
+        calls = run.recorder.results("tool_call")
+        lost = bool(calls) and all("failure" in call for call in calls) and not run.passages
+        asked = at_or_below(run.rung, "cached")
+        if not (lead.is_root and (asked or lost)) or (not asked and await lead.writer.actions()):
+            return None
+        found = None if run.rung == "template" else await lead.earlier()
+        if found is None:
+            return {"text": TEMPLATE, "errors": [], "earlier": ""} if asked else None
+        if not asked:
+            run.recorder.emit("degraded", actor="supervisor", rung="cached", reason="nothing was found out")
+        run.caveat(f"this is an answer of {found.age(run.clock())} ago, of run {found.run_id}")
+        return {"text": found.text, "errors": [], "earlier": found.run_id}
 
     def _told(self, plan: Plan, reports: Mapping[str, Any]) -> list[Report]:
         """The reports in the plan's order."""
@@ -149,7 +174,8 @@ class Conductor:
         known = state.get("draft") or {}
         draft = Draft(text=known.get("text", ""), fields=known.get("fields"))
         turn = int(known.get("rewrites") or 0)
-        problems = await lead.writer.problems(draft, told)
+        was_checked = known.get("earlier") is not None  # when it was first given
+        problems = [] if was_checked else await lead.writer.problems(draft, told)
         again = bool(problems) and turn < REWRITES
         refused_before = lead.scope.run.recorder.knows(
             "answer_rejected", path=lead.path("answer"), round=turn

@@ -18,9 +18,11 @@ from pilotman.agents.specialist import Specialist
 from pilotman.agents.switches import Switches
 from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded, ConfigurationError, NotFound
+from pilotman.guardrails.ladder import at_or_below
 from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.purse import Wallet
 from pilotman.supervisor.answer import Writer
+from pilotman.supervisor.earlier import Earlier, earlier
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.outgoing import Exit
@@ -97,11 +99,23 @@ class Lead:
 
         Once in a lead's life: one that goes on after a pause finds what was found before, in the journal.
         """
-        if self.looked_up or not self.is_root:
+        if self.looked_up or not self.is_root or at_or_below(self.scope.run.rung, "single_turn"):
             return
         self.looked_up = True
         found = await self.recall.begin(self.scope.brief.query or self.scope.brief.request)
         self.scope.brief = replace(self.scope.brief, passages=tuple(found))
+
+    async def earlier(self) -> Earlier | None:
+        """What this team answered to the same request before, if whoever asks was told."""
+        run, brief = self.scope.run, self.scope.brief
+        return await earlier(
+            run.journal,
+            supervisor=self.team.name,
+            request=brief.request,
+            facts=brief.facts,
+            principal=run.principal,
+            now=run.clock(),
+        )
 
     def _made(self, plan: Plan, model: str) -> None:
         self.scope.run.recorder.emit(
@@ -110,6 +124,8 @@ class Lead:
 
     async def replan(self, plan: Plan, reports: Sequence[Report], round: int) -> Plan | None:
         """The plan with tasks added for what is missing, or None if there is nothing to add."""
+        if self.scope.run.rung != "full":
+            return None
         if round > REPLANS or self.scope.models.chain("planner")[0].rules or self.given is not None:
             return None
         try:
@@ -146,7 +162,8 @@ class Lead:
         startable = ready(plan, reports.keys(), waiting)
         first = needed(plan)
         if first <= reports.keys():
-            return [] if self.certain(plan, reports) else startable
+            done = self.certain(plan, reports) or self.scope.run.rung != "full"
+            return [] if done else startable
         return [task for task in startable if task.task_id in first]
 
     def certain(self, plan: Plan, reports: Mapping[str, Mapping[str, Any]]) -> bool:

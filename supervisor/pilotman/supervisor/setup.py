@@ -30,6 +30,7 @@ from pilotman.agents.telemetry import Telemetry
 from pilotman.agents.under_way import UnderWay
 from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.capacity import Capacity
+from pilotman.guardrails.ladder import Health, Ladder, ladder, lowered
 from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
@@ -70,6 +71,7 @@ class Ports:
     outbound: Outbound = field(default_factory=Outbound)
     capacity: Capacity = field(default_factory=Capacity)
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    ladder: Ladder = ladder
 
 
 @dataclass(eq=False)
@@ -150,6 +152,7 @@ class Setup:
         before = Before(history, conversation=calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
         scope.credentials = await self._credentials(scope)
+        await self._step_down(row, scope, before)
         lead = self._root(row, scope, budget, mover)
         self._seats.take(lead)
         return Drive(row=row, scope=scope, mover=mover, lead=lead)
@@ -214,6 +217,34 @@ class Setup:
             thread_id=row.thread_id,
         )
 
+    async def _step_down(self, row: RunRow, scope: RunScope, before: Before) -> None:
+        """Choose the rung of the ladder at which the run works, once in its life; it is said and recorded."""
+        known = [event.data["rung"] for event in before.history if event.kind == "degraded"]
+        if known or not before.nothing:
+            scope.rung = known[-1] if known else "full"
+            return
+        rung, why = self._ports.ladder(await self._health(row))
+        if rung != "full":
+            scope.rung = rung
+            scope.recorder.emit("degraded", actor="supervisor", rung=rung, reason=why)
+            scope.caveat(f"this run did less than usual ({rung.replace('_', ' ')}): {why}")
+
+    async def _health(self, row: RunRow) -> Health:
+        """What is known of the surroundings; nobody is asked for it but the queue, where the run stood in."""
+        table = self._team.models or ModelTable.resolve(RULES)
+        models = {tier.name for chain in table.chains.values() for tier in chain if not tier.rules}
+        tools = list(self._team.tools())
+        waiting = await self._journal.queue_length() if row.request.get("queued") else 0
+        return Health(
+            models=self._well([f"model:{name}" for name in models]),
+            tools=self._well([f"tool:{name}" for name in tools]),
+            queue=min(1.0, waiting / self._ports.capacity.max_queued),
+        )
+
+    def _well(self, names: Sequence[str]) -> float:
+        ill = sum(self._circuits.is_open(name) for name in names)
+        return 1.0 - ill / len(names) if names else 1.0
+
     def _outbox(self, row: RunRow, recorder: Recorder, before: Before) -> Outbox:
         """What stands between the run and the outside; what the request says itself is the user's own."""
         return Outbox.resumed(
@@ -268,7 +299,9 @@ class Setup:
             agent=team.name,
             chain=(team.name,),
             brief=brief,
-            wallet=Wallet(budget, settled=scope.recorder.spent("")),
+            wallet=Wallet(
+                budget if scope.rung == "full" else lowered(budget), settled=scope.recorder.spent("")
+            ),
             models=team.models or ModelTable.resolve(RULES),
             role="planner",
             policies=(team.own_policies,),

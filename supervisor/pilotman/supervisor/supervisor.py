@@ -21,6 +21,7 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.cap import Cap
 from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import Conflict
+from pilotman.guardrails.ladder import Ladder, ladder
 from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import Policy
@@ -102,6 +103,7 @@ class Supervisor(Amends, Backlog, Levers, People):
         limits: Mapping[str, Limit] | None = None,
         notify: Notifier | None = None,
         capacity: Capacity | None = None,
+        ladder: Ladder = ladder,
         tracer_provider: TracerProvider | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
@@ -130,6 +132,7 @@ class Supervisor(Amends, Backlog, Levers, People):
             notifier=notify,
             outbound=fitting(outbound, self._team),
             capacity=capacity or Capacity(),
+            ladder=ladder,
             limits=limited(limits, self._team),
         )
         self._station = Station(self._team, memory, ports)
