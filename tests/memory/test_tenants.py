@@ -38,6 +38,7 @@ LISTS: dict[str, Try] = {
     "tool_calls": lambda j, i: j.tool_calls(i["tenant"], i["thread"]),
     "effect_by_key": lambda j, i: j.effect_by_key(i["tenant"], i["key"]),
     "queue_length": lambda j, i: j.queue_length(i["tenant"]),
+    "waiting": lambda j, i: j.waiting(supervisor="desk", tenant=i["tenant"]),
     "levels": lambda j, i: _settings(j, i["tenant"]),
 }
 
