@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
+from tests.patience import PATIENCE
 from tests.supervisor.scene import ONE, alice
 
 from pilotman.agents import Specialist, tool
@@ -20,15 +21,21 @@ pytestmark = pytest.mark.anyio
 
 
 class Gauge:
-    """How many are inside, and how many there were at most."""
+    """How many are inside, and how many there were at most. The first ones wait until ``expected`` are in."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int) -> None:
         self.inside = self.most = self.all = 0
+        self._expected = expected
+        self._met = asyncio.Event()
 
     async def __aenter__(self) -> None:
         self.inside += 1
         self.all += 1
         self.most = max(self.most, self.inside)
+        if self.most >= self._expected:
+            self._met.set()
+        async with asyncio.timeout(PATIENCE):
+            await self._met.wait()
         await asyncio.sleep(0.01)
 
     async def __aexit__(self, *_: object) -> None:
@@ -55,9 +62,8 @@ class Model(ScriptedChatModel):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
 
 
-def desk(capacity: Capacity | None, **settings: Any) -> tuple[Supervisor, Gauge, Gauge]:
+def desk(capacity: Capacity | None, models: Gauge, tools: Gauge) -> Supervisor:
     """A team whose model and tool count their callers."""
-    models, tools = Gauge(), Gauge()
 
     @tool(effect="read")
     async def look(host: str) -> str:
@@ -68,29 +74,29 @@ def desk(capacity: Capacity | None, **settings: Any) -> tuple[Supervisor, Gauge,
     turns: list[Any] = [*[call("look", host="web-1")] * 6, *["web-1 is fine"] * 12]
     model = Model(turns, models)
     agents = [Specialist("operator", "Looks.", tools=[look])]
-    return Supervisor("desk", agents, models=model, capacity=capacity, **settings), models, tools
+    return Supervisor("desk", agents, models=model, capacity=capacity)
 
 
 @pytest.mark.parametrize(
     ("capacity", "models_at_once", "tools_at_once"),
     [
-        (Capacity(max_model_calls=2), 2, 6),
+        (Capacity(max_model_calls=2), 2, 1),
         (Capacity(max_tool_calls=1), 6, 1),
         (None, 6, 6),
     ],
 )
-async def test_no_more_calls_are_in_flight_than_the_capacity_says(
+async def test_as_many_calls_are_in_flight_as_the_capacity_says(
     capacity: Capacity | None, models_at_once: int, tools_at_once: int
 ) -> None:
-    team, models, tools = desk(capacity)
-    async with team:
+    models, tools = Gauge(models_at_once), Gauge(tools_at_once)
+    async with desk(capacity, models, tools) as team:
         runs = [team.run("web-1", principal=alice, plan=ONE) for _ in range(6)]
         done = await asyncio.gather(*runs)
     assert {run.state for run in done} == {"COMPLETED"}
-    assert (tools.all, models.all >= 12) == (6, True)
-    assert models.most <= models_at_once
-    assert tools.most <= tools_at_once
-    assert capacity is not None or models.most > 2, "without a limit they are made at once"
+    assert (tools.all, models.all) == (6, 12)
+    assert models.most == models_at_once
+    if capacity is None or capacity.max_tool_calls:
+        assert tools.most == tools_at_once
 
 
 async def test_who_finds_no_place_in_time_is_answered_without() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.supervisor.scene import ONE, Clock, Desk, alice, calls, history, yes
 
 from pilotman.agents import Specialist
+from pilotman.agents.prices import Price, PriceTable
 from pilotman.agents.testing import call
 from pilotman.guardrails import Principal, Quota
 from pilotman.guardrails.errors import ConfigurationError, QuotaExceeded
@@ -80,6 +81,21 @@ async def test_what_runs_use_is_booked_and_nothing_stays_reserved() -> None:
     spent = sum(run.usage.input_tokens + run.usage.output_tokens for run in runs)
     assert spent > 0
     assert (usage.runs, usage.tokens, usage.tokens_reserved) == (4, spent, 0)
+
+
+async def test_what_costs_too_much_is_not_asked_for() -> None:
+    prices = PriceTable(prices={"pilotman:scripted": Price(input=1_000.0, output=1_000.0)})
+    quota, memory, clock = Quota(per="tenant", window=AGE, max_cost_usd=5.0), Memory(), Clock()
+    desk = Desk(["Done."] * 9, quotas=[quota], memory=memory, prices=prices)
+    async with desk.team as team:
+        first = await team.run("a", principal=alice, plan=ONE)
+        usage = await used(team, quota, memory, clock)
+        runs = [await team.run(f"r{n}", principal=alice, plan=ONE) for n in range(4)]
+        assert (await team.run("a", principal=eve, plan=ONE)).answer == "Done."
+    assert first.answer == "Done.", usage
+    assert first.usage.cost_usd == pytest.approx(usage.cost_nusd / 1e9)
+    assert usage.cost_nusd_reserved == 0
+    assert any("$5 of this tenant" in caveat for caveat in runs[-1].caveats)
 
 
 async def test_runs_at_once_never_use_more_than_the_quota() -> None:

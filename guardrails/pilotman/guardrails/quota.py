@@ -83,9 +83,10 @@ class Window:
         """The error for one who wants more than is left."""
         quota = self.quota
         left = (self.since + timedelta(seconds=quota.window) - now).total_seconds()
-        words = f"{limit.removeprefix('max_').replace('_usd', '')} of this {quota.per}"
+        most = getattr(quota, limit)
+        what = f"${most:g}" if limit == "max_cost_usd" else f"{most} {limit.removeprefix('max_')}"
         return QuotaExceeded(
-            f"the quota of {getattr(quota, limit):g} {words} in {quota.window:g} s has not so much left",
+            f"the quota of {what} of this {quota.per} in {quota.window:g} s has not so much left",
             limit=limit,
             retry_after=round(max(1.0, left), 1),
         )
