@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.supervisor.scene import ONE, Clock, Desk, alice, calls, history, yes
 
-from pilotman.agents import Specialist
+from pilotman.agents import Specialist, tool
 from pilotman.agents.prices import Price, PriceTable
-from pilotman.agents.testing import call
+from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Principal, Quota
 from pilotman.guardrails.errors import ConfigurationError, QuotaExceeded
 from pilotman.memory import Memory
@@ -127,6 +127,31 @@ async def test_no_more_writes_than_the_quota_over_all_runs(tmp_path: Path) -> No
     assert sorted(action.status for action in second.actions) == ["applied", "denied", "denied"]
     assert len(desk.opened) == 4
     assert any("writes per tenant" in action.message for action in second.actions)
+
+
+async def test_taking_back_needs_no_quota_and_frees_what_was_used() -> None:
+    rooms: list[str] = []
+
+    @tool(effect="write")
+    async def book_room(city: str) -> str:
+        """Book a room."""
+        rooms.append(city)
+        return f"room in {city}"
+
+    @book_room.compensate
+    async def cancel_room(done: str, city: str) -> None:
+        rooms.remove(city)
+
+    turns: list[Any] = [call("book_room", city="Bern"), "Booked.", call("book_room", city="Rome"), "Booked."]
+    settings: Any = {"policy": yes, "quotas": [Quota(per="user", window=AGE, max_writes=1)]}
+    agents = [Specialist("operator", "Books rooms.", tools=[book_room])]
+    async with Supervisor("trips", agents, models=ScriptedChatModel(turns), **settings) as team:
+        first = await team.run("Bern", principal=alice, plan=ONE)
+        assert rooms == ["Bern"]
+        back = await team.compensate(first.run_id, principal=alice, reason="it rains")
+        assert (back.state, rooms) == ("COMPLETED", [])
+        await team.run("Rome", principal=alice, plan=ONE)
+    assert rooms == ["Rome"]
 
 
 def test_only_the_outermost_supervisor_has_quotas_and_each_once() -> None:

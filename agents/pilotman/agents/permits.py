@@ -70,9 +70,11 @@ class Permits:
         return permit
 
     def _quotas(self, tool: Tool[..., Any]) -> list[Reservation]:
-        """What a write takes of the quotas of whoever asks."""
+        """What a write takes of the quotas of whoever asks. To take something back needs none: it frees."""
         meter = self.task.run.meter
-        return [] if meter is None or tool.reads else meter.writes(tool.name)
+        if meter is None or tool.reads or self.task.errand is not None:
+            return []
+        return meter.writes(tool.name)
 
     def _has_changed(self, call: ProposedCall, approval: Approval, facts: Mapping[str, Any]) -> bool:
         """Whether the target is another version now. One that the approver put in its place was not seen."""
