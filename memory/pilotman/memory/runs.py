@@ -315,7 +315,8 @@ _LEFT_QUEUE = Query(delete(queue).where(queue.c.run_id == bindparam("run_id")))
 def history(connection: Connection, run_id: str) -> list[TransitionRow]:
     """A run's transitions in order."""
     rows = _HISTORY.rows(connection, {"run_id": run_id})
-    return [TransitionRow(**{**row, "at": moment(row["at"])}) for row in rows]
+    found: list[dict[str, Any]] = [{**row, "at": moment(row["at"])} for row in rows]
+    return [TransitionRow(**values) for values in found]
 
 
 _HISTORY = Query(

@@ -44,7 +44,7 @@ class Statement:
 class Query:
     """A statement of SQLAlchemy's, compiled once for each kind of database. Values go by their names."""
 
-    def __init__(self, query: Select[Any] | Insert | Update | Delete) -> None:
+    def __init__(self, query: Select[*tuple[Any, ...]] | Insert | Update | Delete) -> None:
         self._query = query
         columns = query.selected_columns if isinstance(query, Select) else ()
         self._names = [str(column.key) for column in columns]
