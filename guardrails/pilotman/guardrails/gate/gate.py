@@ -13,11 +13,12 @@ from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
 from pilotman.guardrails.gate.labels import ArgumentLabels, asked_by, output_of
-from pilotman.guardrails.gate.lease import Lease, lease
+from pilotman.guardrails.gate.lease import Lease, Strength, lease
 from pilotman.guardrails.gate.literals import canonical, short_runs
 from pilotman.guardrails.gate.pinned import vouched
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import MOST_PARTS, Part, Roles
+from pilotman.guardrails.gate.telling import Telling
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.outbound.found import Found
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
@@ -76,6 +77,7 @@ class Gate:
         writes = [self._deeds[name] for name, tool in self._tools.items() if tool.effect != "read"]
         self._lease: Lease = lease(request, writes, plan)
         self._evidence = Evidence(self._request)
+        self._telling = Telling(self._lease, self._evidence)
         self._judgments = {
             (name, strong): Judgment(name, self._lease, self._evidence, strong=strong)
             for name in self._tools
@@ -159,32 +161,30 @@ class Gate:
         if self._done[digest]:
             return Decision.deny("exactly this was done already")
         strength = self._lease.of(call.tool)
-        told = strength == "strong" or self._told(found, tool, wholly=True) > 1
-        if strength == "none" and self._is_undoing(tool):
-            told = False
+        told = strength == "strong" or self._is_told(found, tool, strength)
         if not told and (strength == "none" or (strength == "weak" and self._lease.delegates)):
             return self._unleased(found, tool)
         judgment = self._judgments[tool.name, told]
         return summed([*judgment.findings(found), *self._about_counts(call, found)])
 
-    def _told(self, found: list[Part], tool: ToolInfo, *, wholly: bool) -> int:
-        """How much of the request tells of this very call, although it does not ask for the tool."""
-        if self._lease.calls is not None:
-            return 0
-        return self._judgments[tool.name, False].tells(found, self._deeds[tool.name].named, wholly=wholly)
-
-    def _is_undoing(self, tool: ToolInfo) -> bool:
-        return not self._deeds[tool.name].actions.isdisjoint(UNDOING)
+    def _is_told(self, found: list[Part], tool: ToolInfo, strength: Strength) -> bool:
+        """Whether the request asks for this very call, although not plainly for the tool."""
+        deed = self._deeds[tool.name]
+        if strength == "none" and not deed.actions.isdisjoint(UNDOING):
+            return False
+        return self._telling.asks(found, deed)
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. A person is asked if the request tells of it, or hands over."""
         targets = [part for part in found if part.role == "target"]
-        if self._told(found, tool, wholly=False):
+        if self._telling.touches(found, self._deeds[tool.name], lasting=tool.effect != "write"):
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
         at_hand = all(self._evidence.is_at_hand(part.value) for part in targets)
         if self._lease.delegates and self._evidence.tainted and at_hand:
             return Decision.escalate("the request hands over to a document: a person decides what it may ask")
+        if not self._evidence.tainted and self._lease.calls is None:
+            return Decision.escalate(f"the request does not ask for {tool.name}, and nobody else has spoken")
         return Decision.deny(f"the request does not ask for {tool.name}")
 
     def _judge_egress(self, found: list[Part]) -> Decision:

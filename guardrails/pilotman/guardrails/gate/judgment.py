@@ -64,28 +64,6 @@ class Judgment:
             return self._about_meant(part, standing)
         return self._about_doubtful(part, parts, standing)
 
-    def tells(self, parts: Sequence[Part], named: frozenset[str], *, wholly: bool) -> int:
-        """How many things of this call stand in what the request says of no other tool; 0 if the request does
-        not mean its targets, or says other values. ``wholly``: all of it has to follow from the request.
-        ``named``: stems of the tool's name, one of which counts as well."""
-        said = self._lease.unclaimed if wholly else self._request.canonical
-        found: set[str] = set()
-        for part in parts:
-            if not self._is_meant(part, wholly=wholly):
-                return 0
-            spelled = forms(part.value)
-            if not isinstance(part.value, bool) and any(stands(form, said) for form in spelled):
-                found.add(min(spelled))
-        return len(found) + bool(found and not named.isdisjoint(terms(said)))
-
-    def _is_meant(self, part: Part, *, wholly: bool) -> bool:
-        if part.role == "target":
-            return self._evidence.standing(part.value) in HARMLESS
-        if part.role == "content":
-            return not wholly or terms(str(part.value)) <= self._request.every
-        fit = fits(part, self._evidence)
-        return fit == "fits" or (fit == "open" and not wholly)
-
     # targets
 
     def _about_meant(self, part: Part, standing: Standing) -> Finding:

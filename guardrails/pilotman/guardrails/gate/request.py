@@ -85,8 +85,12 @@ class Request:
 
     def holds(self, value: Any) -> bool:
         """Whether the request or the facts spell this value out."""
+        return not self._spelled.isdisjoint(forms(value)) or self.spells(value)
+
+    def spells(self, value: Any) -> bool:
+        """Whether the request itself does, in any way to write a date or a number."""
         found = forms(value)
-        if any(form in self._spelled or stands(form, self.canonical) for form in found):
+        if any(stands(form, self.canonical) for form in found):
             return True
         if isinstance(value, str) and len(value) == 10 and (days := dates(value)):
             return any(self.means_day(day) for day in days)

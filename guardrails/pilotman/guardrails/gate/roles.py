@@ -37,7 +37,7 @@ _CONTENTS = stem_set(
 _VALUES = stem_set(
     """amount date time datetime start end begin until day days hour hours minute minutes month year price
     cost total quantity qty count limit size duration frequency interval recurring status state priority
-    severity percent percentage rate rating discount nights nightly guests adults seats currency password
+    severity percent percentage rate rating discount nights nightly adults seats currency password
     secret pin enabled visibility format replicas version budget weight height length width temperature
     level score timezone deadline due expiry expires schedule when from"""
 )

@@ -1,0 +1,95 @@
+"""Whether a request tells of a call whose verb it does not use: by whom, when, how much and what it says.
+
+An attacker's call has to name the attacker's target, and nothing in the request binds that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from pilotman.guardrails.gate.deeds import Deed
+from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
+from pilotman.guardrails.gate.lease import Lease
+from pilotman.guardrails.gate.literals import addresses
+from pilotman.guardrails.gate.request import Request
+from pilotman.guardrails.gate.roles import Part
+from pilotman.guardrails.gate.values import fits
+from pilotman.guardrails.wording.words import terms
+
+_FEW, _SPOKEN = 2, 3
+
+
+class Telling:
+    """What the request of one run tells of the calls of its tools."""
+
+    def __init__(self, lease: Lease, evidence: Evidence) -> None:
+        self._lease = lease
+        self._evidence = evidence
+        self._request = evidence.request
+
+    def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
+        """Whether all of a call follows from what the request says of no other tool, two things of it in
+        these very words: then it asks for the call, by whatever verb."""
+        if self._lease.calls is not None or not all(map(self._follows, parts)):
+            return False
+        return self._weight(parts, deed, self._unclaimed) >= _FEW
+
+    def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
+        """Whether a person may be asked about a call: the request means all of its targets and says nothing
+        against it, and at least two things of it stand there. Of a deed that can be undone (not ``lasting``)
+        one is enough, where the request says it of no other tool."""
+        if self._lease.calls is not None or not all(map(self._agrees, parts)):
+            return False
+        if self._weight(parts, deed, self._request) >= _FEW:
+            return True
+        return not lasting and self._weight(parts, deed, self._unclaimed) > 0
+
+    @cached_property
+    def _unclaimed(self) -> Request:
+        return Request(self._lease.unclaimed, {})
+
+    def _weight(self, parts: Sequence[Part], deed: Deed, said: Request) -> int:
+        """How many things of a call stand in these words; a noun of the tool's name is one beside others."""
+        found = {thing for part in parts for thing in self._mentioned(part, said)}
+        return len(found) + bool(found and not deed.named.isdisjoint(said.every))
+
+    def _mentioned(self, part: Part, said: Request) -> Iterable[object]:
+        if isinstance(part.value, bool):
+            return ()
+        if said.spells(part.value):
+            return (str(part.value),)
+        if part.role == "content":
+            words = terms(str(part.value))
+            return (words,) if len(words) >= _SPOKEN and self._is_ours(words & said.every, words) else ()
+        return self._named(part, said)
+
+    def _named(self, part: Part, said: Request) -> list[object]:
+        """The record that these words mean by this part."""
+        told = said.every & self._request.telling
+        for record in self._evidence.records_with(part.value):
+            if record.designated and not told.isdisjoint(record.terms):
+                return [id(record)]
+        return []
+
+    def _follows(self, part: Part) -> bool:
+        if part.role == "target":
+            return self._evidence.standing(part.value) in HARMLESS
+        if part.role == "content":
+            return terms(str(part.value)) <= self._request.every
+        return fits(part, self._evidence) == "fits"
+
+    def _agrees(self, part: Part) -> bool:
+        if part.role == "target":
+            return self._evidence.standing(part.value) in HARMLESS
+        if part.role == "content":
+            return self._is_plain(part)
+        return fits(part, self._evidence) != "contradicts"
+
+    def _is_plain(self, part: Part) -> bool:
+        """Whether a content sends nobody to an address that the request does not name."""
+        return all(self._evidence.standing(one) in HARMLESS for one in addresses(str(part.value)))
+
+    @staticmethod
+    def _is_ours(ours: frozenset[str], every: frozenset[str]) -> bool:
+        return 2 * len(ours) >= len(every)
