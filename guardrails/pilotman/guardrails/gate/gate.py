@@ -176,16 +176,17 @@ class Gate:
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. A person is asked if the request tells of it, or hands over."""
-        targets = [part for part in found if part.role == "target"]
-        if self._telling.touches(found, self._deeds[tool.name], lasting=tool.effect != "write"):
+        lasting = tool.effect != "write"
+        if self._telling.touches(found, self._deeds[tool.name], lasting=lasting):
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
-        at_hand = all(self._evidence.is_at_hand(part.value) for part in targets)
-        if self._lease.delegates and self._evidence.tainted and at_hand:
-            return Decision.escalate("the request hands over to a document: a person decides what it may ask")
-        if not self._evidence.tainted and self._lease.calls is None:
-            return Decision.escalate(f"the request does not ask for {tool.name}, and nobody else has spoken")
-        return Decision.deny(f"the request does not ask for {tool.name}")
+        if self._evidence.tainted:
+            handed = self._lease.delegates and self._telling.may_be_handed_over(found, lasting=lasting)
+            why = "the request hands over to a document: a person decides what it may ask"
+        else:
+            handed = self._lease.calls is None and self._telling.is_harmless(found)
+            why = f"the request does not ask for {tool.name}, and nobody else has spoken"
+        return Decision.escalate(why) if handed else Decision.deny(f"the request does not ask for {tool.name}")
 
     def _judge_egress(self, found: list[Part]) -> Decision:
         """A read whose destination the caller chooses: where it goes, it takes along what it names."""

@@ -51,7 +51,8 @@ class Judgment:
         """What can be said about the parts of one call, and about all of them together."""
         found = [self._about(part, parts) for part in parts]
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
-            found.append(("no", "nothing in it comes from the request"))
+            made = self._strong and all(map(self._is_made_up, parts))
+            found.append(("ask" if made else "no", "nothing in it comes from the request"))
         return [*found, *self._about_words(parts), *self._about_pairs(parts)]
 
     def _about(self, part: Part, parts: Sequence[Part]) -> Finding:
@@ -206,6 +207,12 @@ class Judgment:
             for outer, found in together.items()
             if not set[int].intersection(*found)
         ]
+
+    def _is_made_up(self, part: Part) -> bool:
+        """Whether nobody wrote this, and it leads nowhere: a new thing's name, or words for somebody."""
+        if addresses(str(part.value)):
+            return False
+        return part.role != "target" or self._evidence.standing(part.value) == "unknown"
 
     def _follows(self, part: Part) -> bool:
         """Whether a part has anything to do with the request."""

@@ -17,7 +17,7 @@ from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.gate.values import fits
 from pilotman.guardrails.wording.words import terms
 
-_FEW, _SPOKEN = 2, 3
+_FEW, _MANY, _SPOKEN = 2, 3, 3
 
 
 class Telling:
@@ -29,21 +29,48 @@ class Telling:
         self._request = evidence.request
 
     def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
-        """Whether all of a call follows from what the request says of no other tool, two things of it in
-        these very words: then it asks for the call, by whatever verb."""
+        """Whether all of a call follows from the request, two things of it from what it says of no other tool
+        or three from anywhere in it: then it asks for the call, by whatever verb."""
         if self._lease.calls is not None or not all(map(self._follows, parts)):
             return False
-        return self._weight(parts, deed, self._unclaimed) >= _FEW
+        if self._weight(parts, deed, self._unclaimed) >= _FEW:
+            return True
+        return self._weight(parts, deed, self._request) >= _MANY
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
-        """Whether a person may be asked about a call: the request means all of its targets and says nothing
-        against it, and at least two things of it stand there. Of a deed that can be undone (not ``lasting``)
-        one is enough, where the request says it of no other tool."""
+        """Whether a person may be asked about a call: the request means all of its targets, says nothing
+        against it and tells of it. Two things of it have to stand there; one is enough if all the rest
+        follows, or if the deed can be undone (not ``lasting``) and the words are about no other tool."""
         if self._lease.calls is not None or not all(map(self._agrees, parts)):
             return False
-        if self._weight(parts, deed, self._request) >= _FEW:
+        weight = self._weight(parts, deed, self._request)
+        if weight >= _FEW or (weight and all(map(self._follows, parts))):
             return True
         return not lasting and self._weight(parts, deed, self._unclaimed) > 0
+
+    def is_harmless(self, parts: Sequence[Part]) -> bool:
+        """Whether a call touches nothing that was read and not meant, and sends nobody anywhere."""
+        return all(
+            self._is_plain(part)
+            if part.role == "content"
+            else self._evidence.standing(part.value) not in ("known", "foreign")
+            for part in parts
+        )
+
+    def may_be_handed_over(self, parts: Sequence[Part], *, lasting: bool) -> bool:
+        """Whether what the request hands itself over to may ask a person for this.
+
+        For nothing that cannot be undone with somebody whom only third parties name: deed and destination
+        would both be theirs, and nobody could tell from the question. Nor for links that only they give.
+        """
+        for part in parts:
+            if part.role == "target" and not self._evidence.is_at_hand(part.value):
+                return False
+            if part.role == "target" and lasting and self._evidence.standing(part.value) == "foreign":
+                return False
+            if part.role == "content" and not self._is_plain(part):
+                return False
+        return True
 
     @cached_property
     def _unclaimed(self) -> Request:
