@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
-from pilotman.guardrails.gate.literals import addresses, canonical, dates, numbers, times
+from pilotman.guardrails.gate.literals import addresses, canonical, dates, kind_of, numbers, times
 from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.wording.words import stem, terms, words
@@ -115,6 +115,18 @@ class Evidence:
         if not self._foreign_addresses.isdisjoint(found):
             return True
         return any(stands(form, text) for form in found for text, _ in self._foreign)
+
+    def has_rivals(self, value: Any) -> bool:
+        """Whether an address stands beside others of its kind in what third parties wrote: nothing that is
+        trusted says which one is meant."""
+        mine, spelled = addresses(str(value)), forms(value)
+        kinds = {kind_of(address) for address in mine}
+        return bool(mine) and any(
+            kind_of(other) in kinds and self.standing(other) not in HARMLESS
+            for text, _ in self._foreign
+            if any(stands(form, text) for form in spelled)
+            for other in addresses(text) - mine
+        )
 
     def links_to(self, value: Any) -> bool:
         """Whether this very address, without a query, stands in what was read because the request names it.

@@ -186,7 +186,9 @@ class Gate:
         else:
             handed = self._lease.calls is None and self._telling.is_harmless(found)
             why = f"the request does not ask for {tool.name}, and nobody else has spoken"
-        return Decision.escalate(why) if handed else Decision.deny(f"the request does not ask for {tool.name}")
+        return (
+            Decision.escalate(why) if handed else Decision.deny(f"the request does not ask for {tool.name}")
+        )
 
     def _judge_egress(self, found: list[Part]) -> Decision:
         """A read whose destination the caller chooses: where it goes, it takes along what it names."""
@@ -204,10 +206,10 @@ class Gate:
 
     def _about_counts(self, call: Call, found: list[Part]) -> list[Finding]:
         if self._targets[call.tool, _targets(found)]:
-            return [("ask", f"{call.tool} was done to the same target already")]
+            return [Finding("ask", f"{call.tool} was done to the same target already")]
         done = sum(n for (name, _), n in self._targets.items() if name == call.tool)
         if self._lease.calls is not None and done >= self._lease.calls.get(call.tool, 0):
-            return [("ask", "the plan has fewer of these calls")]
+            return [Finding("ask", "the plan has fewer of these calls")]
         return []
 
 

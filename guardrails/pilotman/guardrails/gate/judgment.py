@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pilotman.guardrails.gate.demands import names, sentences
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
@@ -17,10 +17,22 @@ from pilotman.guardrails.gate.values import fits, is_money
 from pilotman.guardrails.policy import Decision
 from pilotman.guardrails.wording.words import terms
 
-Finding: TypeAlias = tuple[Literal["ok", "ask", "no"], str]
-"""Whether a part may pass, a person is to be asked or it may not; and why."""
+Ground: TypeAlias = Literal["", "foreign", "other", "value", "words", "links"]
 
-OK: Finding = ("ok", "")
+
+class Finding(NamedTuple):
+    """Whether a part may pass, a person is to be asked or it may not; and why.
+
+    ``ground``: what speaks against a call that a person is to be asked about: that others wrote of it, or
+    which words of the request do. Two different ones are too much for a question.
+    """
+
+    said: Literal["ok", "ask", "no"]
+    why: str
+    ground: Ground = ""
+
+
+OK = Finding("ok", "")
 _MAKES = tuple(
     re.compile(pattern)
     for pattern in (
@@ -52,7 +64,7 @@ class Judgment:
         found = [self._about(part, parts) for part in parts]
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
             made = self._strong and all(map(self._is_made_up, parts))
-            found.append(("ask" if made else "no", "nothing in it comes from the request"))
+            found.append(Finding("ask" if made else "no", "nothing in it comes from the request"))
         return [*found, *self._about_words(parts), *self._about_pairs(parts)]
 
     def _about(self, part: Part, parts: Sequence[Part]) -> Finding:
@@ -72,30 +84,31 @@ class Judgment:
         if standing == "given":
             elsewhere = self._evidence.misplaced(part.value, part.nouns) or self._is_said_elsewhere(part)
             other = elsewhere or self._is_own_instead(part)
-            return ("ask", f"{_shown(part)} is named, but not for this") if other else OK
+            return Finding("ask", f"{_shown(part)} is named, but not for this") if other else OK
         if self._is_other_address(part):
-            return "ask", f"{_shown(part)} is meant, but not for this"
+            return Finding("ask", f"{_shown(part)} is meant, but not for this")
         if not self._strong and self._evidence.tainted and addresses(str(part.value)):
-            return "ask", f"the request does not plainly ask for {self._tool}"
+            return Finding("ask", f"the request does not plainly ask for {self._tool}")
         return OK
 
     def _about_doubtful(self, part: Part, parts: Sequence[Part], standing: Standing) -> Finding:
         """A target that the request does not bind."""
         name, tainted = _shown(part), self._evidence.tainted
         if self._names_another(part, parts):
-            return ("ask" if standing == "known" else "no"), f"{name} is another than the request names"
+            said = "ask" if standing == "known" else "no"
+            return Finding(said, f"{name} is another than the request names", "other")
         if standing == "known" and self._strong and not part.nouns.isdisjoint(_ORIGINS):
             return OK
         if tainted and self._is_stranger(part):
-            return "no", f"{name} is not whom or what the request names"
+            return Finding("no", f"{name} is not whom or what the request names")
         if not self._strong:
-            return ("no" if tainted else "ask"), f"{name} is not what the request names"
+            return Finding("no" if tainted else "ask", f"{name} is not what the request names")
         if standing == "known":
-            return "ask", f"{name} is one of several that the request may mean"
+            return Finding("ask", f"{name} is one of several that the request may mean")
         if standing == "foreign":
-            asks = self._evidence.is_at_hand(part.value)
-            return ("ask" if asks else "no"), f"{name} comes from what others wrote"
-        return "ask", f"nobody named {name}"
+            asks = self._evidence.is_at_hand(part.value) and not self._evidence.has_rivals(part.value)
+            return Finding("ask" if asks else "no", f"{name} comes from what others wrote", "foreign")
+        return Finding("ask", f"nobody named {name}")
 
     def _is_stranger(self, part: Part) -> bool:
         """Whether the words that asked for this name others, with whom this has nothing to do."""
@@ -166,11 +179,12 @@ class Judgment:
         if verdict == "fits":
             return OK
         if verdict == "contradicts":
-            return ("ask" if self._strong else "no"), f"{_shown(part)} is not what the request says"
+            said = "ask" if self._strong else "no"
+            return Finding(said, f"{_shown(part)} is not what the request says", "value")
         loose = self._strong and part.nouns.isdisjoint(_SECRETS) and not is_money(part)
         if loose or not self._evidence.tainted:
             return OK
-        return "ask", f"nobody said {_shown(part)}"
+        return Finding("ask", f"nobody said {_shown(part)}")
 
     def _about_content(self, part: Part) -> Finding:
         for address in addresses(str(part.value)):
@@ -178,7 +192,7 @@ class Judgment:
                 continue
             asks = self._strong and (self._lease.links or not self._evidence.tainted)
             why = f"{part.path} carries {address[:_SHOWN]}, which the request does not name"
-            return ("ask" if asks else "no"), why
+            return Finding("ask" if asks else "no", why, "links")
         return OK
 
     def _about_words(self, parts: Sequence[Part]) -> list[Finding]:
@@ -188,10 +202,11 @@ class Judgment:
         wanted = [canonical(q) for q in self._request.quotes if not self._evidence.consumed(q)]
         wanted = [q for q in wanted if q in asked or not asked]
         if wanted and not any(_uses(every, quote) for quote in wanted):
-            return [("ask", "the request gives words in quotes, and this does not use them")]
+            why = "the request gives words in quotes, and this does not use them"
+            return [Finding("ask", why, "words")]
         targets = [(part.path, part.value) for part in parts if part.role == "target"]
         if len(set(targets)) < len(targets):
-            return [("ask", "the same target stands there twice")]
+            return [Finding("ask", "the same target stands there twice")]
         return []
 
     def _about_pairs(self, parts: Sequence[Part]) -> list[Finding]:
@@ -203,15 +218,13 @@ class Judgment:
             if records:
                 together.setdefault(outer, []).append({id(record) for record in records})
         return [
-            ("ask", f"{outer} mixes what belongs to several")
+            Finding("ask", f"{outer} mixes what belongs to several")
             for outer, found in together.items()
             if not set[int].intersection(*found)
         ]
 
     def _is_made_up(self, part: Part) -> bool:
-        """Whether nobody wrote this, and it leads nowhere: a new thing's name, or words for somebody."""
-        if addresses(str(part.value)):
-            return False
+        """Whether this is no target that anybody wrote: a new thing's name, or no target at all."""
         return part.role != "target" or self._evidence.standing(part.value) == "unknown"
 
     def _follows(self, part: Part) -> bool:
@@ -225,13 +238,14 @@ class Judgment:
 
 def summed(findings: Sequence[Finding]) -> Decision:
     """The strictest of several findings, with its reasons."""
-    reasons: dict[str, list[str]] = {}
-    for said, why in findings:
-        reasons.setdefault(said, []).append(why)
-    if "no" in reasons:
-        return Decision("deny", tuple(reasons["no"]))
-    if "ask" in reasons:
-        return Decision("escalate", tuple(reasons["ask"]))
+    refused = [finding.why for finding in findings if finding.said == "no"]
+    asked = [finding for finding in findings if finding.said == "ask"]
+    against = {finding.ground for finding in asked if finding.ground}
+    if refused:
+        return Decision("deny", tuple(refused))
+    if asked:
+        verdict = "deny" if len(against) > 1 else "escalate"
+        return Decision(verdict, tuple(finding.why for finding in asked))
     return Decision.allow("the request asks for this")
 
 

@@ -149,9 +149,15 @@ def times(text: str) -> frozenset[str]:
 
 def numbers(text: str) -> frozenset[str]:
     """Numbers in digits or, up to twelve, in words; none that is part of a name or a path."""
-    found = {number for token in _NUMBER.findall(text) if (number := canonical_number(token)) is not None}
-    found |= {str(_COUNTS[word]) for word in re.findall(r"[a-z]+", text.casefold()) if word in _COUNTS}
-    return frozenset(found)
+    worded = {str(_COUNTS[word]) for word in re.findall(r"[a-z]+", text.casefold()) if word in _COUNTS}
+    return figures(text) | worded
+
+
+def figures(text: str) -> frozenset[str]:
+    """Numbers in digits, as ``numbers`` finds them."""
+    return frozenset(
+        number for token in _NUMBER.findall(text) if (number := canonical_number(token)) is not None
+    )
 
 
 def counted(word: str) -> float:

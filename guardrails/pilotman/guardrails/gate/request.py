@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from pilotman.guardrails.gate.demands import demands
@@ -36,7 +37,7 @@ _NO_RANK = re.compile(
 )
 _CAP = re.compile(
     r"\b(?:at most|under|below|less than|(?:no|not) more than|up to|max(?:imum)?(?: of)?|cheaper than)"
-    r"\s+\D{0,3}(\d[\d.,]*)"
+    r"\s+\D{0,3}(\d[\d.,]*)|(\d[\d.,]*)\D{0,12}\b(?:is (?:the|my|our) (?:budget|limit|max(?:imum)?)|at most)\b"
 )
 _PAST = re.compile(r"\b(?:newest|latest|last|recent|earliest|first|next|newer|later|earlier|oldest)\b")
 _DEAR = re.compile(r"\b(?:cheap(?:est|er)|expensive)\b")
@@ -115,19 +116,22 @@ class Request:
                 return [best]
         return []
 
+    @cached_property
+    def caps(self) -> frozenset[str]:
+        """The amounts that are not to be exceeded: "at most 150"."""
+        said = (before or after for before, after in _CAP.findall(self.canonical))
+        return frozenset(
+            number for text in said if (number := canonical_number(text.rstrip(".,"))) is not None
+        )
+
     def _affords(self, record: Record) -> bool:
         """Whether the record's price keeps to "at most 150"."""
-        caps = [
-            number
-            for text in _CAP.findall(self.canonical)
-            if (number := canonical_number(text.rstrip(".,"))) is not None
-        ]
         prices = [
             v
             for name, v in record.orderables.items()
             if isinstance(v, float) and not _PRICES.isdisjoint(stem(w) for w in words(name))
         ]
-        return all(price <= float(cap) for cap in caps for price in prices)
+        return all(price <= float(cap) for cap in self.caps for price in prices)
 
     def _orders_by(self, name: str, candidates: Sequence[Record]) -> bool:
         stems = frozenset(stem(word) for word in words(name))

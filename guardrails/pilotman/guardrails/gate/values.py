@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
-from pilotman.guardrails.gate.literals import canonical_number, counted, dates, minute_of, shifted, times
+from pilotman.guardrails.gate.literals import (
+    canonical_number,
+    counted,
+    dates,
+    figures,
+    minute_of,
+    shifted,
+    times,
+)
 from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.wording.words import stem_set, terms
 
@@ -60,7 +68,10 @@ def _make(token: str) -> str:
 
 
 def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
-    """An amount is bound by the amounts that the request names, any other number by all of its numbers."""
+    """An amount is bound by the amounts that the request names, any other number by all of its numbers.
+
+    Nobody counts money in words, and what it is not to exceed does not say how much it is.
+    """
     request = evidence.request
     money = _floats(request.of("money")) if is_money(part) else set[float]()
     said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
@@ -68,6 +79,11 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
         return "fits"
     if any(_is_share(wanted, float(p), b) for p in _PERCENT.findall(request.canonical) for b in said | known):
         return "fits"
+    if is_money(part):
+        caps = _floats(request.caps)
+        if any(wanted > cap for cap in caps):
+            return "contradicts"
+        said = (said & _floats(figures(request.canonical))) - caps
     return "contradicts" if said else "open"
 
 
