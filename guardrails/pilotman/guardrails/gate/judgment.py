@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pilotman.guardrails.gate.demands import names, sentences
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.lease import Lease
-from pilotman.guardrails.gate.literals import addresses, canonical, kind_of
+from pilotman.guardrails.gate.literals import addresses, canonical, canonical_number, kind_of
 from pilotman.guardrails.gate.records import forms, stands
 from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.gate.values import fits, is_money
@@ -180,7 +180,8 @@ class Judgment:
             return OK
         if verdict == "contradicts":
             said = "ask" if self._strong else "no"
-            return Finding(said, f"{_shown(part)} is not what the request says", "value")
+            plain = canonical_number(str(part.value)) is not None and not is_money(part)
+            return Finding(said, f"{_shown(part)} is not what the request says", "" if plain else "value")
         loose = self._strong and part.nouns.isdisjoint(_SECRETS) and not is_money(part)
         if loose or not self._evidence.tainted:
             return OK

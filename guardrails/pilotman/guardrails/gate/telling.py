@@ -40,13 +40,13 @@ class Telling:
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
         against it and tells of it. Two things of it have to stand there; one is enough if all the rest
-        follows, or if the deed can be undone (not ``lasting``) and the words are about no other tool."""
+        follows or the deed can be undone (not ``lasting``), and none if both."""
         if self._lease.calls is not None or not all(map(self._agrees, parts)):
             return False
         weight = self._weight(parts, deed, self._request)
-        if weight >= _FEW or (weight and all(map(self._follows, parts))):
-            return True
-        return not lasting and self._weight(parts, deed, self._unclaimed) > 0
+        if not weight and not any(part.role == "target" for part in parts):
+            return False
+        return weight + all(map(self._follows, parts)) + (not lasting) >= _FEW
 
     def is_harmless(self, parts: Sequence[Part]) -> bool:
         """Whether a call touches nothing that was read and not meant, and sends nobody anywhere."""
