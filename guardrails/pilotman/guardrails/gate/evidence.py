@@ -38,6 +38,8 @@ class Evidence:
         self._lines: list[tuple[str, Record]] = []
         self._foreign: list[tuple[str, Record]] = []
         self._foreign_addresses: frozenset[str] = frozenset()
+        self._secrets: set[str] = set()
+        self._meant: list[Record] = []
         self._known: dict[tuple[str, str, str], object] = {}
 
     def observe(
@@ -128,6 +130,15 @@ class Evidence:
             for other in addresses(text) - mine
         )
 
+    def has_secrets(self, value: Any) -> bool:
+        """Whether a text gives away a secret that was read and that the request does not spell out."""
+        text = canonical(str(value)) if self._secrets else ""
+        return any(secret in text and not self.request.spells(secret) for secret in self._secrets)
+
+    def speaks_of(self, said: frozenset[str]) -> bool:
+        """Whether any of these stems stands in what a trusted author wrote."""
+        return any(not said.isdisjoint(r.trusted_words) for r in self._meant)
+
     def links_to(self, value: Any) -> bool:
         """Whether this very address, without a query, stands in what was read because the request names it.
 
@@ -196,6 +207,7 @@ class Evidence:
                 self._agree(best)
         for record in meant:
             record.designated = True
+        self._meant += meant
         texts = [f.text for r in meant for f in r.fields if f.trusted and len(f.text) < 80]
         self.days |= {day for text in texts for day in dates(text)}
         self.hours |= {hour for text in texts for hour in times(text)}
@@ -241,6 +253,7 @@ class Evidence:
         return [sum(weight.get(term, 0.0) for term in record.terms & wanted) for record in group]
 
     def _enter(self, record: Record) -> None:
+        self._secrets |= record.secrets
         for one in record.fields:
             if not one.trusted:
                 self.tainted = True

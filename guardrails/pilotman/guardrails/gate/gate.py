@@ -165,7 +165,8 @@ class Gate:
         if not told and (strength == "none" or (strength == "weak" and self._lease.delegates)):
             return self._unleased(found, tool)
         judgment = self._judgments[tool.name, told]
-        return summed([*judgment.findings(found), *self._about_counts(call, found)])
+        left_out = judgment.about_left_out(self._roles[tool.name].narrowing(call.args))
+        return summed([*judgment.findings(found), *left_out, *self._about_counts(call, found)])
 
     def _is_told(self, found: list[Part], tool: ToolInfo, strength: Strength) -> bool:
         """Whether the request asks for this very call, although not plainly for the tool."""

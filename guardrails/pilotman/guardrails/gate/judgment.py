@@ -45,7 +45,7 @@ _MAKES = tuple(
 _SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
 _ORIGINS = frozenset({"from", "sourc", "own", "my", "sender", "payer", "debit", "origin"})
 _SELF = re.compile(r"\b(?:me|myself|us|both|own)\b")
-_SHOWN, _LONGEST = 60, 300
+_SHOWN, _LONGEST, _SPOKEN = 60, 300, 3
 
 
 class Judgment:
@@ -65,7 +65,13 @@ class Judgment:
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
             made = self._strong and all(map(self._is_made_up, parts))
             found.append(Finding("ask" if made else "no", "nothing in it comes from the request"))
-        return [*found, *self._about_words(parts), *self._about_pairs(parts)]
+        return [*found, *self._about_topic(parts), *self._about_words(parts), *self._about_pairs(parts)]
+
+    def about_left_out(self, names: Sequence[tuple[str, str]]) -> list[Finding]:
+        """What can be said about targets that a call leaves out, each with the stem of its noun: who speaks of
+        a host does not mean all hosts."""
+        said = self._request.every
+        return [Finding("ask", f"the request speaks of a {name}") for name, noun in names if noun in said]
 
     def _about(self, part: Part, parts: Sequence[Part]) -> Finding:
         if part.role == "content":
@@ -188,6 +194,8 @@ class Judgment:
         return Finding("ask", f"nobody said {_shown(part)}")
 
     def _about_content(self, part: Part) -> Finding:
+        if self._evidence.has_secrets(part.value):
+            return Finding("ask", f"{part.path} carries a secret")
         for address in addresses(str(part.value)):
             if self._evidence.standing(address) in HARMLESS:
                 continue
@@ -209,6 +217,15 @@ class Judgment:
         if len(set(targets)) < len(targets):
             return [Finding("ask", "the same target stands there twice")]
         return []
+
+    def _about_topic(self, parts: Sequence[Part]) -> list[Finding]:
+        """What is told to somebody has to do with the request, or with what was read for it."""
+        said = terms(" ".join(str(part.value) for part in parts if part.role == "content"))
+        if len(said) < _SPOKEN or not self._evidence.tainted or not said.isdisjoint(self._request.every):
+            return []
+        if self._evidence.speaks_of(said):
+            return []
+        return [Finding("ask", "what it says has nothing to do with the request")]
 
     def _about_pairs(self, parts: Sequence[Part]) -> list[Finding]:
         """Targets that are given as one object are of one record: not one's name with another's number."""

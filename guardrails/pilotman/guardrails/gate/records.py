@@ -21,7 +21,7 @@ from pilotman.guardrails.gate.literals import (
     times,
 )
 from pilotman.guardrails.shape import is_list, is_mapping
-from pilotman.guardrails.wording.words import terms
+from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
 _SHORT = 12  # words: what is longer tells something, it does not name a record
 _INNER = 50  # records inside another that it can be called by
@@ -29,6 +29,9 @@ _DEEPEST = 12
 _MOST = 5_000  # records of one result
 _MOST_VALUES = 50_000  # of one result
 _KEPT = 200  # characters
+_TITLE = 40  # characters of a field that may call its record something
+_SECRETS = stem_set("password secret passcode token credential passphrase key apikey")
+_SECRET = re.compile(r"(?=\S*\d)(?=\S*[a-z])\S{6,200}")
 _NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
 
 
@@ -73,6 +76,21 @@ class Record:
     def words(self) -> frozenset[str]:
         """The stems of everything that stands in it."""
         return terms(" ".join(f.text for f in self.fields))
+
+    @cached_property
+    def trusted_words(self) -> frozenset[str]:
+        """The stems of what a trusted author wrote in it."""
+        return terms(" ".join(f.text for f in self.fields if f.trusted))
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """What it keeps secret: letters with digits, in a record that is called a password or a key."""
+        called = {stem(word) for f in self.fields for word in words(f"{f.name} {f.text[:_TITLE]}")}
+        if called.isdisjoint(_SECRETS):
+            return frozenset()
+        return frozenset(
+            f.text for f in self.fields if f.trusted and _SECRET.fullmatch(f.text) and not dates(f.text)
+        )
 
     @cached_property
     def orderables(self) -> Mapping[str, float | str]:

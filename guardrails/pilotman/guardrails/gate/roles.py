@@ -107,6 +107,18 @@ class Roles:
         """
         return list(islice(self._parts("", args, self._root, 0, False), MOST_PARTS + 1))
 
+    def narrowing(self, args: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The targets that a call could name and does not, each with the stem of its noun: a call without
+        them reaches further."""
+        known = _mapping(self._resolved(self._root), "properties")
+        found: list[tuple[str, str]] = []
+        for name, schema in known.items():
+            if args.get(name) in (None, "", [], {}) and is_mapping(schema):
+                part = self._part(str(name), "", self._resolved(schema), False)
+                if part.role == "target":
+                    found.append((str(name), stem(words(str(name))[-1])))
+        return found
+
     def _parts(
         self, path: str, value: Any, schema: Mapping[str, Any], depth: int, needed: bool
     ) -> Iterator[Part]:
