@@ -181,15 +181,10 @@ class Gate:
         if self._telling.touches(found, self._deeds[tool.name], lasting=lasting):
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
-        if self._evidence.tainted:
-            handed = self._lease.delegates and self._telling.may_be_handed_over(found, lasting=lasting)
-            why = "the request hands over to a document: a person decides what it may ask"
-        else:
-            handed = self._lease.calls is None and self._telling.is_harmless(found)
-            why = f"the request does not ask for {tool.name}, and nobody else has spoken"
-        return (
-            Decision.escalate(why) if handed else Decision.deny(f"the request does not ask for {tool.name}")
-        )
+        handed = self._lease.delegates and self._evidence.tainted
+        if handed and self._telling.may_be_handed_over(found, lasting=lasting):
+            return Decision.escalate("the request hands over to a document: a person decides what it may ask")
+        return Decision.deny(f"the request does not ask for {tool.name}")
 
     def _judge_egress(self, found: list[Part]) -> Decision:
         """A read whose destination the caller chooses: where it goes, it takes along what it names."""
@@ -199,7 +194,8 @@ class Gate:
                 continue
             if self._lease.links and self._evidence.links_to(part.value):
                 continue
-            if standing in ("foreign", "known") and self._lease.links:
+            linked = standing == "foreign" and self._evidence.links_to(part.value)
+            if linked or (standing in ("foreign", "known") and self._lease.links):
                 return Decision.escalate(f"{part.path} comes from what others wrote")
             if self._evidence.tainted or part.role == "target":
                 return Decision.deny(f"{part.path} is not what the request names")

@@ -68,7 +68,7 @@ class Judgment:
         return [*found, *self._about_topic(parts), *self._about_words(parts), *self._about_pairs(parts)]
 
     def about_left_out(self, names: Sequence[tuple[str, str]]) -> list[Finding]:
-        """What can be said about targets that a call leaves out, each with the stem of its noun: who speaks of
+        """About targets that a call leaves out, each with the stem of its noun: who speaks of
         a host does not mean all hosts."""
         said = self._request.every
         return [Finding("ask", f"the request speaks of a {name}") for name, noun in names if noun in said]

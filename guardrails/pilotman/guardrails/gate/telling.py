@@ -17,7 +17,7 @@ from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.gate.values import fits
 from pilotman.guardrails.wording.words import terms
 
-_FEW, _MANY, _SPOKEN = 2, 3, 3
+_FEW, _SPOKEN = 2, 3
 
 
 class Telling:
@@ -29,13 +29,11 @@ class Telling:
         self._request = evidence.request
 
     def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
-        """Whether all of a call follows from the request, two things of it from what it says of no other tool
-        or three from anywhere in it: then it asks for the call, by whatever verb."""
+        """Whether all of a call follows from the request, two things of it from what it says of no other tool:
+        then it asks for the call, by whatever verb."""
         if self._lease.calls is not None or not all(map(self._follows, parts)):
             return False
-        if self._weight(parts, deed, self._unclaimed) >= _FEW:
-            return True
-        return self._weight(parts, deed, self._request) >= _MANY
+        return self._weight(parts, deed, self._unclaimed) >= _FEW
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
@@ -47,15 +45,6 @@ class Telling:
         if not weight and not any(part.role == "target" for part in parts):
             return False
         return weight + all(map(self._follows, parts)) + (not lasting) >= _FEW
-
-    def is_harmless(self, parts: Sequence[Part]) -> bool:
-        """Whether a call touches nothing that was read and not meant, and sends nobody anywhere."""
-        return all(
-            self._is_plain(part)
-            if part.role == "content"
-            else self._evidence.standing(part.value) not in ("known", "foreign")
-            for part in parts
-        )
 
     def may_be_handed_over(self, parts: Sequence[Part], *, lasting: bool) -> bool:
         """Whether what the request hands itself over to may ask a person for this.
