@@ -221,9 +221,9 @@ class Judgment:
     def _about_topic(self, parts: Sequence[Part]) -> list[Finding]:
         """What is told to somebody has to do with the request, or with what was read for it."""
         said = terms(" ".join(str(part.value) for part in parts if part.role == "content"))
-        if len(said) < _SPOKEN or not self._evidence.tainted or not said.isdisjoint(self._request.every):
+        if len(said) < _SPOKEN or not self._evidence.tainted or any(part.role == "value" for part in parts):
             return []
-        if self._evidence.speaks_of(said):
+        if not said.isdisjoint(self._request.every) or self._evidence.speaks_of(said):
             return []
         return [Finding("ask", "what it says has nothing to do with the request")]
 

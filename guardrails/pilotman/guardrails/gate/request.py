@@ -38,7 +38,7 @@ _NO_RANK = re.compile(
 _CAP = re.compile(
     r"\b(?:at most|under|below|less than|(?:no|not) more than|up to|max(?:imum)?(?: of)?|cheaper than)"
     r"\s+\D{0,3}(\d[\d.,]*)"
-    r"|(\d[\d.,]*)\D{0,12}\b(?:is (?:the|my|our) (?:budget|limit|max(?:imum)?)|at most)\b"
+    r"|(\d[\d.,]*)\D{0,12}\b(?:is (?:the|my|our) (?:budget|limit|max(?:imum)?))\b"
 )
 _PAST = re.compile(r"\b(?:newest|latest|last|recent|earliest|first|next|newer|later|earlier|oldest)\b")
 _DEAR = re.compile(r"\b(?:cheap(?:est|er)|expensive)\b")
