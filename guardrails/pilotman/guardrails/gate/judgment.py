@@ -101,8 +101,8 @@ class Judgment:
         """A target that the request does not bind."""
         name, tainted = _shown(part), self._evidence.tainted
         if self._names_another(part, parts):
-            said = "ask" if standing == "known" else "no"
-            return Finding(said, f"{name} is another than the request names", "other")
+            known = standing == "known"
+            return Finding("ask" if known else "no", f"{name} is another than the request names", "other")
         if standing == "known" and self._strong and not part.nouns.isdisjoint(_ORIGINS):
             return OK
         if tainted and self._is_stranger(part):
@@ -185,9 +185,9 @@ class Judgment:
         if verdict == "fits":
             return OK
         if verdict == "contradicts":
-            said = "ask" if self._strong else "no"
+            why = f"{_shown(part)} is not what the request says"
             plain = canonical_number(str(part.value)) is not None and not is_money(part)
-            return Finding(said, f"{_shown(part)} is not what the request says", "" if plain else "value")
+            return Finding("ask" if self._strong else "no", why, "" if plain else "value")
         loose = self._strong and part.nouns.isdisjoint(_SECRETS) and not is_money(part)
         if loose or not self._evidence.tainted:
             return OK
@@ -262,8 +262,8 @@ def summed(findings: Sequence[Finding]) -> Decision:
     if refused:
         return Decision("deny", tuple(refused))
     if asked:
-        verdict = "deny" if len(against) > 1 else "escalate"
-        return Decision(verdict, tuple(finding.why for finding in asked))
+        why = tuple(finding.why for finding in asked)
+        return Decision("deny" if len(against) > 1 else "escalate", why)
     return Decision.allow("the request asks for this")
 
 

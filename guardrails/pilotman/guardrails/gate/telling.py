@@ -29,7 +29,7 @@ class Telling:
         self._request = evidence.request
 
     def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
-        """Whether all of a call follows from the request, two things of it from what is said of no other tool:
+        """Whether all of a call follows from the request, two things of it from words about no other tool:
         then it asks for the call, by whatever verb."""
         if self._lease.calls is not None or not all(map(self._follows, parts)):
             return False
