@@ -64,8 +64,8 @@ class Ledger:
         if error is None or not rereads(tool, error):
             return False
         again = len(versions) < tool.retry.max_attempts and self.task.run.left() > 0
-        facts = await self.guard.facts(call, tool) if again else {}
-        etag = None if isinstance(facts, ToolResult) else facts.get("etag")
+        facts = await self.guard.facts(call, tool) if again else None
+        etag = None if facts is None or isinstance(facts, ToolResult) else facts.get("etag")
         if etag is not None and str(etag) != versions[-1]:
             told = {"what": tool.name, "attempt": len(versions), "failure": error.kind, "delay_ms": 0}
             place = {"path": call.path, "digest": call.digest, "tool": tool.name}

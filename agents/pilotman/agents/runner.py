@@ -170,10 +170,10 @@ class ToolRunner:
         try:
             until = math.inf if look is None else await look()
             started = until if isinstance(until, ToolResult) else self._start(call, tool, until, entered)
+            return started
         finally:
             if not isinstance(started, _Started):
                 entered.release()
-        return started
 
     def _start(
         self, call: ProposedCall, tool: Tool[..., Any], until: float, admission: Admission
