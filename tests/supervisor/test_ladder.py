@@ -168,7 +168,7 @@ async def test_what_was_found_out_without_a_model_is_no_earlier_answer() -> None
         """The load of a host."""
         return f"the load of {host} is 3"
 
-    turns = [call("load", host="web-1"), "The load of web-1 is 3."]
+    turns: list[Any] = [call("load", host="web-1"), "The load of web-1 is 3."]
     model = ScriptedChatModel(turns)
     team = Supervisor("ops", [Specialist("operator", "Looks at hosts.", tools=[load])], models=[model])
     async with team:

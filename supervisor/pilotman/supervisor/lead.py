@@ -6,22 +6,20 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pilotman.agents.desk import Desk
 from pilotman.agents.graph import Desks
-from pilotman.agents.models import Role, role_for
-from pilotman.agents.report import Brief, Report
+from pilotman.agents.report import Report
 from pilotman.agents.scope import RunScope, TaskScope
 from pilotman.agents.specialist import Specialist
 from pilotman.agents.switches import Switches
-from pilotman.agents.tool import Tool
 from pilotman.guardrails.errors import BudgetExceeded, ConfigurationError, NotFound
 from pilotman.guardrails.ladder import at_or_below
-from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.purse import Wallet
 from pilotman.supervisor.answer import Writer
+from pilotman.supervisor.assignment import brief_of, instant, lease, policies, role, stricter
 from pilotman.supervisor.earlier import Earlier, earlier
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.mover import Mover
@@ -303,26 +301,11 @@ class Lead:
             finally:
                 self.mover.finished(scope.path)
 
-    def _brief(self, task: Task, reports: Mapping[str, Mapping[str, Any]]) -> Brief:
-        """All that the task's agent sees of the run: the reports that it depends on, no others."""
-        outer = self.scope.brief
-        needed = [Report.from_dict(reports[name]) for name in task.depends_on if name in reports]
-        return Brief(
-            task_id=task.task_id,
-            agent=task.agent,
-            goal=task.goal,
-            request=outer.request,
-            done_when=task.done_when,
-            facts={**outer.facts, **({"targets": list(task.targets)} if task.targets else {})},
-            passages=outer.passages,
-            reports=tuple(needed),
-        )
-
     def _timed(self, run: RunScope, *, own: float | None) -> RunScope:
         """The run as a task sees it: it ends at the soft limit, and within the task's own seconds."""
         until = run.deadline_at - timedelta(seconds=self._answer_time)
         if own is not None:
-            until = min(until, _in(run, own))
+            until = min(until, instant(run, own))
         if until == run.deadline_at:
             return run
         run = replace(run, deadline_at=until)
@@ -338,7 +321,7 @@ class Lead:
         base: int,
     ) -> TaskScope:
         """What the task's agent is given: narrowed purse, lease and policies, no more than it needs."""
-        run, brief = self.scope.run, self._brief(task, reports)
+        run, brief = self.scope.run, brief_of(task, self.scope.brief, reports)
         wallet = Wallet(
             member.budget or self.scope.wallet.budget,
             parent=self.scope.wallet,
@@ -347,7 +330,7 @@ class Lead:
         run = self._timed(run, own=None if member.budget is None else wallet.budget.timeout)
         passages = {p.number: p for p in brief.passages}
         search = Recall(self.team.corpus, run, path=path, passages=passages, base=base).tool()
-        tools = _lease(member, task, self.scope.tools, search)
+        tools = lease(member, task, self.scope.tools, search)
         models = member.models or self.scope.models
         return TaskScope(
             run=run,
@@ -357,11 +340,11 @@ class Lead:
             brief=brief,
             wallet=wallet,
             models=models,
-            role=_role(tools, models, brief),
-            policies=_policies(self.scope.policies, member),
+            role=role(tools, models, brief),
+            policies=policies(self.scope.policies, member),
             confined=self.scope.confined or (isinstance(member, Team) and member.confine),
             caps=(*self.scope.caps, *(member.caps if isinstance(member, Team) else ())),
-            min_confidence=_stricter(self.scope.min_confidence, member),
+            min_confidence=stricter(self.scope.min_confidence, member),
             tools=tools,
             instructions=member.prompt if isinstance(member, Specialist) else "",
             foreign=member.agent if isinstance(member, Specialist) else None,
@@ -391,11 +374,6 @@ def _not_asked(scope: TaskScope, reason: str) -> Report:
     )
 
 
-def _in(run: RunScope, seconds: float) -> datetime:
-    """An instant so far from now; what is kept back for the answer comes on top, as the run has its own."""
-    return run.clock() + timedelta(seconds=seconds + run.grace)
-
-
 def _nested(outer: Lead, team: Team, scope: TaskScope, base: int) -> Lead:
     """The lead of a nested team. It searches the outer corpus where it has none of its own."""
     inner = team if team.corpus is not None else replace(team, corpus=outer.team.corpus)
@@ -410,38 +388,3 @@ def _nested(outer: Lead, team: Team, scope: TaskScope, base: int) -> Lead:
         base=base,
         slots=outer.slots if team.budget is None else (asyncio.Semaphore(most), *outer.slots),
     )
-
-
-def _lease(
-    member: Specialist | Team,
-    task: Task,
-    outer: Mapping[str, Tool[..., Any]],
-    search: Tool[..., Any] | None,
-) -> dict[str, Tool[..., Any]]:
-    """The tools of the task: its agent's own, those that the plan names, none that the outer lease lacks."""
-    own = member.tools if isinstance(member, Specialist) else member.tools()
-    tools = {name: tool for name, tool in own.items() if name in outer}
-    if search is not None:
-        tools[search.name] = search
-    return {name: tool for name, tool in tools.items() if task.tools is None or name in task.tools}
-
-
-def _role(tools: Mapping[str, Tool[..., Any]], models: Any, brief: Brief) -> Role:
-    small = len(tools) <= 1 and not brief.reports
-    return role_for("work", effects=[t.effective for t in tools.values()], small=small, table=models)
-
-
-def _stricter(outer: float | None, member: Specialist | Team) -> float | None:
-    """The higher of two thresholds for writes."""
-    own = member.min_confidence if isinstance(member, Team) else None
-    known = [least for least in (outer, own) if least is not None]
-    return max(known, default=None)
-
-
-def _policies(
-    outer: tuple[tuple[Policy, ...], ...], member: Specialist | Team
-) -> tuple[tuple[Policy, ...], ...]:
-    """Policies conjoin along the chain: each supervisor's own group must agree."""
-    if isinstance(member, Team) and (member.policies is not None or member.confine):
-        return (*outer, member.own_policies)
-    return outer

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Any
 
 from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits, SharedCircuits
-from pilotman.agents.flow import Flow, Observation, documents, from_corpus
+from pilotman.agents.flow import Flow
 from pilotman.agents.graph import Desks
 from pilotman.agents.lane import Lane, Lanes
 from pilotman.agents.limits import Limits
@@ -22,7 +20,7 @@ from pilotman.agents.models import ModelTable
 from pilotman.agents.outbox import Outbox
 from pilotman.agents.prices import PriceTable
 from pilotman.agents.recorder import Recorder
-from pilotman.agents.report import Brief, Passage
+from pilotman.agents.report import Brief
 from pilotman.agents.retries import Retries
 from pilotman.agents.rules.model import RULES
 from pilotman.agents.scope import RunScope, TaskScope
@@ -36,17 +34,16 @@ from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
 from pilotman.memory.codec import dump
-from pilotman.memory.event import Event
 from pilotman.memory.journal import Journal
 from pilotman.memory.records import RunRow, Story
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
+from pilotman.supervisor.history import Before, deadline_of, passages, seen, suspected
 from pilotman.supervisor.lead import ANSWER_SHARE, Lead
 from pilotman.supervisor.mover import Mover
-from pilotman.supervisor.notices import ACTOR as NOTIFIER
 from pilotman.supervisor.notices import Notifier
 from pilotman.supervisor.plan import Plan
-from pilotman.supervisor.team import SEARCH, Team
+from pilotman.supervisor.team import Team
 from pilotman.supervisor.versions import budget_from
 
 GRACE_SHARE = 0.05
@@ -146,7 +143,7 @@ class Setup:
         payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
         recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
         budget = budget_from(row.budget)
-        deadline, waited = _deadline(row, budget, history, ports.clock())
+        deadline, waited = deadline_of(row, budget, history, ports.clock())
         standing = {"deadline_at": deadline, "waited_s": waited}
         mover = Mover(journal, row, story.transitions, recorder, owner=self._owner, standing=standing)
         before = Before(history, conversation=calls)
@@ -201,7 +198,7 @@ class Setup:
             counted_calls=before.counted_calls,
             tools_used=before.tools_used,
             caveats=before.caveats,
-            passages=_passages(before.history, recorder),
+            passages=passages(before.history, recorder),
         )
 
     def _meter(self, row: RunRow) -> Meter | None:
@@ -265,9 +262,9 @@ class Setup:
             facts=dict(row.request.get("facts") or {}),
             tools=self._team.tools(),
             plan=plan if exact else None,
-            earlier=partial(_seen, before.history, recorder),
+            earlier=partial(seen, before.history, recorder),
         )
-        for tool, suspicions in _suspected(before.history):
+        for tool, suspicions in suspected(before.history):
             flow.suspect(tool, suspicions)
         return flow
 
@@ -332,99 +329,3 @@ def _lanes(capacity: Capacity) -> Lanes:
 def _loop_time() -> float:
     """Monotonic seconds of the running loop."""
     return asyncio.get_running_loop().time()
-
-
-class Before:
-    """What a run had done before this life of it: agents, limits and policies go on from there."""
-
-    def __init__(self, history: Sequence[Event], *, conversation: Mapping[str, int]) -> None:
-        started = [e.data for e in history if e.kind == "tool_call_started"]
-        self.history = history
-        self.nothing = len(history) < 2  # it was received, no more
-        self.tools_used: list[str] = [call["tool"] for call in started]
-        self.caveats: list[str] = [e.data["text"] for e in history if e.kind == "caveat"]
-        self.counted_calls: set[str] = set()
-        self.identical_calls = Counter[str]()
-        self.conversation_calls = Counter(conversation)
-        self.conversation_calls.subtract(tool for _, tool in {(c["path"], c["tool"]) for c in started})
-        for event in history:
-            self._count(event)
-
-    def _count(self, event: Event) -> None:
-        """As the guards counted: each call once, at its first event, and anew after a person's yes."""
-        data = event.data
-        if event.kind == "approval_approved" and data["kind"] == "repeat":
-            self.identical_calls[data["digest"]] = self.conversation_calls[data["tool"]] = 0
-        elif _is_call(event) and data["path"] not in self.counted_calls:
-            self.counted_calls.add(data["path"])
-            self.identical_calls[data["digest"]] += 1
-            self.conversation_calls[data["tool"]] += 1
-
-
-def _is_call(event: Event) -> bool:
-    """Whether it is about a call that an agent could make, not about an answer or a call that is none."""
-    data = event.data
-    if event.kind == "tool_call_failed":
-        return data.get("effect") is not None
-    if event.kind == "approval_requested":
-        return data["kind"] in ("call", "repeat")
-    return event.kind in ("tool_call_started", "tool_call_reused") or (
-        event.kind == "decision" and data["stage"] != "answer"
-    )
-
-
-def _deadline(row: RunRow, budget: Budget, history: Sequence[Event], now: datetime) -> tuple[datetime, float]:
-    """The instant at which the run's active time is used up, and the seconds it has waited in all.
-
-    Time in which nobody drove the run (it waited for a person, or its process was dead) does not count.
-    """
-    if len(history) < 2:
-        return now + timedelta(seconds=budget.timeout), row.waited_s
-    resumed = [e.data["deadline_at"] for e in history if e.kind == "run_resumed"]
-    if resumed:
-        deadline = datetime.fromisoformat(resumed[-1])
-    else:
-        deadline = row.deadline_at or history[1].at + timedelta(seconds=budget.timeout)
-    ours = [e.at for e in history if e.actor != NOTIFIER and not e.actor.startswith("user:")]
-    idle = max(timedelta(0), now - ours[-1]) if ours else timedelta(0)
-    return deadline + idle, row.waited_s + idle.total_seconds()
-
-
-def _seen(history: Sequence[Event], recorder: Recorder) -> list[Observation]:
-    """What the run had read and done before this life of it. A write counts once its outcome is known."""
-    seen: list[Observation] = []
-    args: dict[str, Any] = {}
-    for event in history:
-        data = event.data
-        if event.kind == "tool_call_started":
-            args[data["path"]] = recorder.body(data, "args")
-        elif event.kind == "tool_call_completed":
-            outcome = recorder.result("effect", data["path"], data["digest"])
-            done = outcome is not None or data["effect"] in ("read", "egress")
-            body: Mapping[str, Any] = recorder.body(data, "result") or {}
-            if done:
-                given: Mapping[str, Any] = args.get(data["path"]) or {}
-                seen.append(Observation(tool=data["tool"], args=given, value=body.get("value")))
-    return [*seen, *from_corpus(_passages(history, recorder).values())]
-
-
-def _suspected(history: Sequence[Event]) -> Iterator[tuple[str, Sequence[str]]]:
-    """What was suspicious of what the run had read, by where it came from."""
-    for event in history:
-        if event.kind == "tool_call_completed":
-            yield event.data["tool"], event.data.get("suspicions") or ()
-        elif event.kind == "retrieval_completed":
-            for found in event.data["documents"]:
-                yield documents(trusted=bool(found.get("trusted"))), found.get("suspicions") or ()
-
-
-def _passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:
-    """What the run's searches found before a crash or a pause, by number."""
-    found: dict[int, Passage] = {}
-    for event in history:
-        if event.kind == "tool_call_completed" and event.data["tool"] == SEARCH:
-            body: Mapping[str, Any] = recorder.fetch(event.data["result"]["payload"]) or {}
-            items: Sequence[Mapping[str, Any]] = body.get("value") or ()
-            for item in items:
-                found[item["number"]] = Passage(**item)
-    return found

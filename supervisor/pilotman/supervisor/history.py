@@ -1,0 +1,115 @@
+"""What a run had done before this life of it, by its journal: agents, limits and policies go on from there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pilotman.agents.flow import Observation, documents, from_corpus
+from pilotman.agents.recorder import Recorder
+from pilotman.agents.report import Passage
+from pilotman.guardrails.budget import Budget
+from pilotman.memory.event import Event
+from pilotman.memory.records import RunRow
+from pilotman.supervisor.notices import ACTOR as NOTIFIER
+from pilotman.supervisor.team import SEARCH
+
+
+class Before:
+    """What a run had done before this life of it: agents, limits and policies go on from there."""
+
+    def __init__(self, history: Sequence[Event], *, conversation: Mapping[str, int]) -> None:
+        started = [e.data for e in history if e.kind == "tool_call_started"]
+        self.history = history
+        self.nothing = len(history) < 2  # it was received, no more
+        self.tools_used: list[str] = [call["tool"] for call in started]
+        self.caveats: list[str] = [e.data["text"] for e in history if e.kind == "caveat"]
+        self.counted_calls: set[str] = set()
+        self.identical_calls = Counter[str]()
+        self.conversation_calls = Counter(conversation)
+        self.conversation_calls.subtract(tool for _, tool in {(c["path"], c["tool"]) for c in started})
+        for event in history:
+            self._count(event)
+
+    def _count(self, event: Event) -> None:
+        """As the guards counted: each call once, at its first event, and anew after a person's yes."""
+        data = event.data
+        if event.kind == "approval_approved" and data["kind"] == "repeat":
+            self.identical_calls[data["digest"]] = self.conversation_calls[data["tool"]] = 0
+        elif _is_call(event) and data["path"] not in self.counted_calls:
+            self.counted_calls.add(data["path"])
+            self.identical_calls[data["digest"]] += 1
+            self.conversation_calls[data["tool"]] += 1
+
+
+def _is_call(event: Event) -> bool:
+    """Whether it is about a call that an agent could make, not about an answer or a call that is none."""
+    data = event.data
+    if event.kind == "tool_call_failed":
+        return data.get("effect") is not None
+    if event.kind == "approval_requested":
+        return data["kind"] in ("call", "repeat")
+    return event.kind in ("tool_call_started", "tool_call_reused") or (
+        event.kind == "decision" and data["stage"] != "answer"
+    )
+
+
+def deadline_of(
+    row: RunRow, budget: Budget, history: Sequence[Event], now: datetime
+) -> tuple[datetime, float]:
+    """The instant at which the run's active time is used up, and the seconds it has waited in all.
+
+    Time in which nobody drove the run (it waited for a person, or its process was dead) does not count.
+    """
+    if len(history) < 2:
+        return now + timedelta(seconds=budget.timeout), row.waited_s
+    resumed = [e.data["deadline_at"] for e in history if e.kind == "run_resumed"]
+    if resumed:
+        deadline = datetime.fromisoformat(resumed[-1])
+    else:
+        deadline = row.deadline_at or history[1].at + timedelta(seconds=budget.timeout)
+    ours = [e.at for e in history if e.actor != NOTIFIER and not e.actor.startswith("user:")]
+    idle = max(timedelta(0), now - ours[-1]) if ours else timedelta(0)
+    return deadline + idle, row.waited_s + idle.total_seconds()
+
+
+def seen(history: Sequence[Event], recorder: Recorder) -> list[Observation]:
+    """What the run had read and done before this life of it. A write counts once its outcome is known."""
+    seen: list[Observation] = []
+    args: dict[str, Any] = {}
+    for event in history:
+        data = event.data
+        if event.kind == "tool_call_started":
+            args[data["path"]] = recorder.body(data, "args")
+        elif event.kind == "tool_call_completed":
+            outcome = recorder.result("effect", data["path"], data["digest"])
+            done = outcome is not None or data["effect"] in ("read", "egress")
+            body: Mapping[str, Any] = recorder.body(data, "result") or {}
+            if done:
+                given: Mapping[str, Any] = args.get(data["path"]) or {}
+                seen.append(Observation(tool=data["tool"], args=given, value=body.get("value")))
+    return [*seen, *from_corpus(passages(history, recorder).values())]
+
+
+def suspected(history: Sequence[Event]) -> Iterator[tuple[str, Sequence[str]]]:
+    """What was suspicious of what the run had read, by where it came from."""
+    for event in history:
+        if event.kind == "tool_call_completed":
+            yield event.data["tool"], event.data.get("suspicions") or ()
+        elif event.kind == "retrieval_completed":
+            for found in event.data["documents"]:
+                yield documents(trusted=bool(found.get("trusted"))), found.get("suspicions") or ()
+
+
+def passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:
+    """What the run's searches found before a crash or a pause, by number."""
+    found: dict[int, Passage] = {}
+    for event in history:
+        if event.kind == "tool_call_completed" and event.data["tool"] == SEARCH:
+            body: Mapping[str, Any] = recorder.fetch(event.data["result"]["payload"]) or {}
+            items: Sequence[Mapping[str, Any]] = body.get("value") or ()
+            for item in items:
+                found[item["number"]] = Passage(**item)
+    return found
