@@ -1,4 +1,4 @@
-"""What a run had done before this life of it, by its journal: agents, limits and policies go on from there."""
+"""What a run had done before this life of it, by its journal: agents, limits and policies go on from it."""
 
 from __future__ import annotations
 
