@@ -3,7 +3,9 @@
 Seven model calls without latency, one read, one write, two specialists. Both sides call the same scripted
 model. Rounds are interleaved; the table shows medians and ratios to the hand-written graph in memory.
 
-    python tests/bench/overhead.py [ROUNDS]
+The libraries that people take instead do the same work (``peers.py``).
+
+    python -m tests.bench.overhead [ROUNDS]
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -23,9 +24,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 from rich.console import Console
 from rich.table import Table
+from tests.bench.peers import ROUNDS, Desk, Variant, missing, peers
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -47,23 +48,14 @@ TURNS: list[str | AIMessage] = [
     "Nothing more to see.",
     "The disk of web-1 is full; opened OPS-1.",
 ]
+BASELINE = "flat, by hand, in memory"
+WARM_UP = 3
 ME = Principal(tenant="t", user="u")
 FEATURES = (
-    "budget, strict arguments, policy twice a write, permit, effect ledger, loop detection, validation of "
-    "reports and answer, events with payloads, no-op spans"
+    "ours: budget, strict arguments, policy twice a write, permit, effect ledger, loop detection, validation "
+    "of reports and answer, events with payloads, no-op spans; guarded: limits, retries, PII, HITL whose "
+    "predicate lets the write pass (asks: it interrupts and is resumed at once)"
 )
-
-
-@tool(effect="read")
-async def disk_usage(host: str) -> str:
-    """Free space of a host."""
-    return "97% used, disk full"
-
-
-@tool(effect="write")
-async def open_ticket(title: str, host: str) -> str:
-    """Open a ticket."""
-    return "OPS-1"
 
 
 class State(TypedDict):
@@ -75,8 +67,9 @@ class State(TypedDict):
 class Flat:
     """The same work by hand, nothing governed; its routers are asynchronous."""
 
-    def __init__(self, model: ScriptedChatModel) -> None:
+    def __init__(self, model: ScriptedChatModel, desk: Desk) -> None:
         self._model = model
+        self._tools: dict[str, Any] = {"disk_usage": desk.disk_usage, "open_ticket": desk.open_ticket}
 
     async def think(self, state: State, config: RunnableConfig) -> dict[str, Any]:
         return {"messages": [await self._model.ainvoke(state["messages"])]}
@@ -85,34 +78,41 @@ class Flat:
         last = state["messages"][-1]
         assert isinstance(last, AIMessage)
         asked = last.tool_calls[0]
-        fn: Any = {"disk_usage": disk_usage.fn, "open_ticket": open_ticket.fn}[asked["name"]]
-        return {"messages": [ToolMessage(str(await fn(**asked["args"])), tool_call_id=str(asked["id"]))]}
+        result = await self._tools[asked["name"]](**asked["args"])
+        return {"messages": [ToolMessage(str(result), tool_call_id=str(asked["id"]))]}
 
     async def onward(self, state: State) -> str:
         return "next"
 
 
-def flat(
-    model: ScriptedChatModel, saver: AsyncSqliteSaver | None = None
-) -> CompiledStateGraph[Any, Any, Any, Any]:
+def flat(name: str, saver: AsyncSqliteSaver | None = None, **kwargs: Any) -> Variant:
     """plan, look, read, report, act, write, report, check, answer: with a router behind every model turn."""
-    nodes = Flat(model)
+    model, desk = ScriptedChatModel(TURNS * ROUNDS), Desk()
+    nodes = Flat(model, desk)
     graph: StateGraph[State] = StateGraph(State)
     steps = ["plan", "look", "read", "looked", "act", "write", "acted", "check", "answer"]
-    for name in steps:
-        graph.add_node(name, nodes.act if name in ("read", "write") else nodes.think)
+    for step in steps:
+        graph.add_node(step, nodes.act if step in ("read", "write") else nodes.think)
     graph.add_edge(START, "plan")
     for here, there in zip(steps, [*steps[1:], END], strict=True):
         if here in ("read", "write"):
             graph.add_edge(here, there)
         else:
             graph.add_conditional_edges(here, nodes.onward, {"next": there})
-    return graph.compile(checkpointer=saver)
+    compiled = graph.compile(checkpointer=saver)
+
+    async def run(thread_id: str) -> None:
+        config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+        await compiled.ainvoke({"messages": [HumanMessage("web-1 is full")]}, config, **kwargs)
+
+    return Variant(name=name, model=model, run=run, done=desk.done)
 
 
-def team(model: ScriptedChatModel, memory: Memory | None) -> Supervisor:
+def team(name: str, memory: Memory | None) -> tuple[Supervisor, Variant]:
     """Ours, with everything on."""
-    return Supervisor(
+    model, desk = ScriptedChatModel(TURNS * ROUNDS), Desk()
+    disk_usage, open_ticket = tool(effect="read")(desk.disk_usage), tool(effect="write")(desk.open_ticket)
+    supervisor = Supervisor(
         "bench",
         [
             Specialist("diagnostician", "Looks at hosts.", tools=[disk_usage]),
@@ -123,43 +123,36 @@ def team(model: ScriptedChatModel, memory: Memory | None) -> Supervisor:
         memory=memory,
     )
 
+    async def run(thread_id: str) -> None:
+        done = await supervisor.run("web-1: disk full, open a ticket", principal=ME, thread_id=thread_id)
+        assert done.state == "COMPLETED", done.last_error
+
+    return supervisor, Variant(name=name, model=model, run=run, done=desk.done)
+
 
 async def measure(rounds: int, folder: Path) -> dict[str, list[float]]:
     """CPU seconds of each variant in each round."""
-    model = ScriptedChatModel(TURNS * 700)
-    raw = flat(model)
-    ours = team(model, None)
-    durable = team(model, Memory(f"sqlite:///{folder}/journal.db"))
-    number = 0
-
-    async def by_hand(graph: CompiledStateGraph[Any, Any, Any, Any], **kwargs: Any) -> None:
-        nonlocal number
-        number += 1
-        config: RunnableConfig = {"configurable": {"thread_id": str(number)}}
-        await graph.ainvoke({"messages": [HumanMessage("web-1 is full")]}, config, **kwargs)
-
-    async def governed(supervisor: Supervisor) -> None:
-        run = await supervisor.run("web-1: disk full, open a ticket", principal=ME)
-        assert run.state == "COMPLETED", run.last_error
-        assert run.usage.steps == 7, run.usage
-
+    ours, in_memory = team("pilotman, in memory", None)
+    durable, on_sqlite = team("pilotman, journal on SQLite", Memory(f"sqlite:///{folder}/journal.db"))
     async with AsyncSqliteSaver.from_conn_string(f"{folder}/saver.db") as saver, ours, durable:
-        saved = flat(model, saver)
-        variants: dict[str, Callable[[], Awaitable[None]]] = {
-            "flat, by hand, in memory": lambda: by_hand(raw),
-            "flat + AsyncSqliteSaver": lambda: by_hand(saved),
-            "flat + AsyncSqliteSaver, durability=exit": lambda: by_hand(saved, durability="exit"),
-            "pilotman, in memory": lambda: governed(ours),
-            "pilotman, journal on SQLite": lambda: governed(durable),
-        }
-        spent: dict[str, list[float]] = {name: [] for name in variants}
-        for turn in range(rounds + 3):
-            for name, run in variants.items():
+        variants = [
+            flat(BASELINE),
+            flat("flat + AsyncSqliteSaver", saver),
+            flat("flat + AsyncSqliteSaver, durability=exit", saver, durability="exit"),
+            *peers(saver),
+            in_memory,
+            on_sqlite,
+        ]
+        spent: dict[str, list[float]] = {variant.name: [] for variant in variants}
+        for turn in range(rounds + WARM_UP):
+            for variant in variants:
                 gc.collect()
                 started = time.process_time()
-                await run()
-                if turn >= 3:
-                    spent[name].append(time.process_time() - started)
+                await variant.run(f"{variant.name} {turn}")
+                took = time.process_time() - started
+                variant.assert_done(turn + 1)
+                if turn >= WARM_UP:
+                    spent[variant.name].append(took)
         return spent
 
 
@@ -167,14 +160,17 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     with tempfile.TemporaryDirectory() as folder:
         spent = asyncio.run(measure(rounds, Path(folder)))
-    base = statistics.median(spent["flat, by hand, in memory"])
+    base = statistics.median(spent[BASELINE])
     table = Table(title=f"CPU of one run, {rounds} interleaved rounds", caption=f"On: {FEATURES}.")
     for column in ("variant", "median ms", "p95 ms", "x by hand"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for name, times in spent.items():
         middle, high = statistics.median(times), sorted(times)[int(len(times) * 0.95)]
         table.add_row(name, f"{middle * 1e3:.1f}", f"{high * 1e3:.1f}", f"{middle / base:.2f}")
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for line in missing():
+        console.print(line)
 
 
 if __name__ == "__main__":
