@@ -251,3 +251,15 @@ async def test_langgraphs_own_conformance_suite(shared_url: str, parked: bool) -
     report = await conformance.validate(saver)
     assert report.passed_all_base(), report.to_dict()
     assert report.results["put_writes"].tests_passed > 5
+
+
+async def test_what_is_parked_in_memory_reads_as_if_it_was_not() -> None:
+    async with Memory() as memory:
+        saver = memory.checkpointer
+        await build(saver).ainvoke({"log": []}, CONFIG, durability="exit")
+        before = [item async for item in saver.alist(CONFIG)]
+        for _ in range(2):
+            await saver.park("run_1")
+            assert [item async for item in saver.alist(CONFIG)] == before
+        await saver.park("run_1")
+        assert await second(memory) == DONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import marshal
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,29 +35,48 @@ class _Kept:
         self.unpacked: list[Callable[[InMemorySaver], object]] = []
         self._serde = serde
         self._saver: InMemorySaver | None = None
+        self._folded: bytes | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was ever put."""
-        return self._saver is None and not self.unpacked
+        return self._saver is None and self._folded is None and not self.unpacked
 
     @property
     def saver(self) -> InMemorySaver:
         """All that was put."""
         if self._saver is None:
             self._saver = InMemorySaver(serde=self._serde)
+            self._unfold(self._saver)
         for put in self.unpacked:
             put(self._saver)
         self.unpacked.clear()
         return self._saver
+
+    def fold(self) -> None:
+        """Make it small: what waits for a person may wait for days. The next look unfolds it."""
+        saver = self.saver
+        storage = {name: dict(spaces) for name, spaces in saver.storage.items()}
+        self._folded = zlib.compress(marshal.dumps((storage, dict(saver.writes), dict(saver.blobs))))
+        self._saver = None
+
+    def _unfold(self, saver: InMemorySaver) -> None:
+        if self._folded is not None:
+            folded = zlib.decompress(self._folded)
+            storage, writes, blobs = marshal.loads(folded)  # noqa: S302 (it never left this process)
+            for name, spaces in storage.items():
+                saver.storage[name].update(spaces)
+            saver.writes.update(writes)
+            saver.blobs.update(blobs)
+            self._folded = None
 
 
 class ParkingSaver(BaseCheckpointSaver[str]):
     """A checkpointer for graphs with ``durability="exit"``, each thread driven by one process at a time.
 
     A thread is read from ``inner`` once, then lives in this process until it is parked (handed to ``inner``,
-    its memory freed) or dropped. Without ``inner`` a parked thread stays in memory. What was not parked is
-    lost with the process: the journal is the write-ahead log.
+    its memory freed) or dropped. Without ``inner`` a parked thread stays in memory, folded. What was
+    not parked is lost with the process: the journal is the write-ahead log.
     """
 
     def __init__(self, inner: BaseCheckpointSaver[str] | None = None) -> None:
@@ -77,9 +98,10 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         kept = self._threads.get(thread_id)
         if kept is None:
             return
-        saver = kept.saver
         if self.inner is None:
+            kept.fold()
             return
+        saver = kept.saver
         kept.stored = True  # from the first row on, also if this fails half-way
         for item in sorted(saver.list(_whole(thread_id)), key=_age):
             rows = saver.writes.get(_position(item), {})
