@@ -38,15 +38,14 @@ class Desks:
     """Who is at work: finds the live desk of a task by run and step path."""
 
     def __init__(self) -> None:
-        self._desks: dict[tuple[str, str], Desk] = {}
+        self._desks: dict[str, dict[str, Desk]] = {}
 
     def seat(self, desk: Desk) -> None:
-        self._desks[desk.task.run.run_id, desk.task.path] = desk
+        self._desks.setdefault(desk.task.run.run_id, {})[desk.task.path] = desk
 
     def clear(self, run_id: str) -> None:
         """Forget all desks of a run that is not driven any more."""
-        for key in [key for key in self._desks if key[0] == run_id]:
-            del self._desks[key]
+        self._desks.pop(run_id, None)
 
     def find(self, state: Mapping[str, Any]) -> Desk:
         """The desk of the task that ``state`` belongs to.
@@ -54,13 +53,13 @@ class Desks:
         Raises:
             ConfigurationError: nobody drives this run here.
         """
-        key = (str(state.get("run_id")), str(state.get("path")))
-        if key not in self._desks:
+        desk = self._desks.get(str(state.get("run_id")), {}).get(str(state.get("path")))
+        if desk is None:
             raise ConfigurationError(
                 "this graph runs only inside a run of its supervisor",
                 hint="use supervisor.run(), or supervisor.as_graph() inside another app",
             )
-        return self._desks[key]
+        return desk
 
 
 class SpecialistNodes:

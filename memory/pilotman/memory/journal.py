@@ -214,6 +214,10 @@ class Journal(Ledger, Metering):
 
         return await self._record(run_id, events, work, answers=False)
 
+    async def to_cancel(self, run_ids: Collection[str]) -> set[str]:
+        """Which of these runs somebody wants to stop."""
+        return await self._read(lambda connection: runs.to_cancel(connection, run_ids))
+
     # events and payloads
 
     def append(self, run_id: str, events: Sequence[NewEvent]) -> None:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, bindparam, delete, func, literal_column, sele
 from sqlalchemy.sql.selectable import Select
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
-from pilotman.memory.codec import encode, load, maybe_moment, micros, moment, text
+from pilotman.memory.codec import dump, encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
 from pilotman.memory.schema import events, queue, runs, transitions
-from pilotman.memory.statement import Query
+from pilotman.memory.statement import Query, Statement
 
 _JSON = frozenset({"principal", "request", "budget", "versions"})
 _TIMES = frozenset({"created_at", "updated_at", "started_at", "deadline_at", "active_since", "lease_until"})
@@ -153,7 +153,7 @@ def create(
                 hint="resume or cancel that run, submit instead, or take another thread_id",
             )
     admit(connection)
-    values = {f.name: encode(getattr(run, f.name)) for f in fields(run) if f.name != "next_seq"}
+    values = {name: encode(getattr(run, name)) for name in _STORED}
     _CREATED.run(connection, {**values, "active": not queued})
     if queued:
         _QUEUED.run(connection, {**values, "queued_at": values["created_at"]})
@@ -167,7 +167,8 @@ def same(connection: Connection, tenant: str, idempotency_key: str) -> RunRow | 
     return None if known is None else get(connection, known)
 
 
-_CREATED = Query.inserting(runs, *(f.name for f in fields(RunRow) if f.name != "next_seq"))
+_STORED = tuple(f.name for f in fields(RunRow) if f.name != "next_seq")
+_CREATED = Query.inserting(runs, *_STORED)
 _QUEUED = Query.inserting(queue, "run_id", "tenant", "supervisor", "severity", "queued_at")
 _SAME = Query(
     select(runs.c.run_id).where(
@@ -340,6 +341,19 @@ def request_cancel(connection: Connection, run_id: str, *, reason: str, now: dat
             .values(cancel_requested=text(reason), updated_at=micros(now))
         )
     return get(connection, run_id)
+
+
+def to_cancel(connection: Connection, run_ids: Collection[str]) -> set[str]:
+    """Which of these runs somebody wants to stop."""
+    return {run_id for (run_id,) in _TO_CANCEL.rows(connection, dump(list(run_ids)))}
+
+
+_TO_CANCEL = Statement(
+    "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
+    " AND cancel_requested IS NOT NULL",
+    postgresql="SELECT run_id FROM runs WHERE run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " AND cancel_requested IS NOT NULL",
+)
 
 
 def left_behind(

@@ -192,10 +192,8 @@ class Engine:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             with suppress(PilotmanError):
                 await journal.renew(list(self._holds), owner=self.owner, lease=LEASE)
-                for drive in list(self._drives.values()):
-                    row = await journal.run(drive.row.run_id, tenant=drive.row.tenant)
-                    if row.cancel_requested is not None:
-                        drive.cancelled.set()
+                for run_id in await journal.to_cancel(list(self._drives)):
+                    self.cancel(run_id)
 
     # one drive
 

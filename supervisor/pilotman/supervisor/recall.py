@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.documents import Document
 
 from pilotman.agents.blocking import bounded
+from pilotman.agents.body import FunctionBody
 from pilotman.agents.flow import documents, from_corpus
 from pilotman.agents.report import Passage
 from pilotman.agents.scope import RunScope
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.incoming.cleaner import Cleaned, clean
 from pilotman.retrieval import Corpus, Snapshot
 from pilotman.supervisor.team import SEARCH
@@ -61,13 +64,11 @@ class Recall:
             return None
 
         async def search_corpus(query: str) -> list[dict[str, Any]]:
-            """Search the team's documents (runbooks, policies, manuals) for passages to cite."""
             path = f"{self._path}/search:{digest(query)[:12]}"
             snapshot = await self._search(query, path)
             return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]
 
-        # what it returns is clean, by the trust in each source
-        return tool(effect="read", name=SEARCH, third_party=False)(search_corpus)
+        return _TOOL.with_body(replace(_BODY, fn=search_corpus))  # making its schema costs more than a search
 
     async def _search(self, query: str, path: str) -> Snapshot | None:
         """Ask the corpus and write down what it gave; None if it cannot answer, which is said."""
@@ -136,6 +137,16 @@ class Recall:
         for seen in from_corpus(numbered):
             self._run.flow.observe(seen)
         return numbered
+
+
+async def _unbound(query: str) -> list[dict[str, Any]]:
+    """Search the team's documents (runbooks, policies, manuals) for passages to cite."""
+    raise ConfigurationError(f"nobody searches for {query!r}", hint="a task's own tool does: Recall.tool()")
+
+
+# what it returns is clean, by the trust in each source
+_TOOL = tool(effect="read", name=SEARCH, third_party=False)(_unbound)
+_BODY = FunctionBody.of(_unbound, name=SEARCH)
 
 
 def _clean(document: Document) -> Cleaned:

@@ -87,22 +87,21 @@ class Seats:
 
     def __init__(self) -> None:
         self.desks = Desks()
-        self._leads: dict[tuple[str, str], Lead] = {}
+        self._leads: dict[str, dict[str, Lead]] = {}
 
     def take(self, lead: Lead) -> None:
         """The lead works on its part from now on."""
-        self._leads[lead.scope.run.run_id, lead.scope.path] = lead
+        self._leads.setdefault(lead.scope.run.run_id, {})[lead.scope.path] = lead
 
     def find(self, run_id: str, path: str) -> Conductor | None:
         """Who conducts this part, or None: nobody drives this run here."""
-        lead = self._leads.get((run_id, path))
+        lead = self._leads.get(run_id, {}).get(path)
         return None if lead is None else Conductor(lead)
 
     def clear(self, run_id: str) -> None:
         """Nobody drives this run any more."""
         self.desks.clear(run_id)
-        for key in [key for key in self._leads if key[0] == run_id]:
-            del self._leads[key]
+        self._leads.pop(run_id, None)
 
 
 class Setup:
