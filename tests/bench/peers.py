@@ -117,7 +117,7 @@ def _nested(
     """``create_agent`` whose tools ask two other agents."""
     create_agent: Any = importlib.import_module("langchain.agents").create_agent
     model, desk = script(call("diagnose", goal="look"), call("operate", goal="act")), Desk()
-    wrapped: Callable[..., list[Any]] = _guards if guards else lambda asks: []
+    wrapped = _guards if guards else _nothing
     diagnostician = create_agent(model, [desk.disk_usage], middleware=wrapped(False), name="diagnostician")
     operator = create_agent(model, [desk.open_ticket], middleware=wrapped(asks), name="operator")
 
@@ -139,10 +139,20 @@ async def _report(agent: Any, goal: str) -> str:
     return str(state["messages"][-1].content)
 
 
+def _nothing(asks: bool) -> list[Any]:
+    """No middleware, hence nobody who could ask."""
+    assert not asks
+    return []
+
+
 def _guards(asks: bool) -> list[Any]:
     """LangChain's own middleware: limits, retries, PII, and a person for the write if ``asks``."""
     middleware: Any = importlib.import_module("langchain.agents.middleware")
-    person = {"allowed_decisions": ["approve", "reject"], "when": lambda request: asks}
+
+    def when(request: Any) -> bool:
+        return asks
+
+    person = {"allowed_decisions": ["approve", "reject"], "when": when}
     return [
         middleware.ModelCallLimitMiddleware(run_limit=20),
         middleware.ToolCallLimitMiddleware(run_limit=20),

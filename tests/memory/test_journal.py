@@ -233,6 +233,14 @@ async def test_moving_a_missing_run(owned: Journal, make: Any) -> None:
         await owned.move("run_9", owner="me", transition=make.move(1, "A", "B", "run_9"), events=[])
 
 
+async def test_of_many_runs_those_that_are_to_stop_are_found_at_once(owned: Journal, make: Any) -> None:
+    await owned.create_run(make.run("run_2"), events=[])
+    assert await owned.to_cancel(["run_1", "run_2"]) == set()
+    await owned.request_cancel("run_1", tenant="acme", reason="no need")
+    assert await owned.to_cancel(["run_1", "run_2", "no such run"]) == {"run_1"}
+    assert await owned.to_cancel(["run_2"]) == await owned.to_cancel([]) == set()
+
+
 async def test_a_wish_to_cancel_is_noted_once_and_refused_at_the_end(owned: Journal, make: Any) -> None:
     run = await owned.request_cancel("run_1", tenant="acme", reason="no need", events=[make.event("c")])
     assert run.cancel_requested == "no need"

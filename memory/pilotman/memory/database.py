@@ -148,6 +148,7 @@ class SqliteDatabase:
     def _prepare(self, raw: sqlite3.Connection, _record: object) -> None:
         raw.isolation_level = None  # transactions are begun by us: the driver would begin them too late
         if self._path is None:
+            raw.execute("PRAGMA page_size=16384")  # bodies fill small pages badly, and here they take memory
             if self._image is not None:
                 raw.deserialize(self._image)
         else:
