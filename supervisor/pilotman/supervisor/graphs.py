@@ -38,6 +38,7 @@ class Graphs:
         self._saver = saver
         self._desks = desks
         self._stopped: dict[str, set[str]] = {}
+        self._over: set[str] = set()
         self._specialist = specialist_graph.build(desks).compile(checkpointer=saver)
         self._supervisor = supervisor_graph.build(find_lead).compile(checkpointer=saver)
 
@@ -57,7 +58,10 @@ class Graphs:
 
     async def root(self, scope: TaskScope) -> dict[str, Any] | Stopped:
         """Drive the run's own supervisor: its last state, or the questions that are open."""
-        return await self._drive(self._supervisor, scope)
+        state = await self._drive(self._supervisor, scope)
+        if not isinstance(state, Stopped):
+            self._over.add(scope.run.run_id)
+        return state
 
     async def park(self, run_id: str) -> None:
         """Store the graphs' states of a run that waits, so that another process can go on."""
@@ -66,7 +70,11 @@ class Graphs:
 
     async def end(self, run_id: str) -> None:
         """The run is over: drop its graphs' states, here and where they are stored."""
-        for thread in {*self._stopped.pop(run_id, ()), f"{run_id}/"}:
+        left = self._stopped.pop(run_id, set())
+        if run_id not in self._over:  # else its own graph is gone, and the store need not be asked for it
+            left.add(f"{run_id}/")
+        self._over.discard(run_id)
+        for thread in left:
             await self._saver.drop(thread)
 
     async def _drive(
