@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import random
 import sqlite3
@@ -196,6 +197,8 @@ class Generator:
         """All of it. ``ready``: a barrier that all processes reach warm."""
         async with self._team:
             await self._request(asyncio.get_running_loop().time())
+            gc.collect()
+            gc.freeze()  # as ``pilotman worker`` does: else each full collection is a pause of its own
             await asyncio.to_thread(ready.wait)
             self.seen, self._desk.tickets = Seen(), 0
             loop, process = asyncio.get_running_loop(), psutil.Process()
