@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -120,7 +120,8 @@ class BrownOuts(ScriptedChatModel):
             if how == "hangs":
                 await asyncio.Event().wait()
             return ChatResult(generations=[ChatGeneration(message=AIMessage("\x00\x01} {"))])
-        return self._rules._generate(messages, stop, None, **kwargs)
+        kept = self._rules.bind(**kwargs) if kwargs else self._rules
+        return ChatResult(generations=[ChatGeneration(message=kept.invoke(messages, stop=stop))])
 
 
 def team(world: World, memory: Memory | None = None) -> Supervisor:
@@ -168,8 +169,7 @@ def team(world: World, memory: Memory | None = None) -> Supervisor:
 
 def planned(host: str) -> Plan:
     """The plan for one host."""
-    tasks = (Task(**{**vars(task), "goal": task.goal.format(host=host)}) for task in PLAN.tasks)
-    return Plan(tuple(tasks))
+    return Plan(tuple(replace(task, goal=task.goal.format(host=host)) for task in PLAN.tasks))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,7 @@ class Tree(RuleBasedStateMachine):
         except BudgetExceeded:
             assert [w.purse for w in wallet.chain] == before, "nothing is set aside anywhere"
             assert not spend.fits(wallet.left())
-            return multiple()
+            return multiple()  # pyright: ignore[reportUnknownVariableType]
 
     @rule(held=consumes(reservations), actual=SPENDS, again=st.booleans())
     def settle(self, held: tuple[Wallet, Reservation], actual: Spend, again: bool) -> None:

@@ -13,7 +13,7 @@ from tests.supervisor.scene import ONE, Clock, alice, bob, check_moves, history
 from pilotman.agents import Specialist, ToolFailure, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Decision, Retry
-from pilotman.guardrails.ladder import Rung
+from pilotman.guardrails.ladder import Health, Rung
 from pilotman.memory import Event
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Run, Supervisor
@@ -26,7 +26,8 @@ class Place:
     """A team that restarts hosts; ``rung`` is where it stands, ``ill``: its tool fails."""
 
     def __init__(self, rung: Rung = "full", turns: Sequence[Any] = DONE, **settings: Any) -> None:
-        self.rung, self.ill = rung, False
+        self.rung: Rung = rung
+        self.ill = False
         self.restarted: list[str] = []
 
         @tool(effect="write")
@@ -42,9 +43,12 @@ class Place:
             [Specialist("operator", "Restarts hosts.", tools=[restart])],
             models=ScriptedChatModel(list(turns)),
             policy=lambda _: Decision.allow(),
-            ladder=lambda _: (self.rung, "the test says so"),
+            ladder=self.stand,
             **settings,
         )
+
+    def stand(self, _: Health) -> tuple[Rung, str]:
+        return self.rung, "the test says so"
 
     async def run(self, principal: Any = alice) -> tuple[Run, list[Event]]:
         run = await self.team.run(REQUEST, principal=principal, plan=ONE)

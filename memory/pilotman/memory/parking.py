@@ -162,7 +162,8 @@ class ParkingSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         kept = await self._keep(_thread(config))
         kept.unpacked.append(lambda saver: saver.put(config, checkpoint, metadata, new_versions))
-        place = {name: config["configurable"][name] for name in ("thread_id", "checkpoint_ns")}
+        given = config.get("configurable", {})
+        place = {name: given[name] for name in ("thread_id", "checkpoint_ns")}
         return {"configurable": {**place, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(

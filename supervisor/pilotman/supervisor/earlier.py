@@ -57,7 +57,7 @@ async def earlier(
             continue
         events = await journal.events(row.run_id, tenant=principal.tenant)
         kinds = {event.kind for event in events}
-        ended = events[-1].data if events else {}
+        ended: Mapping[str, Any] = events[-1].data if events else {}
         if ended.get("outcome") == "answered" and not kinds & _LESS:
             return Earlier(text=str(ended["answer"]), run_id=row.run_id, at=events[-1].at)
     return None
