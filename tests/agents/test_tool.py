@@ -446,8 +446,8 @@ async def test_an_effect_is_taken_back_under_one_key_whoever_does_it() -> None:
         open_ticket.undoing(effect_id, done).key({"title": "a"}, run_id=run_id, thread_id="t", tenant="a")
         for effect_id, run_id in (("eff_1", "run_1"), ("eff_1", "run_2"))
     }
-    assert keys == {"undo:eff_1"}
-    assert undone_by("undo:eff_1") == "eff_1"
+    assert keys == {"undo:eff_1:1"}
+    assert undone_by("undo:eff_1:1") == "eff_1"
     assert undone_by("run:run_1:open_ticket") is None
 
 

@@ -188,5 +188,7 @@ async def test_the_same_may_be_written_again_after_it_was_taken_back(tmp_path: P
     town.pays = True
     async with team(town, Memory(url)) as supervisor:
         again = await travel(supervisor)
-    assert town.log[4:] == ["book room", "book car"]
-    assert {status for _, status in statuses(again)} == {"applied"}
+        assert town.log[4:] == ["book room", "book car"]
+        assert {status for _, status in statuses(again)} == {"applied"}
+        await supervisor.compensate(again.run_id, principal=alice, reason="it rains")
+    assert town.log[6:] == ["give back B-car", "give back B-room"], "and taken back again"

@@ -250,9 +250,9 @@ class Tool(Generic[P, R]):
             self._lookup, args, ctx, timeout, threads, effect="read", convert=self._found
         )
 
-    def undoing(self, effect_id: str, done: Any) -> Tool[P, Any]:
+    def undoing(self, effect_id: str, done: Any, *, attempt: int = 1) -> Tool[P, Any]:
         """The tool that takes the effect back whose result's value was ``done``: with the same arguments and
-        settings, under the same name.
+        settings, under the same name. ``attempt``: the one that applied it.
 
         Raises:
             ConfigurationError: the tool has no compensation, or the result cannot be read back.
@@ -266,7 +266,7 @@ class Tool(Generic[P, R]):
         except WrongOutput as error:
             raise ConfigurationError(str(error), hint="take it back by hand") from error
         undo = cast("Tool[P, Any]", copy.copy(self))
-        undo._body, undo._identity = body, UndoIdentity(effect_id=effect_id)
+        undo._body, undo._identity = body, UndoIdentity(effect_id=effect_id, attempt=attempt)
         undo._lookup = undo._compensation = undo._precondition = None
         return undo
 

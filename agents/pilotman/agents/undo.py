@@ -39,14 +39,15 @@ class UndoBody:
 
 @dataclass(frozen=True, kw_only=True)
 class UndoIdentity(Identity):
-    """One effect is taken back once, whoever does it."""
+    """What one attempt has applied is taken back once, whoever does it."""
 
     effect_id: str
+    attempt: int
 
     def key(self, tool: str, args: Mapping[str, Any], *, run_id: str, thread_id: str, tenant: str) -> str:  # noqa: ARG002
-        return f"{_PREFIX}{self.effect_id}"
+        return f"{_PREFIX}{self.effect_id}:{self.attempt}"
 
 
 def undone_by(key: str) -> str | None:
     """The effect that a write with this key takes back; None: it is none that does."""
-    return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
+    return key.removeprefix(_PREFIX).rpartition(":")[0] if key.startswith(_PREFIX) else None

@@ -51,11 +51,12 @@ class Amends:
                 f"run {run_id} did nothing that can be taken back",
                 hint="a tool needs a compensation: @tool_name.compensate",
             )
+        applied = [[effect.effect_id, effect.attempts] for effect in effects if effect.state == "applied"]
         arrival = Arrival(
             request=f"Take back what run {run_id} did: {reason}",
             principal=principal,
             budget=budget,
             plan=Plan(tuple(tasks)),
-            idempotency_key=f"compensate:{run_id}:{digest([task.undoes for task in tasks])[:20]}",
+            idempotency_key=f"compensate:{run_id}:{digest(applied)[:20]}",
         )
         return await self.drive(arrival)

@@ -82,7 +82,8 @@ async def step(journal: Journal, effect_id: str, *, tenant: str, team: Team) -> 
     done = None
     if effect.result is not None:
         done = ToolResult.from_json(await journal.payload(effect.run_id, effect.result, tenant=tenant)).value
-    return Step(effect=effect, chain=permit.chain, args=args, undo=tool.undoing(effect_id, done))
+    undo = tool.undoing(effect_id, done, attempt=effect.attempts)
+    return Step(effect=effect, chain=permit.chain, args=args, undo=undo)
 
 
 def _arguments(events: Sequence[Event], effect: EffectRow) -> str:
