@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import orjson
 from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
@@ -61,6 +62,16 @@ class Output:
                 f"what {name} returns has no JSON form: {str(error).splitlines()[0]}",
                 hint="return text, a dict, a dataclass or a pydantic model",
             ) from error
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema of results; None where nothing is known of them."""
+        if self._adapter is None:
+            return None
+        try:
+            return self._adapter.json_schema(mode="serialization")
+        except PydanticInvalidForJsonSchema:
+            return None
 
     def result(self, value: Any) -> ToolResult:
         """The result.

@@ -82,6 +82,11 @@ class Tool(Generic[P, R]):
         return self._arguments.schema
 
     @property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema of what it returns, by its annotation; None where it says nothing."""
+        return self._output.schema
+
+    @property
     def timeout(self) -> float:
         return self.settings.timeout
 
@@ -209,6 +214,12 @@ class Tool(Generic[P, R]):
         """The same tool, run by another body."""
         other = copy.copy(self)
         other._body = body
+        return other
+
+    def rehearsed(self, body: Body) -> Tool[P, R]:
+        """The same to models and policies, but ``body`` is all of it: no function of its author is called."""
+        other = self.with_body(body)
+        other._lookup = other._compensation = other._precondition = None
         return other
 
     @property

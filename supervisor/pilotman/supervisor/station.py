@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import version_of
 from pilotman.memory.journal import Journal
 from pilotman.memory.memory import Memory
@@ -43,6 +44,10 @@ class Station:
     @property
     def journal(self) -> Journal:
         return self.memory.journal
+
+    @property
+    def outbound(self) -> Outbound:
+        return self._ports.outbound
 
     def now(self) -> datetime:
         """The supervisor's time."""

@@ -151,6 +151,11 @@ class Supervisor(Amends, Backlog, Levers, People):
         return self._team
 
     @property
+    def outbound(self) -> Outbound:
+        """What happens to secrets, identifiers and links that would leave."""
+        return self._station.outbound
+
+    @property
     def has_memory(self) -> bool:
         """Whether a memory was given (a nested supervisor must have none)."""
         return self._station.was_given_memory
