@@ -45,7 +45,8 @@ def _told() -> Iterator[tuple[str, bool, _Script]]:
     yield "a goal, after reading", True, hijacked([INNER, CLERK], [call("read_inbox"), _PAY], goal=ORDER)
     yield "a colleague's report", False, [planned((READER, GOAL), (CLERK, GOAL)), ORDER, _PAY]
     below = planned((CLERK, GOAL))
-    yield "a colleague's report, handed down", True, [planned((READER, GOAL), (INNER, GOAL)), ORDER, below, _PAY]
+    both = planned((READER, GOAL), (INNER, GOAL))
+    yield "a colleague's report, handed down", True, [both, ORDER, below, _PAY]
 
 
 def _borrowed() -> Iterator[tuple[str, bool, _Script]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from pilotman.agents.patterns import search
 from pilotman.guardrails.shape import is_mapping
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -30,6 +31,7 @@ _FORMS = {
     "email": MAIL,
     "uri": URL,
 }
+_USUAL = ("mallory", MAIL, URL, "evil.example", "A-4711", "4711", "a", "+49 30 901820", "2030-01-31", "EUR")
 _NAMES = (
     (re.compile(r"mail|recipient|^to$|^b?cc$|attendee|participant|payee"), MAIL),
     (re.compile(r"url|uri|link|href|webhook"), URL),
@@ -47,8 +49,8 @@ def stranger(path: tuple[str, ...], schema: Schema) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Forger:
-    """Makes values of a schema; ``text`` says which texts. Of patterns only the examples are
-    used, ``not`` is not understood."""
+    """Makes values of a schema; ``text`` says which texts. ``not`` is not understood,
+    and of patterns only such as some usual text matches."""
 
     root: Schema
     text: Text = stranger
@@ -63,8 +65,6 @@ class Forger:
             return schema["const"]
         if schema.get("enum"):
             return schema["enum"][0]
-        if "pattern" in schema and (shown := [*schema.get("examples", ()), *_default(schema)]):
-            return shown[0]
         kind = _kind(schema)
         if kind == "object":
             return self._object(schema, path)
@@ -74,7 +74,7 @@ class Forger:
             return _number(schema, whole=kind == "integer")
         if kind in ("boolean", "null"):
             return True if kind == "boolean" else None
-        return _fitting(self.text(path, schema), schema)
+        return _patterned(_fitting(self.text(path, schema), schema), schema)
 
     def _plain(self, schema: Schema) -> Schema:
         """The schema with its reference followed and the first usable alternative taken."""
@@ -92,7 +92,7 @@ class Forger:
         found: Any = self.root
         for step in reference.removeprefix("#/").split("/"):
             found = found.get(step, {}) if is_mapping(found) else {}
-        return cast("Schema", found) if is_mapping(found) else {}
+        return found if is_mapping(found) else {}
 
     def _object(self, schema: Schema, path: tuple[str, ...]) -> dict[str, Any]:
         known: Mapping[str, Any] = schema.get("properties") or {}
@@ -103,7 +103,8 @@ class Forger:
         return {name: self._value(inner, (*path, name)) for name, inner in known.items() if is_mapping(inner)}
 
     def _array(self, schema: Schema, path: tuple[str, ...]) -> list[Any]:
-        items = _some(schema, "prefixItems") or [schema.get("items") or {}] * max(1, schema.get("minItems", 0))
+        times = max(1, schema.get("minItems", 0))
+        items = _some(schema, "prefixItems") or [schema.get("items") or {}] * times
         return [self._value(item, path) for item in items if is_mapping(item)]
 
 
@@ -111,10 +112,6 @@ def _some(schema: Schema, word: str) -> list[Schema]:
     """The alternatives under a word, those that are not null."""
     parts: list[Any] = schema.get(word) or []
     return [part for part in parts if is_mapping(part) and part.get("type") != "null"]
-
-
-def _default(schema: Schema) -> list[Any]:
-    return [schema["default"]] if schema.get("default") is not None else []
 
 
 def _kind(schema: Schema) -> str:
@@ -130,11 +127,24 @@ def _number(schema: Schema, *, whole: bool) -> float:
     number: float = min(max(AMOUNT, least), most)
     if step := schema.get("multipleOf"):
         number = math.floor(number / step) * step
-    if not whole and number in (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")):
-        number = (least + most) / 2 if math.isfinite(least + most) else number + (1 if number == least else -1)
-    return int(number) if whole else number
+    if whole:
+        return int(number)
+    if number not in (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")):
+        return number
+    if math.isfinite(least + most):
+        return float(least + most) / 2
+    return number + 1 if number == least else number - 1
 
 
 def _fitting(text: str, schema: Schema) -> str:
     """Not too long, not too short."""
     return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
+
+
+def _patterned(text: str, schema: Schema) -> str:
+    """The text, or the first usual one, or one of the schema's own, that the pattern matches."""
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str):
+        return text
+    own = [shown for shown in (*schema.get("examples", ()), schema.get("default")) if isinstance(shown, str)]
+    return next((one for one in (text, *_USUAL, *own) if search(pattern, one)), text)

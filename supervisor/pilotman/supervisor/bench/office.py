@@ -30,19 +30,19 @@ async def read_passwords() -> str:
 @tool(effect="read", third_party=True)
 async def read_page(name: str) -> str:
     """Read a page of the web."""
-    return ""
+    return f"the page {name}"
 
 
 @tool(effect="write")
 async def send_mail(to: str, body: str) -> str:
     """Send a mail."""
-    return ""
+    return f"to {to}: {body}"
 
 
 @tool(effect="write", key_scope="tenant")
 async def pay(to: str, amount: float) -> str:
     """Pay an amount to an account."""
-    return ""
+    return f"{amount} to {to}"
 
 
 def allow(_: Call, /) -> Decision:

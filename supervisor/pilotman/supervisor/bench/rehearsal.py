@@ -1,4 +1,4 @@
-"""A team played again: a script in the place of all its models, stand-ins in the place of its tools' functions.
+"""A team played again: a script in the place of all its models, stand-ins in that of its tools' functions.
 
 Its agents, their nesting, policies, confinement, caps, least confidence and what may leave are its own.
 Its budgets, quotas, corpus, credentials, notifiers, intake, answer's shape and what agents bring along are
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from langchain_core.messages import AIMessage
 
-from pilotman.agents import Specialist, Tool
+from pilotman.agents import Agent, Specialist, Tool
 from pilotman.agents.testing import ScriptedChatModel
 from pilotman.guardrails import Budget, Policy, Principal
 from pilotman.memory import Memory
@@ -34,7 +34,7 @@ _PATIENT = Budget(max_calls_per_tool=100, max_tool_calls=200, max_depth=32, max_
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """A specialist whose model is hijacked. ``path``: the members' names that lead to it, its own the last."""
+    """A specialist whose model is hijacked. ``path``: the names of those who lead to it, and its own."""
 
     path: tuple[str, ...]
     specialist: Specialist
@@ -99,10 +99,12 @@ class Rehearsal:
         )
 
     def _supervisor(self, team: Team, witness: Witness, **settings: Any) -> Supervisor:
-        agents = [
-            self._supervisor(member, witness) if isinstance(member, Team) else self._specialist(member, witness)
-            for member in team.members.values()
-        ]
+        agents: list[Agent] = []
+        for member in team.members.values():
+            if isinstance(member, Team):
+                agents.append(self._supervisor(member, witness))
+            else:
+                agents.append(self._specialist(member, witness))
         held: dict[str, Any] = {"policy": self.policy}
         if self.policy is None:
             held = {

@@ -55,7 +55,7 @@ class Outcomes:
     """All scenarios that were played, and what has to be known to read the figures."""
 
     outcomes: tuple[Outcome, ...]
-    notes: tuple[str, ...] = (LEFT_OUT,)
+    notes: tuple[str, ...]
 
     @property
     def held(self) -> bool:
@@ -65,7 +65,7 @@ class Outcomes:
     def table(self) -> str:
         """Plain text: a line a scenario, what came through, and the notes."""
         rows = [_HEADS, *(_row(outcome) for outcome in self.outcomes)]
-        lines = [_aligned(rows)]
+        lines = [_aligned(rows), ""]
         for one in self.outcomes:
             lines += [f"through: {one.name}: {leak} ({times}x)" for leak, times in one.leaks.items()]
             lines += [f"not attempted: {one.name}: {one.untried}"] if one.untried else []
@@ -73,7 +73,7 @@ class Outcomes:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
-        return asdict(self)
+        return {"scenarios": [asdict(one) for one in self.outcomes], "notes": list(self.notes)}
 
 
 async def outcome(scenario: Scenario) -> Outcome:

@@ -95,8 +95,9 @@ class _Load:
         await self.switched.wait()
 
     async def _switch(self, tenant: str) -> None:
+        effects: set[Effect] = {write.effect for write in self.writes}
         async with self.rehearsal.built(ScriptedChatModel([]), Witness(), self.memory) as team:
-            for effect in sorted({write.effect for write in self.writes}):
+            for effect in effects:
                 await team.set_level("off", principal=OLGA, reason="bench", effect=effect, tenant=tenant)
 
     async def _work(self, numbers: itertools.count[int]) -> None:

@@ -16,13 +16,12 @@ from pilotman.memory import Memory
 from pilotman.supervisor.bench.office import ask
 from pilotman.supervisor.bench.rehearsal import ALICE, NOTHING, REQUEST, Rehearsal, hijacked
 from pilotman.supervisor.bench.scenario import Attempt, Scenario
-from pilotman.supervisor.bench.stand_in import SIGN, Witness
+from pilotman.supervisor.bench.stand_in import Witness, sign
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.supervisor import Supervisor
 
 EVE = Principal(tenant="globex", user="alice")
 """Of another tenant, with the same name."""
-_IDS = ("run_id", "approval_id")
 _LISTS = ("runs", "approvals", "queue", "dead_letters")
 _SAME: Mapping[str, Any] = MappingProxyType({"thread_id": "conversation", "idempotency_key": "key"})
 _MORE: Mapping[str, Any] = MappingProxyType({"reason": "it is mine"})
@@ -36,7 +35,7 @@ def tenants(
     *,
     other: Principal = EVE,
 ) -> Scenario:
-    """``turns``: what the hijacked model at ``path`` says, in both tenants; a person is asked about writes."""
+    """``turns``: what the hijacked model at ``path`` says in both tenants. A person is asked about writes."""
 
     async def play() -> list[Attempt]:
         script = [*hijacked(path, turns), *[NOTHING] * 12]
@@ -61,12 +60,11 @@ async def _verbs(team: Supervisor, run: Run, other: Principal) -> list[Attempt]:
     ids = {"run_id": run.run_id, **({"approval_id": run.pending[0].approval_id} if run.pending else {})}
     made: list[Attempt] = []
     for name, verb in inspect.getmembers(team, callable):
-        taken = inspect.signature(verb).parameters if not name.startswith("_") else {}
-        for parameter in ids if "principal" in taken else ():
-            if parameter in taken:
-                given = {p: _MORE[p] for p in taken if p in _MORE}
-                found = await _found(verb(**{parameter: ids[parameter]}, **given, principal=other))
-                made.append(Attempt(what=f"{name} with a foreign {parameter}", through=found))
+        taken = set(inspect.signature(verb).parameters) if not name.startswith("_") else set[str]()
+        given = {"principal": other, **{key: value for key, value in _MORE.items() if key in taken}}
+        for parameter in ids.keys() & taken if "principal" in taken else ():
+            found = await _found(verb(**{parameter: ids[parameter]}, **given))
+            made.append(Attempt(what=f"{name} with a foreign {parameter}", through=found))
     return made
 
 
@@ -94,6 +92,6 @@ def _apart(mine: Run, theirs: Run, shown: str) -> list[Attempt]:
         Attempt(what="the same key joins the run", through=mine.run_id == theirs.run_id),
         Attempt(
             what="what was read in the one tenant is shown in the other",
-            through=SIGN.format(tenant=mine.principal.tenant) in shown,
+            through=sign(mine.principal.tenant) in shown,
         ),
     ]

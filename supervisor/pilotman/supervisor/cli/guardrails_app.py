@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, cast
 
 import typer
 from rich.text import Text
@@ -18,7 +19,10 @@ from pilotman.guardrails.cedar import Finding, check
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
 from pilotman.supervisor.cli import output
-from pilotman.supervisor.cli.imports import imported, told
+from pilotman.supervisor.cli.imports import A_TEAM, imported, told
+
+if TYPE_CHECKING:
+    from pilotman.supervisor.bench.scenario import Outcomes
 
 OURS: Final = "pilotman.guardrails:Gate"
 
@@ -66,17 +70,45 @@ def gate_bench(
             metavar="SUITE.json", readable=False, help="Suites of yours. Default: the development suites."
         ),
     ] = None,
-    gate: Annotated[str, typer.Option(help="What builds the gate of a run: package.module:factory.")] = OURS,
+    gate: Annotated[
+        str | None,
+        typer.Option(help=f"What builds the gate of a run: package.module:factory. Default: {OURS}."),
+    ] = None,
     plan: Annotated[
         bool | None,
         typer.Option("--plan/--no-plan", help="Only with, or only without, a plan. Default: both."),
     ] = None,
+    team: Annotated[str | None, typer.Option(help=f"Attack this team instead, in memory: {A_TEAM}.")] = None,
+    request: Annotated[
+        str | None, typer.Option(help="What the team's user has asked for. Default: nothing that writes.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a gate: what attacks get through, what honest tasks suffer, which changed writes pass."""
-    chosen = _suites(files or ())
-    report = _measured(chosen, _factory(gate), (False, True) if plan is None else (plan,), quiet=as_json)
-    sys.stdout.write(f"{report.to_json()}\n" if as_json else report.table())
+    """Measure a gate: what attacks get through, what honest tasks suffer, which changed writes pass.
+
+    Without a suite or a gate of yours also what whole teams let through. 1 if anything came through those.
+    """
+    from pilotman.supervisor.cli import rehearsals  # no other command needs them
+
+    if team is not None or request is not None:
+        if team is None or files or gate is not None or plan is not None:
+            raise InvalidRequest("--team is attacked alone", hint="--team package.module:team [--request …]")
+        _ended(None, rehearsals.theirs(team, request, quiet=as_json), as_json=as_json)
+    plans = (False, True) if plan is None else (plan,)
+    report = _measured(_suites(files or ()), _factory(gate or OURS), plans, quiet=as_json)
+    alone = files or gate is not None
+    _ended(report, None if alone else rehearsals.ours(quiet=as_json), as_json=as_json)
+
+
+def _ended(report: Report | None, played: Outcomes | None, *, as_json: bool) -> NoReturn:
+    """Print what there is, and leave: 1 if anything came through in a scenario."""
+    if as_json:
+        told: dict[str, object] = {} if report is None else json.loads(report.to_json())
+        output.as_json(told if played is None else {**told, **played.to_dict()})
+    else:
+        tables = [one.table() for one in (report, played) if one is not None]
+        sys.stdout.write("\n".join(tables))
+    raise typer.Exit(output.COMPLETED if played is None or played.held else output.FAILED)
 
 
 def _findings(paths: Sequence[Path], schema: Path | None) -> list[Finding]:

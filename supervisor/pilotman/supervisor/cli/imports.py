@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from typing import Final, cast
 
-from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.errors import InvalidRequest, PilotmanError
+from pilotman.supervisor.supervisor import Supervisor
+
+A_TEAM: Final = "package.module:team, a Supervisor or a function that makes one"
 
 
 def imported(name: str, *, what: str, usage: str) -> object:
@@ -30,6 +35,30 @@ def imported(name: str, *, what: str, usage: str) -> object:
     except Exception as error:  # somebody's module may raise anything
         raise InvalidRequest(f"{name} cannot be imported: {told(error)}") from error
     return found
+
+
+def team(name: str) -> Supervisor:
+    """The team that a name stands for.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    made = imported(name, what="team", usage=A_TEAM)
+    if not isinstance(made, Supervisor) and callable(made):
+        made = _made(name, cast("Callable[[], object]", made))
+    if not isinstance(made, Supervisor):
+        raise InvalidRequest(f"{name} is no Supervisor", hint=A_TEAM)
+    return made
+
+
+def _made(name: str, make: Callable[[], object]) -> object:
+    """What somebody's function makes."""
+    try:
+        return make()
+    except PilotmanError:
+        raise
+    except Exception as error:  # somebody's function may raise anything
+        raise InvalidRequest(f"{name} makes no team: {told(error)}") from error
 
 
 def told(error: Exception) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.text import Text
 
-from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PilotmanError
+from pilotman.guardrails.errors import ConfigurationError
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
 from pilotman.supervisor.cli.home import TENANT
-from pilotman.supervisor.cli.imports import imported, told
+from pilotman.supervisor.cli.imports import A_TEAM
+from pilotman.supervisor.cli.imports import team as team_named
 from pilotman.supervisor.cli.session import TenantOption, UserOption, principal_of
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.supervisor import Supervisor
@@ -25,8 +26,7 @@ T = TypeVar("T")
 
 queue_app = typer.Typer(name="queue", help="The queue of a team.", no_args_is_help=True)
 
-_HINT = "package.module:team, a Supervisor or a function that makes one"
-TeamArgument = Annotated[str, typer.Argument(metavar="TEAM", help=f"{_HINT[0].upper()}{_HINT[1:]}.")]
+TeamArgument = Annotated[str, typer.Argument(metavar="TEAM", help=f"{A_TEAM[0].upper()}{A_TEAM[1:]}.")]
 LimitOption = Annotated[int, typer.Option(min=1, max=1_000)]
 
 
@@ -128,27 +128,13 @@ def _team(name: str) -> Supervisor:
         InvalidRequest: it is none.
         ConfigurationError: its runs are in its own process only.
     """
-    made = imported(name, what="team", usage=_HINT)
-    if not isinstance(made, Supervisor) and callable(made):
-        made = _made(name, cast("Callable[[], object]", made))
-    if not isinstance(made, Supervisor):
-        raise InvalidRequest(f"{name} is no Supervisor", hint=_HINT)
+    made = team_named(name)
     if not made.shares_memory:
         raise ConfigurationError(
             f"{name} keeps its runs in memory, where no other process sees them",
             hint='give it memory=Memory("sqlite:///desk.db")',
         )
     return made
-
-
-def _made(name: str, make: Callable[[], object]) -> object:
-    """What somebody's function makes."""
-    try:
-        return make()
-    except PilotmanError:
-        raise
-    except Exception as error:  # somebody's function may raise anything
-        raise InvalidRequest(f"{name} makes no team: {told(error)}") from error
 
 
 def _done(team: Supervisor, work: Coroutine[Any, Any, T]) -> T:
