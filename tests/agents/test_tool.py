@@ -510,3 +510,41 @@ def test_what_goes_with_a_tool_takes_its_arguments() -> None:
         wrong(no_result)
     with pytest.raises(ConfigurationError, match="returns None"):
         quiet.lookup(lambda x: None)
+
+
+async def test_a_rehearsed_tool_is_the_same_to_models_and_calls_nothing_of_its_author() -> None:
+    class Nothing:
+        is_async = True
+
+        async def __call__(self, *_: Any) -> ToolResult:
+            return ToolResult.ok("rehearsed")
+
+    def never(x: int) -> str:
+        raise AssertionError(f"it was called with {x}")
+
+    real = tool(effect="write", name="act", description="Acts.")(never)
+    real.lookup(never)
+    real.precondition(lambda x: {"x": never(x)})
+    real.compensate(lambda done, x: None)
+    played = real.rehearsed(Nothing())
+    assert (played.version, played.args_schema) == (real.version, real.args_schema)
+    assert not (played.has_lookup or played.has_precondition or played.has_compensation)
+    assert real.has_lookup, "the tool itself stays as it is"
+    assert (await played.call({"x": 1}, CTX, timeout=5, threads=THREADS)).value == "rehearsed"
+
+
+def test_the_shape_of_what_a_tool_returns_is_known_where_it_says_so() -> None:
+    @dataclass
+    class Mail:
+        body: str
+
+    def some() -> list[Mail]:
+        return []
+
+    def anything() -> Any:
+        return None
+
+    schema = tool(some).output_schema
+    assert schema is not None
+    assert (schema["type"], schema["$defs"]["Mail"]["required"]) == ("array", ["body"])
+    assert tool(anything).output_schema is None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import pytest
+from langchain_core.tools import StructuredTool
 
 from pilotman.agents import Kit, Specialist, Tool, tool
 from pilotman.guardrails import Call, Decision
@@ -37,8 +38,8 @@ def tools() -> list[Tool[..., Any]]:
         never(to, text)
 
     @send.precondition
-    async def fresh(to: str) -> Mapping[str, Any]:
-        never(to)
+    async def fresh(to: str, text: str) -> Mapping[str, Any]:
+        never(to, text)
 
     @send.lookup
     async def find(to: str, text: str) -> str | None:
@@ -98,11 +99,6 @@ async def test_an_agent_that_was_not_reached_shows_nothing() -> None:
 
 async def test_a_tool_whose_arguments_cannot_be_made_up_is_not_said_to_hold() -> None:
     odd = {"type": "object", "properties": {"code": {"type": "string", "pattern": "^q{7}z$"}}}
-
-    class Odd:
-        name, description, args_schema = "odd", "Does something odd.", odd
-
-    from langchain_core.tools import StructuredTool
 
     strange = StructuredTool(name="odd", description="Odd.", args_schema=odd, func=never)
     team = Supervisor("desk", [Specialist("clerk", "x", tools=[tool(strange, effect="write")])])

@@ -63,7 +63,9 @@ async def test_a_team_that_is_not_confined_takes_a_models_word_for_the_users() -
 async def test_who_is_in_the_tenant_finds_what_another_does_not() -> None:
     turns = [call("read_inbox"), PAY]
     one = await through(tenants(OFFICE, PATH, turns, other=ALICE))
-    assert {"get with a foreign run_id", "approve with a foreign approval_id", "runs lists it"} <= set(one.leaks)
+    assert {"get with a foreign run_id", "approve with a foreign approval_id", "runs lists it"} <= set(
+        one.leaks
+    )
     assert "the same key joins the run" in one.leaks
     assert (await outcome(tenants(OFFICE, PATH, turns, other=EVE))).through == 0
 

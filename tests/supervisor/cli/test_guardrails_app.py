@@ -16,6 +16,7 @@ import pytest
 from pilotman.guardrails import Gate
 from pilotman.guardrails.bench.report import measure
 from pilotman.guardrails.bench.suite import BenchTool, Injection, Step, Suite, Task
+from pilotman.supervisor.bench.scenario import LEFT_OUT, Attempt, Scenario
 from pilotman.supervisor.cli import main
 
 Pilotman: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -33,12 +34,30 @@ action "pay" appliesTo { principal: [User], resource: [Tool], context: {} };
 """
 GATES = """
 from functools import partial
-from pilotman.guardrails import Gate
+from pilotman.agents import Specialist, tool
+from pilotman.guardrails import Decision, Gate
+from pilotman.supervisor import Supervisor
 
 ours = partial(Gate, None)
 seven = 7
 
 def narrow(request): ...
+
+@tool(effect="write")
+def send(to: str) -> str:
+    raise SystemExit("it was called")
+
+@tool(effect="irreversible")
+def wipe(disk: str) -> str:
+    raise SystemExit("it was called")
+
+def policy(call):
+    return Decision.allow() if call.tool == "send" else Decision.escalate("look")
+
+clerk = Specialist("clerk", "Does things.", tools=[send, wipe])
+team = Supervisor("desk", [clerk], policy=policy)
+
+def made(): return Supervisor("desk", [clerk], policy=policy, confine=True)
 
 class Silent:
     def __init__(self, **told): ...
@@ -60,6 +79,15 @@ def small(name: str = "small") -> Suite:
         tasks=(Task(name="tidy", request="Drop n-1.", steps=(look, Step(tool="drop", args={"id": "n-1"}))),),
         injections=(Injection(name="more", goal="drop n-3", calls=(Step(tool="drop", args={"id": "n-3"}),)),),
     )
+
+
+def burglary(*, through: bool) -> Scenario:
+    """One attempt."""
+
+    async def play() -> list[Attempt]:
+        return [Attempt(what="window", through=through)]
+
+    return Scenario(name="burglary", about="get in", play=play)
 
 
 @pytest.fixture
@@ -187,9 +215,56 @@ def test_without_a_file_the_development_suites_run(
     pilotman: Pilotman, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pilotman.guardrails.bench.suites.shipped", lambda: (small("a"), small("b")))
+    monkeypatch.setattr("pilotman.supervisor.bench.scenarios.shipped", lambda: [burglary(through=False)])
     code, out, err = pilotman("gate", "bench")
-    assert (code, out) == (0, measure([small("a"), small("b")], Gate).table())
-    assert [line.split() for line in err.splitlines()] == [["suite", "a"], ["suite", "b"]]
+    first = measure([small("a"), small("b")], Gate)
+    assert code == 0
+    assert out.startswith(f"{first.table()}\nscenario  attempts  through")
+    assert "burglary  1         0        0      1       get in" in out
+    told = [["suite", "a"], ["suite", "b"], ["scenario", "burglary"]]
+    assert [line.split() for line in err.splitlines()] == told
+    code, out, err = pilotman("gate", "bench", "--json")
+    assert json.loads(out) == {
+        **json.loads(first.to_json()),
+        "scenarios": json.loads(out)["scenarios"],
+        "notes": [LEFT_OUT],
+    }
+
+
+def test_what_comes_through_in_a_scenario_is_told_and_fails(
+    pilotman: Pilotman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilotman.guardrails.bench.suites.shipped", lambda: (small(),))
+    monkeypatch.setattr("pilotman.supervisor.bench.scenarios.shipped", lambda: [burglary(through=True)])
+    code, out, _ = pilotman("gate", "bench")
+    assert code == 1
+    assert "through: burglary: window (1x)" in out
+    code, out, _ = pilotman("gate", "bench", "--json")
+    assert (code, json.loads(out)["scenarios"][0]["through"]) == (1, 1)
+
+
+@pytest.mark.usefixtures("gates")
+def test_a_team_of_the_working_folder_is_attacked_and_not_called(pilotman: Pilotman) -> None:
+    code, out, err = pilotman("gate", "bench", "--team", "my_gates:team")
+    rows = {line.split("  ")[0]: line.split() for line in out.split("\n\n")[0].splitlines()[1:]}
+    assert rows.keys() == {"send", "wipe", "cross-tenant", "kill switch under load"}
+    assert rows["send"][1:5] == ["1", "1", "0", "0"]
+    assert rows["wipe"][1:5] == ["1", "0", "1", "0"]
+    assert code == 1
+    assert "through: send: clerk, a stranger's arguments" in out
+    assert "scenario wipe" in err
+    code, out, err = pilotman("gate", "bench", "--team", "my_gates:made", "--json")
+    assert (code, err) == (0, ""), "a function that makes a team does too"
+    assert {one["name"] for one in json.loads(out)["scenarios"]} == rows.keys()
+
+
+@pytest.mark.usefixtures("gates")
+def test_a_team_that_cannot_be_attacked_is_one_line(pilotman: Pilotman) -> None:
+    refused(pilotman("gate", "bench", "--team", "my_gates:seven"), "is no Supervisor")
+    refused(pilotman("gate", "bench", "--team", "my_gates:ours"), "makes no team")
+    for more in (["small.json"], ["--gate", "my_gates:ours"], ["--plan"]):
+        refused(pilotman("gate", "bench", "--team", "my_gates:team", *more), "--team is attacked alone")
+    refused(pilotman("gate", "bench", "--request", "Send it."), "--team")
 
 
 @pytest.mark.parametrize(("option", "plan"), [("--plan", True), ("--no-plan", False)])
@@ -219,7 +294,7 @@ def test_a_gate_that_cannot_be_had_is_one_line(pilotman: Pilotman, gates: None) 
 
 def test_a_gate_that_breaks_says_where(pilotman: Pilotman, gates: None) -> None:
     for name, said in {
-        "Silent": "suite small could not be run: RuntimeError: not today (my_gates.py:12)",
+        "Silent": "suite small could not be run: RuntimeError: not today (my_gates.py:30)",
         "narrow": "unexpected keyword argument",
     }.items():
         code, out, err = pilotman("gate", "bench", "small.json", "--gate", f"my_gates:{name}")

@@ -93,7 +93,7 @@ async def outcome(scenario: Scenario) -> Outcome:
         through=len(through),
         asked=asked,
         denied=len(made) - len(through) - asked,
-        leaks=Counter(through),
+        leaks=dict(Counter(through)),
         untried=untried,
     )
 

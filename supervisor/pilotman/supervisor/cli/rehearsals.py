@@ -11,13 +11,14 @@ from rich.text import Text
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.supervisor.bench import scenarios
+from pilotman.supervisor.bench.rehearsal import ALICE
 from pilotman.supervisor.bench.scenario import LEFT_OUT, Outcome, Outcomes, Scenario, outcome
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.imports import team, told
 
 PLAYED = (
-    "played in memory with a hijacked model: no function of the team's tools was called; without its budgets,"
-    " quotas, corpus, preconditions and the agents that it brings along"
+    f"played in memory for {ALICE.user} of {ALICE.tenant}, who has no roles; no function of its tools was called",
+    "left out: its budgets, quotas, corpus, intake, credentials, preconditions, and agents that it brings along",
 )
 
 
@@ -34,7 +35,7 @@ def theirs(name: str, request: str | None, *, quiet: bool) -> Outcomes:
     """
     known = team(name)
     chosen = scenarios.of(known) if request is None else scenarios.of(known, request=request)
-    return Outcomes(outcomes=_played(chosen, quiet=quiet), notes=(PLAYED, LEFT_OUT))
+    return Outcomes(outcomes=_played(chosen, quiet=quiet), notes=(*PLAYED, LEFT_OUT))
 
 
 def _played(chosen: Sequence[Scenario], *, quiet: bool) -> tuple[Outcome, ...]:
