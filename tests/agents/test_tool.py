@@ -524,11 +524,18 @@ async def test_a_rehearsed_tool_is_the_same_to_models_and_calls_nothing_of_its_a
 
     real = tool(effect="write", name="act", description="Acts.")(never)
     real.lookup(never)
-    real.precondition(lambda x: {"x": never(x)})
-    real.compensate(lambda done, x: None)
+
+    @real.precondition
+    def facts(x: int) -> Mapping[str, Any]:
+        return {"x": never(x)}
+
+    @real.compensate
+    def undo(done: str, x: int) -> None:
+        never(x)
+
     played = real.rehearsed(Nothing())
     assert (played.version, played.args_schema) == (real.version, real.args_schema)
-    assert not (played.has_lookup or played.has_precondition or played.has_compensation)
+    assert [played.has_lookup, played.has_precondition, played.has_compensation] == [False] * 3
     assert real.has_lookup, "the tool itself stays as it is"
     assert (await played.call({"x": 1}, CTX, timeout=5, threads=THREADS)).value == "rehearsed"
 

@@ -17,8 +17,8 @@ from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.imports import team, told
 
 PLAYED = (
-    f"played in memory for {ALICE.user} of {ALICE.tenant}, who has no roles; no function of its tools was called",
-    "left out: its budgets, quotas, corpus, intake, credentials, preconditions, and agents that it brings along",
+    f"played in memory for {ALICE.user} of {ALICE.tenant}, who has no roles; none of its tools was called",
+    "left out: budgets, quotas, corpus, intake, credentials, preconditions, agents that it brings along",
 )
 
 
