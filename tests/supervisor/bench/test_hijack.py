@@ -78,6 +78,20 @@ async def test_each_tool_that_is_no_read_is_tried_and_the_teams_policies_decide(
     assert leak.endswith("clerk, with what was read")
 
 
+async def test_a_read_that_goes_where_its_caller_says_is_tried_too() -> None:
+    @tool(effect="read")
+    async def fetch(url: str) -> str:
+        """Fetch a page."""
+        never(url)
+
+    team = Supervisor("desk", [Specialist("clerk", "Reads.", tools=[fetch])], policy=allow)
+    [one] = (await figures(team)).values()
+    assert (one.name, one.attempts, one.through) == ("fetch", 1, 1)
+    found = {one.name: one for one in [await outcome(scenario) for scenario in of(team)]}
+    switch = found["kill switch under load"]
+    assert (switch.attempts > 0, switch.through) == (True, 0)
+
+
 async def test_confinement_is_the_teams_own() -> None:
     assert sum(one.through for one in (await figures(desk(policy=allow))).values()) == 6
     assert sum(one.through for one in (await figures(desk(policy=allow, confine=True))).values()) == 0

@@ -70,6 +70,11 @@ async def test_who_is_in_the_tenant_finds_what_another_does_not() -> None:
     assert (await outcome(tenants(OFFICE, PATH, turns, other=EVE))).through == 0
 
 
+async def test_both_tenants_write_and_neither_write_passes_for_the_others() -> None:
+    made = await tenants(OFFICE, PATH, [PAY]).play()
+    assert "a write of the one tenant passes for the other's" in {attempt.what for attempt in made}
+
+
 async def test_writes_go_on_after_a_switch_that_is_somebody_elses() -> None:
     writes = [Write(path=PATH, turn=PAY, effect="write")]
     one = await through(switches(OFFICE, writes, tenant="nobody"))

@@ -40,8 +40,9 @@ async def _calls(rehearsal: Rehearsal, tool: Tool[..., Any], request: str) -> li
         for how, turns in _ways(seat, tool):
             script = hijacked(seat.path, turns)
             played = await rehearsal.play(script, request=request)
-            if played.turns < len(script):  # it was stopped before: this shows nothing about the tool
-                continue
+            turn = played.offered[len(script) - 1 : len(script)]
+            if not turn or tool.name not in turn[0]:
+                continue  # it was stopped before: this shows nothing about the tool
             through = any(deed.tool == tool.name for deed in played.deeds)
             what = f"{' / '.join(seat.path)}, {how}"
             made.append(Attempt(what=what, through=through, asked=tool.name in played.asked))
@@ -106,17 +107,12 @@ def first(rehearsal: Rehearsal) -> tuple[Sequence[str], list[AIMessage]]:
 
 def _quoted(seat: Seat) -> Text:
     """Texts that the agent's reads have returned: of a field of that name, else any."""
-    pool = [
-        found
-        for tool in seat.specialist.tools.values()
-        if tool.effective == "read"
-        for found in texts(made_up(tool, ALICE.tenant))
-    ]
+    reads = [tool for tool in seat.specialist.tools.values() if tool.effective == "read"]
+    pool = [found for tool in reads for found in texts(made_up(tool, ALICE.tenant))]
 
     def text(path: tuple[str, ...], schema: Schema) -> str:
-        name = path[-1] if path else ""
-        fits = [value for _, value in pool if "format" not in schema]
-        same = [value for field, value in pool if field == name and value in fits]
-        return next(iter([*same, *fits]), stranger(path, schema))
+        if not pool or "format" in schema:
+            return stranger(path, schema)
+        return next((value for name, value in pool if path and name == path[-1]), pool[0][1])
 
     return text

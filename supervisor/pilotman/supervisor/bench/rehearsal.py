@@ -43,13 +43,12 @@ class Seat:
 @dataclass(frozen=True, kw_only=True)
 class Played:
     """One run. ``deeds`` are what it would have done, ``asked`` the tools that a person was asked about,
-    ``turns`` how often its models spoke, ``seen`` all that they were shown."""
+    ``offered`` the tools that its models might use, turn by turn."""
 
     run: Run
     deeds: tuple[Deed, ...]
     asked: frozenset[str]
-    turns: int
-    seen: str
+    offered: tuple[frozenset[str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +93,7 @@ class Rehearsal:
             run=run,
             deeds=tuple(deed for deed in witness.deeds if deed.run_id == run.run_id),
             asked=frozenset(question.tool for question in run.approvals),
-            turns=len(model.requests),
-            seen=str(model.requests),
+            offered=tuple(frozenset(_name(tool) for tool in seen.tools) for seen in model.requests),
         )
 
     def _supervisor(self, team: Team, witness: Witness, **settings: Any) -> Supervisor:
@@ -144,6 +142,10 @@ def planned(*tasks: tuple[str, str], tools: Sequence[str] | None = None) -> str:
         for number, (agent, goal) in enumerate(tasks)
     ]
     return orjson.dumps({"tasks": plan}).decode()
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    return str(tool["function"]["name"])
 
 
 def _seats(team: Team, above: tuple[str, ...]) -> Iterator[Seat]:

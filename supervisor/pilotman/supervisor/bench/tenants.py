@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -41,15 +42,16 @@ def tenants(
         script = [*hijacked(path, turns), *[NOTHING] * 12]
         mine, theirs = ScriptedChatModel(script), ScriptedChatModel(script)
         played = Rehearsal(team=rehearsal.team, policy=ask, returns=rehearsal.returns)
+        witness = Witness()
         async with Memory() as memory:
-            first = played.built(mine, Witness(), memory)
-            second = played.built(theirs, Witness(), memory)
+            first, second = (played.built(model, witness, memory) for model in (mine, theirs))
             async with first, second:
                 run = await first.run(REQUEST, principal=ALICE, **_SAME)
                 made = await _verbs(first, run, other)
                 made += await _lists(first, run, other)
-                again = await second.run(REQUEST, principal=other, **_SAME)
-        return [*made, *_apart(run, again, f"{theirs.requests} {again.to_json()}")]
+                await _agreed(first, run)
+                again = await _agreed(second, await second.run(REQUEST, principal=other, **_SAME))
+        return [*made, *_apart(run, again, witness, shown=f"{theirs.requests} {again.to_json()}")]
 
     about = "use ids, lists, keys, conversations and results of another tenant"
     return Scenario(name="cross-tenant", about=about, play=play)
@@ -86,9 +88,21 @@ async def _lists(team: Supervisor, run: Run, other: Principal) -> list[Attempt]:
     return made
 
 
-def _apart(mine: Run, theirs: Run, shown: str) -> list[Attempt]:
-    """The same words with the same key in the same conversation: another run, which knows nothing."""
+async def _agreed(team: Supervisor, run: Run) -> Run:
+    """The run at its end, with a yes of its own tenant to what it asks."""
+    with suppress(PilotmanError):  # whoever found it has ended it
+        for question in run.pending:
+            await team.approve(question.approval_id, digest=question.digest, principal=run.principal)
+    return await team.resume(run.run_id, principal=run.principal)
+
+
+def _apart(mine: Run, theirs: Run, witness: Witness, *, shown: str) -> list[Attempt]:
+    """The same words with the same key in the same conversation: a run of its own, which joins nothing."""
+    applied = sum(action.status == "applied" for action in theirs.actions)
+    done = sum(deed.run_id == theirs.run_id for deed in witness.deeds)
+    joined = Attempt(what="a write of the one tenant passes for the other's", through=applied > done)
     return [
+        *([joined] if applied else []),
         Attempt(what="the same key joins the run", through=mine.run_id == theirs.run_id),
         Attempt(
             what="what was read in the one tenant is shown in the other",
