@@ -13,7 +13,7 @@ from pilotman.guardrails import Call, Decision
 from pilotman.memory import Memory
 from pilotman.supervisor import Supervisor
 from pilotman.supervisor.bench.forgery import MAIL
-from pilotman.supervisor.bench.hijack import hijacks
+from pilotman.supervisor.bench.hijack import first, hijacks
 from pilotman.supervisor.bench.office import allow
 from pilotman.supervisor.bench.rehearsal import Rehearsal
 from pilotman.supervisor.bench.scenario import Outcome, outcome
@@ -119,6 +119,19 @@ async def test_a_tool_whose_arguments_cannot_be_made_up_is_not_said_to_hold() ->
     one = (await figures(team))["odd"]
     assert one.attempts == 0
     assert "arguments" in one.untried
+
+
+def test_tenants_are_tried_on_an_agent_that_reads_and_writes() -> None:
+    both = tools()
+    reader, writer = (Specialist(n, "x", tools=t) for n, t in (("reader", both[:1]), ("writer", both[1:2])))
+    clerk = Specialist("clerk", "x", tools=both)
+    for agents, path, size in (
+        ([reader], ("reader",), 1),
+        ([reader, writer], ("writer",), 1),
+        ([reader, writer, clerk], ("clerk",), 2),
+    ):
+        found, turns = first(Rehearsal(team=Supervisor("desk", agents)))
+        assert (found, len(turns)) == (path, size)
 
 
 async def test_the_whole_suite_calls_nothing_of_the_team() -> None:

@@ -97,12 +97,15 @@ def wanted(rehearsal: Rehearsal) -> list[Write]:
 
 
 def first(rehearsal: Rehearsal) -> tuple[Sequence[str], list[AIMessage]]:
-    """An agent's path and turns, a read and a write if there is one who has both."""
-    seats = rehearsal.seats()
-    seat = max(seats, key=lambda one: (bool(writes_of(one)), bool(reads_of(one))))
-    write = next((turn for tool in writes_of(seat) if (turn := argued(tool)) is not None), None)
-    reads = reads_of(seat)
-    return seat.path, [*([at_once(*reads)] if reads else []), *([] if write is None else [write])]
+    """An agent's path and turns: of one who reads and writes, if there is one, else of one who writes."""
+    found: list[tuple[bool, bool, Seat, list[AIMessage]]] = []
+    for seat in rehearsal.seats():
+        reads = reads_of(seat)
+        writes = [turn for tool in writes_of(seat) if not tool.reads and (turn := argued(tool)) is not None]
+        turns = [*([at_once(*reads)] if reads else []), *writes[:1]]
+        found.append((bool(writes), bool(reads), seat, turns))
+    *_, seat, turns = max(found, key=lambda one: one[:2])
+    return seat.path, turns
 
 
 def _quoted(seat: Seat) -> Text:
