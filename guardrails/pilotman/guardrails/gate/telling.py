@@ -11,7 +11,7 @@ from functools import cached_property
 from pilotman.guardrails.gate.deeds import Deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.lease import Lease
-from pilotman.guardrails.gate.literals import addresses
+from pilotman.guardrails.gate.literals import addresses, dates, times
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.gate.values import fits
@@ -77,7 +77,11 @@ class Telling:
             return (str(part.value),)
         if part.role == "content":
             words = terms(str(part.value))
-            return (words,) if len(words) >= _SPOKEN and self._is_ours(words & said.every, words) else ()
+            ours = words & said.every
+            told = words <= ours if len(words) < _SPOKEN else 2 * len(ours) >= len(words)
+            return (words,) if words and told else ()
+        if part.role == "value" and self._is_when(str(part.value), said):
+            return (str(part.value),)
         return self._named(part, said)
 
     def _named(self, part: Part, said: Request) -> list[object]:
@@ -92,7 +96,8 @@ class Telling:
         if part.role == "target":
             return self._evidence.standing(part.value) in HARMLESS
         if part.role == "content":
-            return terms(str(part.value)) <= self._request.every
+            words = terms(str(part.value))
+            return 2 * len(words & self._request.every) >= len(words) and self._is_plain(part)
         return fits(part, self._evidence) == "fits"
 
     def _agrees(self, part: Part) -> bool:
@@ -107,5 +112,8 @@ class Telling:
         return all(self._evidence.standing(one) in HARMLESS for one in addresses(str(part.value)))
 
     @staticmethod
-    def _is_ours(ours: frozenset[str], every: frozenset[str]) -> bool:
-        return 2 * len(ours) >= len(every)
+    def _is_when(text: str, said: Request) -> bool:
+        """Whether these words say this moment, in any way to write it."""
+        return not said.of("time").isdisjoint(times(text)) or any(
+            said.means_day(day) for day in dates(text) if len(day) == 10
+        )
