@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotman.guardrails.shape import is_list, is_mapping
-from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, PHRASES, THINGS
+from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, PHRASES, THINGS, UNDOING
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
@@ -55,8 +55,10 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     head = next((ACTION_STEMS[stem(word)] for word in said[:3] if stem(word) in ACTION_STEMS), None)
     verb = verb or head or (parts[0] if parts else name)
     spoken = " ".join(ACTION_STEMS.get(stem(word), word) for word in said)
+    named = " ".join(parts)
+    taken = {action for pattern, action in PHRASES if action in UNDOING and pattern.match(named)}
     phrased = {action for pattern, action in PHRASES if pattern.search(spoken)}
-    actions = ACTIONS.get(verb, frozenset())
+    actions = ACTIONS.get(verb, frozenset()) | taken
     if verb in _GENERIC:
         actions = actions.union(*(ACTIONS.get(part, frozenset()) for part in parts))
     verbs = (
@@ -66,8 +68,8 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     also = phrased.union(*(ACTIONS[ACTION_STEMS[s]] for word in said if (s := stem(word)) in ACTION_STEMS))
     objects = {stem(part) for part in parts if part != verb}
     described = {term for term in terms(first) if term not in ACTION_STEMS}
-    named, options = _parameters(schema)
-    described |= {term for term in named | options if term not in ACTION_STEMS and len(term) > 2} - _PLAIN
+    fields, options = _parameters(schema)
+    described |= {term for term in fields | options if term not in ACTION_STEMS and len(term) > 2} - _PLAIN
     things = [THINGS[term] for term in objects | described if term in THINGS]
     return Deed(
         name=name,
@@ -78,7 +80,7 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
         named=frozenset(objects - _FILLERS),
         described=frozenset(described - objects - _FILLERS),
         things=frozenset[str]().union(*things),
-        shapes=frozenset(shape for shape, known in _SHAPES.items() if known & named),
+        shapes=frozenset(shape for shape, known in _SHAPES.items() if known & fields),
     )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from pilotman.guardrails.combination import EXFILTRATION
-from pilotman.guardrails.gate.deeds import deed
+from pilotman.guardrails.gate.deeds import Deed, deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
 from pilotman.guardrails.gate.labels import ArgumentLabels, asked_by, output_of
@@ -169,11 +169,25 @@ class Gate:
         return summed([*judgment.findings(found), *left_out, *self._about_counts(call, found)])
 
     def _is_told(self, found: list[Part], tool: ToolInfo, strength: Strength) -> bool:
-        """Whether the request asks for this very call, although not plainly for the tool."""
-        deed = self._deeds[tool.name]
-        if strength == "none" and not deed.actions.isdisjoint(UNDOING):
+        """Whether the request asks for this very call, although not plainly for the tool.
+
+        It does not where it names no verb, it cannot be undone and another tool takes the same: then
+        others may have chosen the tool.
+        """
+        deed, lasting = self._deeds[tool.name], tool.effect != "write"
+        if strength == "none" and (
+            not deed.actions.isdisjoint(UNDOING) or (lasting and self._has_rivals(tool.name))
+        ):
             return False
         return self._telling.asks(found, deed)
+
+    def _has_rivals(self, tool: str) -> bool:
+        said, mine = self._request.every, self._deeds[tool]
+        return any(
+            len(other.named & said) >= len(mine.named & said) and self._roles[name].looks_like(self._roles[tool])
+            for name, other in self._deeds.items()
+            if other is not mine and self._tools[name].effect != "read"
+        )
 
     def _unleased(self, found: list[Part], tool: ToolInfo) -> Decision:
         """Nobody asked for this. A person is asked if the request tells of it, or hands over."""

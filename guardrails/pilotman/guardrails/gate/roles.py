@@ -107,6 +107,10 @@ class Roles:
         """
         return list(islice(self._parts("", args, self._root, 0, False), MOST_PARTS + 1))
 
+    def looks_like(self, other: Roles) -> bool:
+        """Whether the two tools have parameters of the same names: arguments do not tell them apart."""
+        return set(_mapping(self._root, "properties")) == set(_mapping(other._root, "properties"))
+
     def narrowing(self, args: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The targets that a call could name and does not, each with the stem of its noun: a call without
         them reaches further."""

@@ -29,11 +29,12 @@ class Telling:
         self._request = evidence.request
 
     def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
-        """Whether all of a call follows from the request, two things of it from words about no other tool:
-        then it asks for the call, by whatever verb."""
+        """Whether all of a call follows from the request, and two things of it stand in words about no other
+        tool, or three in any: then it asks for the call, by whatever verb."""
         if self._lease.calls is not None or not all(map(self._follows, parts)):
             return False
-        return self._weight(parts, deed, self._unclaimed) >= _FEW
+        unclaimed = self._weight(parts, deed, self._unclaimed)
+        return unclaimed >= _FEW or self._weight(parts, deed, self._request) > _FEW
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing

@@ -61,7 +61,7 @@ create: set (?:it )?up|put .{1,80}? (?:in|on|into|onto)\s|block (?:out\s|off )|p
 append: put .{1,80}? (?:in|on|into|onto|under)\s|write .{1,60}? (?:in|into|to)\s
 cancel: call (?:it\s|.{1,30}? )?off|back out
 delete: get rid of|throw .{0,40}?(?:out|away)|take .{1,40}? (?:off|down)|clear out|clean up
-expel: kick .{1,30}? (?:out|off)|throw .{1,30}? out|take .{1,40}? (?:off|out of)
+expel: kick .{1,30}? (?:out|off)|throw .{1,30}? out|take .{1,40}? (?:off|out of)|take (?:from|out)\b
 change: bring .{1,60}? (?:up|down|forward)|push .{1,40}? (?:back|out)|move .{1,60}? to
  |turn .{1,40}? (?:up|down|into)|scale .{0,40}?(?:up|down|to)|put .{1,40}? (?:off|back)
  |make (?:it|that|this|them)\s
