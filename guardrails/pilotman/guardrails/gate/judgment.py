@@ -221,7 +221,9 @@ class Judgment:
     def _about_topic(self, parts: Sequence[Part]) -> list[Finding]:
         """What is told to somebody has to do with the request, or with what was read for it."""
         said = terms(" ".join(str(part.value) for part in parts if part.role == "content"))
-        if len(said) < _SPOKEN or not self._evidence.tainted or any(part.role == "value" for part in parts):
+        if not said or not self._evidence.tainted:
+            return []
+        if self._strong and (len(said) < _SPOKEN or any(part.role == "value" for part in parts)):
             return []
         if not said.isdisjoint(self._request.every) or self._evidence.speaks_of(said):
             return []

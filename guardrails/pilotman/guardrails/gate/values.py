@@ -51,7 +51,7 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     if number is not None:
         return _number(float(number), part, evidence)
     said = terms(text)
-    follows = bool(said) and said <= evidence.request.terms
+    follows = bool(said) and said <= evidence.request.every
     return "fits" if follows or evidence.standing(value) == "known" else "open"
 
 
