@@ -19,6 +19,7 @@ record of a trusted author; in what third parties wrote; nowhere."""
 _T = TypeVar("_T")
 _COMMON = frozenset({"id", "ids", "name", "number", "key"})
 _LONG = 1_000  # characters: no standing of such a value is kept
+_SHORT = 12  # words that may be put together from elsewhere
 HARMLESS: frozenset[Standing] = frozenset({"given", "designated"})
 
 
@@ -74,7 +75,23 @@ class Evidence:
             return "designated"
         if found:
             return "known"
+        if self._is_put_together(value):
+            return "designated"
         return "foreign" if self.wrote(value) else "unknown"
+
+    def _is_put_together(self, value: Any) -> bool:
+        """Whether each word of a short text, which is no address, is the request's or stands by itself in a
+        record that it means: "lamp-2 on"."""
+        text = str(value)
+        found = [word for word in (w.strip(".,;:!?()\"'") for w in text[:_LONG].split()) if word]
+        return (
+            1 < len(found) <= _SHORT
+            and not addresses(text)
+            and all(
+                self.request.spells(word) or any(record.designated for record in self.records_with(word))
+                for word in found
+            )
+        )
 
     def _is_shared(self, value: Any, record: Record) -> bool:
         """Whether all siblings of a record have this value, meant or not: it tells nothing about this one."""

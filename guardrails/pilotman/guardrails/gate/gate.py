@@ -195,10 +195,18 @@ class Gate:
         if self._telling.touches(found, self._deeds[tool.name], lasting=lasting):
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
+        if not found and self._completes(tool):
+            return Decision.escalate(f"the request does not ask for {tool.name}, but for what it goes on with")
         handed = self._lease.delegates and self._evidence.tainted
         if handed and self._telling.may_be_handed_over(found, lasting=lasting):
             return Decision.escalate("the request hands over to a document: a person decides what it may ask")
         return Decision.deny(f"the request does not ask for {tool.name}")
+
+    def _completes(self, tool: ToolInfo) -> bool:
+        """Whether a call that says nothing is about what calls of this run, that may have asked, changed."""
+        named = self._deeds[tool.name].named | self._deeds[tool.name].described
+        before = (self._deeds[name] for name, _ in self._targets)
+        return any(not named.isdisjoint(deed.named | deed.described) for deed in before)
 
     def _judge_egress(self, found: list[Part]) -> Decision:
         """A read whose destination the caller chooses: where it goes, it takes along what it names."""

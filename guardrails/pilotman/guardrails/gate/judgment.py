@@ -65,7 +65,7 @@ class Judgment:
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
             made = self._strong and all(map(self._is_made_up, parts))
             found.append(Finding("ask" if made else "no", "nothing in it comes from the request"))
-        return [*found, *self._about_topic(parts), *self._about_words(parts), *self._about_pairs(parts)]
+        return [*found, *self._about_choice(parts), *self._about_topic(parts), *self._about_words(parts), *self._about_pairs(parts)]
 
     def about_left_out(self, names: Sequence[tuple[str, str]]) -> list[Finding]:
         """About targets that a call leaves out, each with the stem of its noun: who speaks of
@@ -192,6 +192,15 @@ class Judgment:
         if loose or not self._evidence.tainted:
             return OK
         return Finding("ask", f"nobody said {_shown(part)}")
+
+    def _about_choice(self, parts: Sequence[Part]) -> list[Finding]:
+        """Of a call that does nothing but choose, the request has to say what it chooses."""
+        chosen = [part for part in parts if part.role != "target"]
+        if not chosen or not self._evidence.tainted:
+            return []
+        if any(p.role == "content" or not p.options or fits(p, self._evidence) != "open" for p in chosen):
+            return []
+        return [Finding("ask", f"nobody said {_shown(part)}") for part in chosen]
 
     def _about_content(self, part: Part) -> Finding:
         if self._evidence.has_secrets(part.value):
