@@ -38,14 +38,16 @@ class Telling:
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
-        against it and tells of it. Two things of it have to stand there; one is enough if all the rest
-        follows or the deed can be undone (not ``lasting``), and none if both."""
+        against it and tells of it. Two things of it have to stand there; one is enough if it has to do with
+        all the rest, or if the deed can be undone (not ``lasting``), and none if all follows and it can."""
         if self._lease.calls is not None or not all(map(self._agrees, parts)):
             return False
         weight = self._weight(parts, deed, self._request)
         if not weight and not any(part.role == "target" for part in parts):
             return False
-        return weight + all(map(self._follows, parts)) + (not lasting) >= _FEW
+        sure = all(map(self._follows, parts)) + (not lasting)
+        unsaid = sum(map(self._is_unsaid, parts))
+        return weight + sure >= _FEW or (weight > 0 and not unsaid)
 
     def may_be_handed_over(self, parts: Sequence[Part], *, lasting: bool) -> bool:
         """Whether what the request hands itself over to may ask a person for this.
@@ -107,6 +109,14 @@ class Telling:
         if part.role == "content":
             return self._is_plain(part)
         return fits(part, self._evidence) != "contradicts"
+
+    def _is_unsaid(self, part: Part) -> bool:
+        """Whether neither the request nor what it means has anything of a value or a content."""
+        if part.role == "content":
+            words = terms(str(part.value))
+            related = not words.isdisjoint(self._request.every) or self._evidence.speaks_of(words)
+            return bool(words) and not related
+        return part.role == "value" and fits(part, self._evidence) != "fits"
 
     def _is_plain(self, part: Part) -> bool:
         """Whether a content sends nobody to an address that the request does not name."""
