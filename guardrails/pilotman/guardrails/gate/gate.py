@@ -161,30 +161,35 @@ class Gate:
         if self._done[digest]:
             return Decision.deny("exactly this was done already")
         strength = self._lease.of(call.tool)
-        told = strength == "strong" or self._is_told(found, tool, strength)
+        told = strength == "strong" or self._is_told(call, found, lasting=tool.effect != "write")
         if not told and (strength == "none" or (strength == "weak" and self._lease.delegates)):
             return self._unleased(found, tool)
         judgment = self._judgments[tool.name, told]
         left_out = judgment.about_left_out(self._roles[tool.name].narrowing(call.args))
         return summed([*judgment.findings(found), *left_out, *self._about_counts(call, found)])
 
-    def _is_told(self, found: list[Part], tool: ToolInfo, strength: Strength) -> bool:
+    def _is_told(self, call: Call, found: list[Part], *, lasting: bool) -> bool:
         """Whether the request asks for this very call, although not plainly for the tool.
 
-        It does not where it names no verb, it cannot be undone and another tool takes the same: then
-        others may have chosen the tool.
+        It does not where it names no verb and the deed takes something away, or where it cannot be undone
+        (``lasting``) and another tool has the same parameters: then others may have chosen the tool.
         """
-        deed, lasting = self._deeds[tool.name], tool.effect != "write"
-        if strength == "none" and (
-            not deed.actions.isdisjoint(UNDOING) or (lasting and self._has_rivals(tool.name))
+        deed = self._deeds[call.tool]
+        if self._lease.of(call.tool) == "none" and (
+            not deed.actions.isdisjoint(UNDOING) or (lasting and self._has_rivals(call.tool))
         ):
             return False
-        return self._telling.asks(found, deed)
+        given = frozenset(call.args)
+        contested = any(
+            self._lease.of(name) == "strong" and given <= roles.names for name, roles in self._roles.items()
+        )
+        return self._telling.asks(found, deed, contested=contested)
 
     def _has_rivals(self, tool: str) -> bool:
         said, mine = self._request.every, self._deeds[tool]
         return any(
-            len(other.named & said) >= len(mine.named & said) and self._roles[name].looks_like(self._roles[tool])
+            len(other.named & said) >= len(mine.named & said)
+            and self._roles[name].names == self._roles[tool].names
             for name, other in self._deeds.items()
             if other is not mine and self._tools[name].effect != "read"
         )

@@ -106,7 +106,8 @@ class Judgment:
         if standing == "known" and self._strong and not part.nouns.isdisjoint(_ORIGINS):
             return OK
         if tainted and self._is_stranger(part):
-            return Finding("no", f"{name} is not whom or what the request names")
+            trusted = standing == "known" and self._strong
+            return Finding("ask" if trusted else "no", f"{name} is not whom or what the request names", "other")
         if not self._strong:
             return Finding("no" if tainted else "ask", f"{name} is not what the request names")
         if standing == "known":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -107,9 +108,10 @@ class Roles:
         """
         return list(islice(self._parts("", args, self._root, 0, False), MOST_PARTS + 1))
 
-    def looks_like(self, other: Roles) -> bool:
-        """Whether the two tools have parameters of the same names: arguments do not tell them apart."""
-        return set(_mapping(self._root, "properties")) == set(_mapping(other._root, "properties"))
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the tool's parameters."""
+        return frozenset(map(str, _mapping(self._root, "properties")))
 
     def narrowing(self, args: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The targets that a call could name and does not, each with the stem of its noun: a call without

@@ -28,13 +28,18 @@ class Telling:
         self._evidence = evidence
         self._request = evidence.request
 
-    def asks(self, parts: Sequence[Part], deed: Deed) -> bool:
+    def asks(self, parts: Sequence[Part], deed: Deed, *, contested: bool) -> bool:
         """Whether all of a call follows from the request, and two things of it stand in words about no other
-        tool, or three in any: then it asks for the call, by whatever verb."""
+        tool, or three in any: then it asks for the call, by whatever verb.
+
+        ``contested``: a tool that was plainly asked for takes the same arguments, so words about it are not
+        about this one.
+        """
         if self._lease.calls is not None or not all(map(self._follows, parts)):
             return False
-        unclaimed = self._weight(parts, deed, self._unclaimed)
-        return unclaimed >= _FEW or self._weight(parts, deed, self._request) > _FEW
+        if self._weight(parts, deed, self._unclaimed) >= _FEW:
+            return True
+        return not contested and self._weight(parts, deed, self._request) > _FEW
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
