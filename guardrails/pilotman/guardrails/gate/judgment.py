@@ -220,7 +220,8 @@ class Judgment:
         asked = " ".join(self._clauses)
         wanted = [canonical(q) for q in self._request.quotes if not self._evidence.consumed(q)]
         wanted = [q for q in wanted if q in asked or not asked]
-        if wanted and not any(_uses(every, quote) for quote in wanted):
+        free = any(part.role == "content" or not self._follows(part) for part in parts)
+        if wanted and free and not any(_uses(every, quote) for quote in wanted):
             why = "the request gives words in quotes, and this does not use them"
             return [Finding("ask", why, "words")]
         targets = [(part.path, part.value) for part in parts if part.role == "target"]
