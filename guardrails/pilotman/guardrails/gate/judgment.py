@@ -11,11 +11,11 @@ from pilotman.guardrails.gate.demands import names, sentences
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.lease import Lease
 from pilotman.guardrails.gate.literals import addresses, canonical, canonical_number, kind_of
-from pilotman.guardrails.gate.records import forms, stands
+from pilotman.guardrails.gate.records import Record, forms, stands
 from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.gate.values import fits, is_money
 from pilotman.guardrails.policy import Decision
-from pilotman.guardrails.wording.words import terms
+from pilotman.guardrails.wording.words import stem, terms, words
 
 Ground: TypeAlias = Literal["", "foreign", "other", "value", "words", "links"]
 
@@ -248,11 +248,24 @@ class Judgment:
             records = self._evidence.records_with(part.value) if outer and part.role == "target" else []
             if records:
                 together.setdefault(outer, []).append({id(record) for record in records})
-        return [
-            Finding("ask", f"{outer} mixes what belongs to several")
-            for outer, found in together.items()
-            if not set[int].intersection(*found)
-        ]
+        mixed = [outer for outer, found in together.items() if not set[int].intersection(*found)]
+        found = [Finding("ask", f"{outer} mixes what belongs to several") for outer in mixed]
+        if self._returns(parts):
+            found.append(Finding("ask", "it goes to where it comes from"))
+        return found
+
+    def _returns(self, parts: Sequence[Part]) -> bool:
+        """Whether what something comes from and where it goes to are one thing."""
+        targets = [part for part in parts if part.role == "target"]
+        origins = [part for part in targets if not part.nouns.isdisjoint(_ORIGINS)]
+        ends = [part for part in targets if part.nouns.isdisjoint(_ORIGINS)] if origins else []
+        homes = {id(record) for part in origins for record in self._homes(part)}
+        return any(id(record) in homes for part in ends for record in self._homes(part))
+
+    def _homes(self, part: Part) -> list[Record]:
+        """The things that a value belongs to: no records of something going from one to another."""
+        found = self._evidence.records_with(part.value)
+        return [r for r in found if all(_ORIGINS.isdisjoint(map(stem, words(f.name))) for f in r.fields)]
 
     def _is_made_up(self, part: Part) -> bool:
         """Whether this is no target that anybody wrote: a new thing's name, or no target at all."""
