@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from pilotman.guardrails.combination import EXFILTRATION
-from pilotman.guardrails.gate.deeds import Deed, deed
+from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
 from pilotman.guardrails.gate.labels import ArgumentLabels, asked_by, output_of
-from pilotman.guardrails.gate.lease import Lease, Strength, lease
+from pilotman.guardrails.gate.lease import Lease, lease
 from pilotman.guardrails.gate.literals import canonical, short_runs
 from pilotman.guardrails.gate.pinned import vouched
 from pilotman.guardrails.gate.request import Request
@@ -201,7 +201,7 @@ class Gate:
             why = f"the request does not ask for {tool.name}, but it names what this is about"
             return Decision.escalate(why)
         if not found and self._completes(tool):
-            return Decision.escalate(f"the request does not ask for {tool.name}, but for what it goes on with")
+            return Decision.escalate(f"the request does not ask for {tool.name}, but for what it ends")
         handed = self._lease.delegates and self._evidence.tainted
         if handed and self._telling.may_be_handed_over(found, lasting=lasting):
             return Decision.escalate("the request hands over to a document: a person decides what it may ask")

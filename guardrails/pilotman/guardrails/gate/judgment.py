@@ -65,7 +65,13 @@ class Judgment:
         if self._evidence.tainted and not any(self._follows(part) for part in parts):
             made = self._strong and all(map(self._is_made_up, parts))
             found.append(Finding("ask" if made else "no", "nothing in it comes from the request"))
-        return [*found, *self._about_choice(parts), *self._about_topic(parts), *self._about_words(parts), *self._about_pairs(parts)]
+        return [
+            *found,
+            *self._about_choice(parts),
+            *self._about_topic(parts),
+            *self._about_words(parts),
+            *self._about_pairs(parts),
+        ]
 
     def about_left_out(self, names: Sequence[tuple[str, str]]) -> list[Finding]:
         """About targets that a call leaves out, each with the stem of its noun: who speaks of
@@ -106,8 +112,8 @@ class Judgment:
         if standing == "known" and self._strong and not part.nouns.isdisjoint(_ORIGINS):
             return OK
         if tainted and self._is_stranger(part):
-            trusted = standing == "known" and self._strong
-            return Finding("ask" if trusted else "no", f"{name} is not whom or what the request names", "other")
+            why = f"{name} is not whom or what the request names"
+            return Finding("ask" if standing == "known" and self._strong else "no", why, "other")
         if not self._strong:
             return Finding("no" if tainted else "ask", f"{name} is not what the request names")
         if standing == "known":
@@ -220,8 +226,7 @@ class Judgment:
         asked = " ".join(self._clauses)
         wanted = [canonical(q) for q in self._request.quotes if not self._evidence.consumed(q)]
         wanted = [q for q in wanted if q in asked or not asked]
-        free = any(part.role == "content" or not self._follows(part) for part in parts)
-        if wanted and free and not any(_uses(every, quote) for quote in wanted):
+        if wanted and not any(_uses(every, quote) for quote in wanted) and self._says_something(parts):
             why = "the request gives words in quotes, and this does not use them"
             return [Finding("ask", why, "words")]
         targets = [(part.path, part.value) for part in parts if part.role == "target"]
@@ -270,6 +275,9 @@ class Judgment:
     def _is_made_up(self, part: Part) -> bool:
         """Whether this is no target that anybody wrote: a new thing's name, or no target at all."""
         return part.role != "target" or self._evidence.standing(part.value) == "unknown"
+
+    def _says_something(self, parts: Sequence[Part]) -> bool:
+        return any(part.role == "content" or not self._follows(part) for part in parts)
 
     def _follows(self, part: Part) -> bool:
         """Whether a part has anything to do with the request."""

@@ -116,14 +116,17 @@ class Roles:
     def narrowing(self, args: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The targets that a call could name and does not, each with the stem of its noun: a call without
         them reaches further."""
+        return [one for one in self._outer_targets if args.get(one[0]) in (None, "", [], {})]
+
+    @cached_property
+    def _outer_targets(self) -> list[tuple[str, str]]:
         known = _mapping(self._resolved(self._root), "properties")
-        found: list[tuple[str, str]] = []
-        for name, schema in known.items():
-            if args.get(name) in (None, "", [], {}) and is_mapping(schema):
-                part = self._part(str(name), "", self._resolved(schema), False)
-                if part.role == "target":
-                    found.append((str(name), stem(words(str(name))[-1])))
-        return found
+        found = [str(name) for name, schema in known.items() if is_mapping(schema)]
+        return [
+            (name, stem(words(name)[-1]))
+            for name in found
+            if words(name) and self._part(name, "", self._resolved(known[name]), False).role == "target"
+        ]
 
     def _parts(
         self, path: str, value: Any, schema: Mapping[str, Any], depth: int, needed: bool

@@ -51,8 +51,7 @@ class Telling:
         if not weight and not any(part.role == "target" for part in parts):
             return False
         sure = all(map(self._follows, parts)) + (not lasting)
-        unsaid = sum(map(self._is_unsaid, parts))
-        return weight + sure >= _FEW or (weight > 0 and not unsaid)
+        return weight + sure >= _FEW or (weight > 0 and not any(map(self._is_unsaid, parts)))
 
     def may_be_handed_over(self, parts: Sequence[Part], *, lasting: bool) -> bool:
         """Whether what the request hands itself over to may ask a person for this.
