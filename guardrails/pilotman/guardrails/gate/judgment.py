@@ -226,7 +226,7 @@ class Judgment:
         asked = " ".join(self._clauses)
         wanted = [canonical(q) for q in self._request.quotes if not self._evidence.consumed(q)]
         wanted = [q for q in wanted if q in asked or not asked]
-        if wanted and not any(_uses(every, quote) for quote in wanted) and self._says_something(parts):
+        if wanted and not any(_uses(every, quote) for quote in wanted):
             why = "the request gives words in quotes, and this does not use them"
             return [Finding("ask", why, "words")]
         targets = [(part.path, part.value) for part in parts if part.role == "target"]
@@ -275,9 +275,6 @@ class Judgment:
     def _is_made_up(self, part: Part) -> bool:
         """Whether this is no target that anybody wrote: a new thing's name, or no target at all."""
         return part.role != "target" or self._evidence.standing(part.value) == "unknown"
-
-    def _says_something(self, parts: Sequence[Part]) -> bool:
-        return any(part.role == "content" or not self._follows(part) for part in parts)
 
     def _follows(self, part: Part) -> bool:
         """Whether a part has anything to do with the request."""
