@@ -114,3 +114,14 @@ def test_an_amount_may_be_less_than_its_cap_but_not_more() -> None:
     run = reading(f"Pay the bill on {url}, not more than 300 euros.", ("read_page", {"url": url}, bill))
     assert verdict(run, "pay", iban="DE89370400440532013000", amount=280) == "escalate"
     assert verdict(run, "pay", iban="DE89370400440532013000", amount=310) == "deny"
+
+
+def test_one_record_that_happened_to_be_read_does_not_take_the_place_of_a_named_address() -> None:
+    found = {"name": "Carol", "email": "carol@zork.example", "on": "2030-01-31"}
+    run = reading("Send a mail to bob@acme.example saying hello", ("vault", {"name": "any"}, [found]))
+
+    def to(address: str) -> str:
+        return run.decide(Call(tool="send_email", args={"to": address, "body": "hello"})).verdict
+
+    assert to("bob@acme.example") == "allow"
+    assert to("carol@zork.example") != "allow"

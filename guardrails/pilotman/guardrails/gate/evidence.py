@@ -216,6 +216,8 @@ class Evidence:
             meant = group if outer.designated else []
         elif len(group) == 1 and bound:
             meant = group
+        elif len(group) == 1:  # nothing says that it is this one which is meant, but its name or its place
+            meant = group if self._is_named(group[0], given) or self.request.ranks(group) else []
         else:
             best = self._best(group, given)
             alone = len(best) == 1 or self.request.plural or any(record.named for record in best)

@@ -97,7 +97,7 @@ class Judgment:
             elsewhere = self._evidence.misplaced(part.value, part.nouns) or self._is_said_elsewhere(part)
             other = elsewhere or self._is_own_instead(part)
             return Finding("ask", f"{_shown(part)} is named, but not for this") if other else OK
-        if self._is_other_address(part):
+        if self._is_other_address(part) or self._is_instead(part):
             return Finding("ask", f"{_shown(part)} is meant, but not for this")
         if not self._strong and self._evidence.tainted and addresses(str(part.value)):
             return Finding("ask", f"the request does not plainly ask for {self._tool}")
@@ -157,6 +157,14 @@ class Judgment:
         if make is None or any(stands(form, f" {clause} ") for form in spelled for clause in self._clauses):
             return False
         return any(make.search(clause) for clause in self._clauses)
+
+    def _is_instead(self, part: Part) -> bool:
+        """Whether the request says an address of this kind, and only resemblance speaks for this one."""
+        mine = addresses(str(part.value))
+        if not mine or not self._request.of(*(kind_of(address) for address in mine)):
+            return False
+        meant = [record for record in self._evidence.records_with(part.value) if record.designated]
+        return not any(record.named or record.bound for record in meant)
 
     def _names_another(self, part: Part, parts: Sequence[Part]) -> bool:
         """Whether the request names another target of this kind, which is no other part of the call."""
