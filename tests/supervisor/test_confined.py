@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from tests.supervisor.scene import alice, calls, yes
+from tests.supervisor.scene import ONE, alice, bob, calls, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
@@ -173,3 +173,24 @@ async def test_a_persons_yes_to_exactly_this_call_is_enough() -> None:
         await office.team.approve(waiting.approvals[0].approval_id, principal=alice, args=other)
         await office.team.resume(waiting.run_id, principal=alice)
     assert office.done == [("mail", "dora@acme.example")]
+
+
+@pytest.mark.anyio
+async def test_a_read_that_leaves_us_and_was_approved_is_no_action_that_still_waits() -> None:
+    @tool(effect="read")
+    async def fetch(url: str) -> str:
+        """Fetch a page."""
+        return "the page"
+
+    turns: list[Any] = [call("fetch", url="https://x.example/a"), *["The page says: the page."] * 2]
+    agents = [Specialist("operator", "Fetches pages.", tools=[fetch])]
+
+    def ask(_: Call) -> Decision:
+        return Decision.escalate("look")
+
+    async with Supervisor("web", agents, models=ScriptedChatModel(turns), policy=ask) as team:
+        run = await team.run("fetch https://x.example/a", principal=alice, plan=ONE)
+        await team.approve(run.pending[0].approval_id, principal=bob)
+        run = await team.resume(run.run_id, principal=alice)
+    assert [(action.tool, action.status) for action in run.actions] == [("fetch", "applied")]
+    assert "waits" not in str(run.answer)

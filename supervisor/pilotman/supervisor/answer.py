@@ -78,6 +78,7 @@ class Writer:
                 effect = await run.journal.effect(ended["effect_id"], tenant=tenant)
                 done.append(_done(effect, recorder.body(ended, "result")))
                 settled.add(ended["path"])
+        settled.update(call["path"] for call in recorder.results("tool_call") if "failure" not in call)
         asked = (one for a in approvals for one in a.at(run.clock()).each if one.step not in settled)
         actions = [*done, *(_asked(one) for one in asked if _is_action(one))]
         if not approvals:  # else people answer, and others hear of it first

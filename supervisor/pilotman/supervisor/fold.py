@@ -104,6 +104,7 @@ class _Seen:
     caveats: dict[str, None] = field(default_factory=dict[str, None])
     tools: dict[str, None] = field(default_factory=dict[str, None])
     drafts: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    done: set[str] = field(default_factory=set[str])
     steps: int = 0
     tool_calls: int = 0
     input_tokens: int = 0
@@ -207,8 +208,9 @@ def _tool_started(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.effects[str(data["tool"])] = data.get("effect") or "write"
 
 
-def _tool_answered(seen: _Seen, _: Mapping[str, Any]) -> None:
+def _tool_answered(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.tool_calls += 1
+    seen.done.add(data["path"])
 
 
 def _tool_failed(seen: _Seen, data: Mapping[str, Any]) -> None:
@@ -330,7 +332,7 @@ def _actions(
         if approval.kind in ("call", "repeat") and effect != "read":
             said = seen.verdicts.get((approval.step, approval.digest))
             denial = said if said is not None and said.verdict == "deny" else None
-            action = _questioned(approval, effect, denial, ended=ended)
+            action = _questioned(approval, effect, denial, ended=ended, done=approval.step in seen.done)
             actions.setdefault((approval.step, approval.tool), action)
     denied: set[tuple[str, str]] = set()
     for said in seen.verdicts.values():
@@ -369,9 +371,11 @@ def _draft(draft: Mapping[str, Any], approval_id: str | None, bodies: Mapping[st
     )
 
 
-def _questioned(approval: Approval, effect: Effect, denial: _Verdict | None, *, ended: bool) -> Action:
-    """A write that a person was asked about and that has not been intended (yet)."""
-    status: ActionStatus = "not_applied" if ended else "waiting"
+def _questioned(
+    approval: Approval, effect: Effect, denial: _Verdict | None, *, ended: bool, done: bool
+) -> Action:
+    """A call that a person was asked about and that is no write: ``done``, as a read may be, or not."""
+    status: ActionStatus = "applied" if done else "not_applied" if ended else "waiting"
     message = approval.comment
     if denial is not None:
         status, message = "denied", "; ".join(denial.reasons)

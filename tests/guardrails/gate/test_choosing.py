@@ -23,7 +23,9 @@ class Tool:
 
 
 def tool(name: str, effect: Effect, /, *, third_party: bool | Sequence[str] = False, **types: Any) -> Tool:
-    properties = {key: kind if isinstance(kind, dict) else {"type": kind} for key, kind in types.items()}
+    properties: dict[str, Any] = {
+        key: {"type": kind} if isinstance(kind, str) else kind for key, kind in types.items()
+    }
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return Tool(name, effect, schema, third_party=third_party)
 
