@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.errors import PilotmanError, Unavailable
 from pilotman.memory import blocks, events, payloads
 from pilotman.memory.chain import Tail
 from pilotman.memory.database import MODES, Database, Mode, translate
@@ -63,9 +64,26 @@ class Batches(ABC):
     are dropped, so that what is stored of a run is a prefix of what happened.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, lock: AbstractContextManager[Any]) -> None:
         self._database = database
+        self._lock = lock
         self._lost: dict[str, Exception] = {}
+        self._listeners: list[Listener] = []
+        self._closing = False
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` called on its loop for each run that got events; returns what ends that."""
+        with self._lock:
+            self._listeners = [*self._listeners, listener]
+        return lambda: self._forget(listener)
+
+    def _forget(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners = [known for known in self._listeners if known is not listener]
+
+    def _refuse_if_closed(self) -> None:
+        if self._closing:
+            raise Unavailable("the journal is closed", hint="start it again")
 
     @abstractmethod
     def _deliver(self, outcomes: Sequence[Outcome], touched: set[str]) -> None:

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from pilotman.guardrails.errors import Unavailable
-from pilotman.memory.batch import Batches, Item, Listener, Operation, Outcome, Rider, arrive
+from pilotman.memory.batch import Batches, Item, Operation, Outcome, Rider, arrive
 from pilotman.memory.database import Database, Mode, translate
 
 T = TypeVar("T")
@@ -21,13 +20,11 @@ class InlineWriter(Batches):
     """A ``Writer`` without a thread, for what never waits for a disk or for others."""
 
     def __init__(self, database: Database, *, linger: float) -> None:
-        super().__init__(database)
+        self._one_at_a_time = threading.RLock()
+        super().__init__(database, lock=self._one_at_a_time)
         self._linger = linger
         self._items: list[Item] = []
-        self._one_at_a_time = threading.RLock()
         self._lingers_on: asyncio.AbstractEventLoop | None = None
-        self._listeners: list[Listener] = []
-        self._closed = False
 
     def launch(self) -> None:
         """Open the database.
@@ -50,7 +47,7 @@ class InlineWriter(Batches):
             PilotmanError: riders were lost and nobody was told yet.
         """
         with self._one_at_a_time:
-            self._closed = True
+            self._closing = True
             self._store(final=True)
             self._database.close()
             lost = next(iter(self._lost.values()), None)
@@ -94,20 +91,6 @@ class InlineWriter(Batches):
             self._items.append(Operation(work, future, loop, mode, answers_for))
             self._store()
         return await future
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on its loop for each run that got events; returns what ends that."""
-        with self._one_at_a_time:
-            self._listeners = [*self._listeners, listener]
-        return lambda: self._forget(listener)
-
-    def _forget(self, listener: Listener) -> None:
-        with self._one_at_a_time:
-            self._listeners = [known for known in self._listeners if known is not listener]
-
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise Unavailable("the journal is closed", hint="start it again")
 
     def _store(self, *, final: bool = False) -> None:
         batch, self._items = self._items, []

@@ -12,8 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from pilotman.guardrails.errors import Unavailable
-from pilotman.memory.batch import Batches, Item, Listener, Operation, Outcome, Rider, Settled, arrive
+from pilotman.memory.batch import Batches, Item, Operation, Outcome, Rider, Settled, arrive
 from pilotman.memory.database import Database, Mode, translate
 
 T = TypeVar("T")
@@ -23,13 +22,11 @@ class Writer(Batches):
     """Owns the database and its one thread from ``launch`` to ``close``."""
 
     def __init__(self, database: Database, *, linger: float) -> None:
-        super().__init__(database)
+        self._changed = threading.Condition()
+        super().__init__(database, lock=self._changed)
         self._linger = linger
         self._items: deque[Item] = deque()
-        self._changed = threading.Condition()
         self._urgent = False
-        self._closing = False
-        self._listeners: list[Listener] = []
         self._opened: Future[None] = Future()
         self._closed: Future[None] = Future()
         self._thread = threading.Thread(target=self._live, name="pilotman-journal", daemon=True)
@@ -85,20 +82,6 @@ class Writer(Batches):
                 self._urgent = True
                 self._changed.notify()
         return await future
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on its loop for each run that got events; returns what ends that."""
-        with self._changed:
-            self._listeners = [*self._listeners, listener]
-        return lambda: self._forget(listener)
-
-    def _forget(self, listener: Listener) -> None:
-        with self._changed:
-            self._listeners = [known for known in self._listeners if known is not listener]
-
-    def _refuse_if_closed(self) -> None:
-        if self._closing:
-            raise Unavailable("the journal is closed", hint="start it again")
 
     # the thread
 

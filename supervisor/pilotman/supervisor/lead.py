@@ -122,9 +122,9 @@ class Lead:
 
     async def replan(self, plan: Plan, reports: Sequence[Report], round: int) -> Plan | None:
         """The plan with tasks added for what is missing, or None if there is nothing to add."""
-        if self.scope.run.rung != "full":
+        if self.scope.run.rung != "full" or round > REPLANS:
             return None
-        if round > REPLANS or self.scope.models.chain("planner")[0].rules or self.given is not None:
+        if self.scope.models.chain("planner")[0].rules or self.given is not None:
             return None
         try:
             more = await Planner(self.team, self.scope).plan(round=round, reports=reports, known=plan.tasks)

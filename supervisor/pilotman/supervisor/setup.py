@@ -131,6 +131,10 @@ class Setup:
         self._retries = Retries(_loop_time)
         self._limits = Limits(ports.limits)
         self._writes = UnderWay()
+        chains = () if team.models is None else team.models.chains.values()
+        models = {tier.name for chain in chains for tier in chain if not tier.rules}
+        self._model_circuits = [f"model:{name}" for name in sorted(models)]
+        self._tool_circuits = [f"tool:{name}" for name in team.tools()]
         self._lanes = _lanes(ports.capacity)
 
     async def drive(self, row: RunRow, story: Story, calls: Mapping[str, int]) -> Drive:
@@ -227,13 +231,10 @@ class Setup:
 
     async def _health(self, row: RunRow) -> Health:
         """What is known of the surroundings; nobody is asked for it but the queue, where the run stood in."""
-        table = self._team.models or ModelTable.resolve(RULES)
-        models = {tier.name for chain in table.chains.values() for tier in chain if not tier.rules}
-        tools = list(self._team.tools())
         waiting = await self._journal.queue_length() if row.request.get("queued") else 0
         return Health(
-            models=self._well([f"model:{name}" for name in models]),
-            tools=self._well([f"tool:{name}" for name in tools]),
+            models=self._well(self._model_circuits),
+            tools=self._well(self._tool_circuits),
             queue=min(1.0, waiting / self._ports.capacity.max_queued),
         )
 
