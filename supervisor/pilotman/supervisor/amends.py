@@ -12,7 +12,7 @@ from pilotman.memory.records import ENDED
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.reception import Arrival
 from pilotman.supervisor.run import Run
-from pilotman.supervisor.saga import chains, taken_back
+from pilotman.supervisor.saga import compensations
 from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team
 
@@ -45,7 +45,7 @@ class Amends:
         if row.state not in ENDED:
             raise Conflict(f"run {run_id} is {row.state}, not over", hint="cancel it first, or let it end")
         effects = await journal.effects(run_id, tenant=principal.tenant)
-        tasks = taken_back(effects, await chains(journal, effects), self._team)
+        tasks = await compensations(journal, effects, self._team)
         if not tasks:
             raise Conflict(
                 f"run {run_id} did nothing that can be taken back",

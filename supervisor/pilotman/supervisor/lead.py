@@ -27,7 +27,7 @@ from pilotman.supervisor.outgoing import Exit
 from pilotman.supervisor.plan import Plan, Task, needed, ready
 from pilotman.supervisor.planner import Planner
 from pilotman.supervisor.recall import Recall
-from pilotman.supervisor.saga import chains, narrowed, step, taken_back
+from pilotman.supervisor.saga import compensations, narrowed, step
 from pilotman.supervisor.team import Team
 
 PASSAGES_PER_TASK = 100
@@ -182,7 +182,7 @@ class Lead:
         if not failed and not any(action["status"] in _UNDONE for action in await self.writer.actions()):
             return None
         effects = await run.journal.effects(run.run_id, tenant=run.principal.tenant)
-        tasks = taken_back(effects, await chains(run.journal, effects), self.team)
+        tasks = await compensations(run.journal, effects, self.team)
         if tasks and run.left() <= 0:
             run.caveat("there was no time to take back what was done: compensate the run")
         elif tasks:

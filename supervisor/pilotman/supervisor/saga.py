@@ -36,7 +36,7 @@ class Step:
     undo: Tool[..., Any]
 
 
-def taken_back(effects: Sequence[EffectRow], chains: Mapping[str, Sequence[str]], team: Team) -> list[Task]:
+async def compensations(journal: Journal, effects: Sequence[EffectRow], team: Team) -> list[Task]:
     """The tasks that take back what was applied, the last first, each after the one before."""
     tasks: list[Task] = []
     tools = team.tools()
@@ -44,23 +44,18 @@ def taken_back(effects: Sequence[EffectRow], chains: Mapping[str, Sequence[str]]
         tool = tools.get(effect.tool)
         if effect.state != "applied" or undone_by(effect.key) or tool is None or not tool.has_compensation:
             continue
-        chain = chains[effect.permit_id]
+        permit = await journal.permit(effect.permit_id)
+        assert permit is not None  # no effect is stored without
         tasks.append(
             Task(
                 task_id=f"undo-{len(tasks) + 1}",
-                agent=chain[1],
+                agent=permit.chain[1],
                 goal=f"take back {effect.tool}",
                 depends_on=(tasks[-1].task_id,) if tasks else (),
                 undoes=effect.effect_id,
             )
         )
     return tasks
-
-
-async def chains(journal: Journal, effects: Sequence[EffectRow]) -> dict[str, tuple[str, ...]]:
-    """The chain of delegation of each effect's permit."""
-    permits = [await journal.permit(effect.permit_id) for effect in effects]
-    return {permit.permit_id: permit.chain for permit in permits if permit is not None}
 
 
 async def step(journal: Journal, effect_id: str, *, tenant: str, team: Team) -> Step:
