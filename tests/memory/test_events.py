@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -70,8 +70,14 @@ async def test_what_json_cannot_hold_fails_with_its_caller_and_harms_nobody(
 
 
 async def test_calls_of_a_conversation_are_counted_over_its_runs(journal: Journal, make: Any) -> None:
-    for run_id, thread in (("run_1", "t"), ("run_2", "t"), ("run_3", "u")):
-        await journal.create_run(make.run(run_id, thread_id=thread), events=[], queued=True)
+    for run_id, tenant, thread in (
+        ("run_1", "acme", "t"),
+        ("run_2", "acme", "t"),
+        ("run_3", "acme", "u"),
+        ("run_4", "other", "t"),
+    ):
+        row = make.run(run_id, tenant=tenant, thread_id=thread)
+        await journal.create_run(row, events=[], queued=True)
         for i in range(2):
             journal.append(
                 run_id,
@@ -82,8 +88,12 @@ async def test_calls_of_a_conversation_are_counted_over_its_runs(journal: Journa
             )
     attempts = [make.event(f"w{n}", kind="tool_call_started", tool="open", path="p") for n in range(3)]
     journal.append("run_2", attempts)
-    assert await journal.tool_calls("acme", "t") == {"look_up": 4, "open": 1}
-    assert await journal.tool_calls("other", "t") == {}
+    counted = {}
+    for run_id in ("run_1", "run_4"):
+        claimed = await journal.claim(run_id, owner="me", lease=timedelta(hours=1), is_dead=lambda _: False)
+        assert claimed is not None
+        counted[run_id] = claimed.conversation_calls
+    assert counted == {"run_1": {"look_up": 4, "open": 1}, "run_4": {"look_up": 2}}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ async def test_a_claim_takes_a_free_run_and_nobody_else_can(journal: Journal, ma
     await journal.create_run(make.run(), events=[])
     mine = await journal.claim("run_1", owner="me", lease=MINUTE, is_dead=alive)
     assert mine is not None
-    assert mine.owner == "me"
+    assert mine.story.run.owner == "me"
     assert await journal.claim("run_1", owner="you", lease=MINUTE, is_dead=alive) is None
     assert await journal.claim("run_1", owner="me", lease=MINUTE, is_dead=alive) is not None
 

@@ -146,7 +146,7 @@ async def test_a_fenced_process_changes_nothing(shared_url: str, make: Any) -> N
     await journal.create_run(make.run(owner="old"), events=[])
     body = """
 claimed = await journal.claim("run_1", owner=name, lease=hour, is_dead=lambda owner: owner == "old")
-say(claimed.owner)
+say(claimed.story.run.owner)
 """
     assert finish([start(shared_url, "new", body)]) == [["new"]]
     for step in (

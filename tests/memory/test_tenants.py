@@ -35,7 +35,6 @@ LISTS: dict[str, Try] = {
     "runs": lambda j, i: j.runs(tenant=i["tenant"], thread_id=i["thread"]),
     "approvals": lambda j, i: j.approvals(tenant=i["tenant"], run_id=i["run"]),
     "run_of": lambda j, i: j.run_of(i["request"], tenant=i["tenant"]),
-    "tool_calls": lambda j, i: j.tool_calls(i["tenant"], i["thread"]),
     "effect_by_key": lambda j, i: j.effect_by_key(i["tenant"], i["key"]),
     "queue_length": lambda j, i: j.queue_length(i["tenant"]),
     "waiting": lambda j, i: j.waiting(supervisor="desk", tenant=i["tenant"]),

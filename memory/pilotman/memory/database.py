@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from json import JSONDecodeError
@@ -29,6 +30,8 @@ Mode: TypeAlias = Literal["read", "write", "full"]
 """What a transaction is for: reading; writing; writing what must survive a loss of power."""
 MODES: tuple[Mode, ...] = ("full", "write", "read")
 """The strongest first."""
+_LOOKS_AGAIN = 0.0003
+"""Seconds between two looks at whether another process still writes."""
 
 
 class Database(Protocol):
@@ -162,7 +165,29 @@ class SqliteDatabase:
         raw.execute("PRAGMA secure_delete=ON")  # what was redacted is overwritten
 
     def _on_begin(self, connection: Connection) -> None:
-        _raw(connection).execute(self._begin)
+        raw = _raw(connection)
+        if self._begin == "BEGIN" or self._path is None:
+            raw.execute(self._begin)
+        else:
+            self._begin_to_write(raw)
+
+    def _begin_to_write(self, raw: sqlite3.Connection) -> None:
+        """Begin as soon as no other process writes. SQLite's own waiting sleeps up to a tenth of a second at
+        a time, while others write for a few milliseconds."""
+        until = time.monotonic() + self._busy_timeout
+        raw.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    raw.execute(self._begin)
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                        raise
+                    time.sleep(_LOOKS_AGAIN)
+                else:
+                    return
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={round(self._busy_timeout * 1000)}")
 
 
 class PostgresDatabase:

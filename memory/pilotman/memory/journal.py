@@ -22,7 +22,7 @@ from pilotman.memory.events import append, read, tool_calls
 from pilotman.memory.ledger import Ledger
 from pilotman.memory.metering import Metering
 from pilotman.memory.quotas import start_run
-from pilotman.memory.records import RunRow, Story, TransitionRow
+from pilotman.memory.records import Claimed, RunRow, Story, TransitionRow
 
 
 class Journal(Ledger, Metering):
@@ -87,17 +87,18 @@ class Journal(Ledger, Metering):
 
     async def story(self, run_id: str, *, tenant: str) -> Story:
         """All that is stored of a run but its payloads, as of one moment."""
+        return await self._read(
+            lambda connection: self._story(connection, runs.get(connection, run_id, tenant=tenant))
+        )
 
-        def work(connection: Connection) -> Story:
-            return Story(
-                run=runs.get(connection, run_id, tenant=tenant),
-                events=read(connection, run_id, 0),
-                transitions=runs.history(connection, run_id),
-                approvals=approvals.of_run(connection, run_id, now=self._clock()),
-                effects=effects.of_run(connection, run_id),
-            )
-
-        return await self._read(work)
+    def _story(self, connection: Connection, run: RunRow) -> Story:
+        return Story(
+            run=run,
+            events=read(connection, run.run_id, 0),
+            transitions=runs.history(connection, run.run_id),
+            approvals=approvals.of_run(connection, run.run_id, now=self._clock()),
+            effects=effects.of_run(connection, run.run_id),
+        )
 
     async def runs(
         self,
@@ -122,14 +123,18 @@ class Journal(Ledger, Metering):
 
     async def claim(
         self, run_id: str, *, owner: str, lease: timedelta, is_dead: Callable[[str], bool]
-    ) -> RunRow | None:
+    ) -> Claimed | None:
         """Own a run and its conversation; None: it is over, somebody alive owns it, or another run holds
         that."""
-        return await self._write(
-            lambda connection: runs.claim(
-                connection, run_id, owner=owner, lease=lease, now=self._clock(), is_dead=is_dead
-            )
-        )
+
+        def work(connection: Connection) -> Claimed | None:
+            run = runs.claim(connection, run_id, owner=owner, lease=lease, now=self._clock(), is_dead=is_dead)
+            if run is None:
+                return None
+            calls = tool_calls(connection, run.tenant, text(run.thread_id))
+            return Claimed(story=self._story(connection, run), conversation_calls=calls)
+
+        return await self._write(work)
 
     async def renew(self, run_ids: Collection[str], *, owner: str, lease: timedelta) -> None:
         """Keep those of the owner's runs for another ``lease`` from now."""
@@ -233,10 +238,6 @@ class Journal(Ledger, Metering):
     async def events(self, run_id: str, *, tenant: str, after: int = 0) -> list[Event]:
         """The run's events in order, those with ``seq > after``; also what this process has just appended."""
         return await self._of_run(run_id, tenant, lambda connection, _: read(connection, run_id, after))
-
-    async def tool_calls(self, tenant: str, thread_id: str) -> dict[str, int]:
-        """Calls started per tool, over all runs of a conversation."""
-        return await self._read(lambda connection: tool_calls(connection, tenant, text(thread_id)))
 
     def put_payload(self, run_id: str, body: bytes) -> str:
         """Store a body without waiting, once a run. Returns its SHA-256, 64 hexadecimal digits."""

@@ -152,3 +152,12 @@ class Story:
     transitions: Sequence[TransitionRow]
     approvals: Sequence[Approval]
     effects: Sequence[EffectRow]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """What its new owner goes on from. ``conversation_calls``: calls started per tool, over all runs of the
+    run's conversation."""
+
+    story: Story
+    conversation_calls: Mapping[str, int]

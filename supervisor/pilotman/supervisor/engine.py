@@ -19,7 +19,7 @@ from pilotman.guardrails.errors import PilotmanError, Unavailable
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.memory import Memory
 from pilotman.memory.owner import is_dead, owner_name
-from pilotman.memory.records import ENDED, WAITING, Fenced, RunRow
+from pilotman.memory.records import ENDED, WAITING, Claimed, Fenced, Story
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
@@ -130,15 +130,15 @@ class Engine:
         going_on, over, failed = True, False, False
         try:
             while going_on:
-                row = await journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
-                if row is None:
+                claimed = await journal.claim(run_id, owner=self.owner, lease=LEASE, is_dead=is_dead)
+                if claimed is None:
                     return False
-                if row.failures >= self._ports.capacity.max_failures:
-                    await self._give_up(row)
+                if claimed.story.run.failures >= self._ports.capacity.max_failures:
+                    await self._give_up(claimed.story)
                     over = True
                     return True
                 try:
-                    going_on = await self._drive(row)
+                    going_on = await self._drive(claimed)
                 finally:
                     over = self._leave(run_id)
         except Fenced:
@@ -167,10 +167,9 @@ class Engine:
         with suppress(PilotmanError):
             self._memory.journal.append(run_id, [event])
 
-    async def _give_up(self, row: RunRow) -> None:
+    async def _give_up(self, story: Story) -> None:
         """End a run that cannot be driven, with as little of it as possible: it goes to the dead letters."""
-        journal = self._memory.journal
-        story = await journal.story(row.run_id, tenant=row.tenant)
+        journal, row = self._memory.journal, story.run
         recorder = Recorder(journal, row.run_id, clock=self._ports.clock, history=story.events)
         mover = Mover(journal, row, story.transitions, recorder, owner=self.owner)
         why = f"it was given up: driving it broke down {row.failures} times"
@@ -197,13 +196,10 @@ class Engine:
 
     # one drive
 
-    async def _drive(self, row: RunRow) -> bool:
+    async def _drive(self, claimed: Claimed) -> bool:
         """To the next stop. True: while the run was being parked, one of its questions was answered."""
-        journal = self._memory.journal
-        story, calls = await asyncio.gather(  # in one transaction
-            journal.story(row.run_id, tenant=row.tenant), journal.tool_calls(row.tenant, row.thread_id)
-        )
-        drive = await self._setup.drive(row, story, calls)
+        story, row = claimed.story, claimed.story.run
+        drive = await self._setup.drive(claimed)
         self._drives[row.run_id] = drive
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)

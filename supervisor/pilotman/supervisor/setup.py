@@ -35,7 +35,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
 from pilotman.memory.codec import dump
 from pilotman.memory.journal import Journal
-from pilotman.memory.records import RunRow, Story
+from pilotman.memory.records import Claimed, RunRow
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
 from pilotman.supervisor.history import Before, deadline_of, passages, seen, suspected
@@ -137,19 +137,17 @@ class Setup:
         self._tool_circuits = [f"tool:{name}" for name in team.tools()]
         self._lanes = _lanes(ports.capacity)
 
-    async def drive(self, row: RunRow, story: Story, calls: Mapping[str, int]) -> Drive:
-        """Everything that driving this run needs, from its row and what it wrote so far.
-
-        ``calls``: how often each tool was called in its conversation.
-        """
-        journal, ports, history = self._journal, self._ports, story.events
+    async def drive(self, claimed: Claimed) -> Drive:
+        """Everything that driving this run needs, from its row and what it wrote so far."""
+        story, row, history = claimed.story, claimed.story.run, claimed.story.events
+        journal, ports = self._journal, self._ports
         payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
         recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
         budget = budget_from(row.budget)
         deadline, waited = deadline_of(row, budget, history, ports.clock())
         standing = {"deadline_at": deadline, "waited_s": waited}
         mover = Mover(journal, row, story.transitions, recorder, owner=self._owner, standing=standing)
-        before = Before(history, conversation=calls)
+        before = Before(history, conversation=claimed.conversation_calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
         scope.credentials = await self._credentials(scope)
         await self._step_down(row, scope, before)
