@@ -16,6 +16,7 @@ from tests.patience import in_time
 from pilotman.agents.failure import ToolFailure
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.agents.runner import ToolRunner
+from pilotman.agents.scope import NoActivity
 from pilotman.agents.testing import faulty
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.breaker import Breaker
@@ -333,7 +334,7 @@ async def test_attempts_go_on_counting_after_a_crash() -> None:
 
 
 async def test_the_run_is_told_while_a_tool_is_waited_for() -> None:
-    class Seen:
+    class Seen(NoActivity):
         def __init__(self) -> None:
             self.deltas: list[int] = []
 

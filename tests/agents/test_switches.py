@@ -31,6 +31,7 @@ from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.desk import Desk
 from pilotman.agents.failure import ToolFailure
+from pilotman.agents.scope import NoActivity
 from pilotman.agents.switches import PromptBody
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.tool import Tool, tool
@@ -360,7 +361,7 @@ async def test_switches_that_cannot_be_read_between_attempts_end_them(tmp_path: 
 # a process that is too busy
 
 
-class Hog:
+class Hog(NoActivity):
     """Keeps the event loop busy between the look and the attempt, some times."""
 
     def __init__(self, seconds: Sequence[float]) -> None:

@@ -12,7 +12,7 @@ from tests.supervisor.scene import ONE, Desk, alice, bob, check_moves, history, 
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Capacity, Principal
+from pilotman.guardrails import Capacity, Principal, Retry
 from pilotman.guardrails.errors import InvalidRequest, Overloaded
 from pilotman.memory import Memory
 from pilotman.supervisor import Intake, Plan, Run, Supervisor
@@ -186,3 +186,29 @@ async def test_a_run_that_waits_for_a_person_holds_no_place() -> None:
         await team.approve((await team.approvals(principal=alice))[0].approval_id, principal=bob)
         [done] = await ended(team, asking)
     assert (done.state, desk.opened) == ("COMPLETED", ["a"])
+
+
+@pytest.mark.anyio
+async def test_a_run_that_pauses_before_another_attempt_lets_the_next_one_in() -> None:
+    order: list[str] = []
+    pausing = Retry(backoff_ms=(20_000,))
+
+    @tool(effect="read", retry=pausing)
+    async def take(name: str) -> str:
+        """Take it."""
+        order.append(name)
+        if name == "broken":
+            raise ConnectionError("it is away")
+        return "taken"
+
+    turns: list[Any] = [call("take", name="broken"), call("take", name="whole"), "taken"]
+    agents = [Specialist("operator", "Takes.", tools=[take])]
+    model, one = ScriptedChatModel(turns), Capacity(max_runs=1)
+    async with Supervisor("desk", agents, models=model, capacity=one) as team:
+        first = await team.submit("take the broken one", principal=alice, plan=ONE)
+        await until(lambda: bool(order))
+        second = await team.submit("take the whole one", principal=alice, plan=ONE)
+        await ended(team, second)
+        assert order == ["broken", "whole"]
+        assert not (await team.get(first.run_id, principal=alice)).ended
+        await team.cancel(first.run_id, principal=alice)

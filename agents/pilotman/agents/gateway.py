@@ -200,7 +200,8 @@ class ModelGateway:
             self._emit("retry_refused", request, what="model", **facts)
             return False
         self._emit("retry_scheduled", request, what="model", **facts, delay_ms=round(delay * 1000))
-        await asyncio.sleep(delay)
+        with self.task.at_rest():
+            await asyncio.sleep(delay)
         return True
 
     async def _turn(
@@ -210,7 +211,7 @@ class ModelGateway:
         lane = self.task.run.lanes.models
         if lane is None or tier.rules:
             return await self._metered(tier, request, name, seconds=seconds)
-        if not await lane.enter(self.task.run.left()):
+        if not await self.task.take_place(lane):
             return ToolError(kind="transient", message="no place became free among the calls in flight")
         try:
             return await self._metered(tier, request, name, seconds=seconds)
@@ -249,7 +250,8 @@ class ModelGateway:
         timeout = run.time_for(seconds, path=request.path)
         breaker = self.task.wallet.budget.breaker or self.breaker
         bulkheads = run.limits.of_model(tier.name, run.principal.tenant)
-        admission = await enter(run.circuits, f"model:{tier.name}", breaker, bulkheads, seconds=timeout)
+        with self.task.at_rest():
+            admission = await enter(run.circuits, f"model:{tier.name}", breaker, bulkheads, seconds=timeout)
         if isinstance(admission, ToolError):
             return admission
         timeout -= admission.waited

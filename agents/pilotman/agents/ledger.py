@@ -236,7 +236,8 @@ class Ledger:
                 return found
             if rest >= run.left():
                 return failure("unknown_outcome", f"{tool.name} may still be under way")
-            await asyncio.sleep(min(rest, POLL_SECONDS))
+            with self.task.at_rest():
+                await asyncio.sleep(min(rest, POLL_SECONDS))
 
     async def _wait(self, row: EffectRow, tool: Tool[..., Any]) -> EffectRow | None:
         """The row once nobody works on it any more; None if the time left does not allow to wait so long."""
@@ -245,7 +246,8 @@ class Ledger:
         while row.state == "intended" and await self._under_way(row, tool, loop.time() - began):
             if loop.time() - began + POLL_SECONDS >= left:
                 return None
-            await asyncio.sleep(POLL_SECONDS)
+            with self.task.at_rest():
+                await asyncio.sleep(POLL_SECONDS)
             row = await self.task.run.journal.effect(row.effect_id, tenant=row.tenant)
         return row
 

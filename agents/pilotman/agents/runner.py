@@ -116,14 +116,15 @@ class ToolRunner:
                 return result
             facts = {"what": tool.name, "attempt": started.number, "failure": error.kind}
             self._emit("retry_scheduled", call, **facts, delay_ms=round(delay * 1000))
-            await asyncio.sleep(delay)
+            with self.task.at_rest():
+                await asyncio.sleep(delay)
 
     async def _turn(
         self, call: ProposedCall, tool: Tool[..., Any], context: ToolContext, look: Look | None
     ) -> tuple[ToolResult, _Started | None]:
         """One attempt, once there is a place for it among the calls in flight; None: it was not started."""
         lane = self.task.run.lanes.tools
-        if lane is not None and not await lane.enter(self.task.run.left()):
+        if lane is not None and not await self.task.take_place(lane):
             return failure("transient", "no place became free among the calls in flight"), None
         try:
             started = await self._begin(call, tool, look)
@@ -163,7 +164,8 @@ class ToolRunner:
         breaker = tool.breaker if budget.breaker is None else tool.breaker.narrow(budget.breaker)
         bulkheads = run.limits.of_tool(tool.name, tool.limit, run.principal.tenant)
         seconds = min(tool.timeout, budget.tool_timeout, run.left()) if bulkheads else 0.0
-        entered = await enter(run.circuits, f"tool:{tool.name}", breaker, bulkheads, seconds=seconds)
+        with self.task.at_rest():
+            entered = await enter(run.circuits, f"tool:{tool.name}", breaker, bulkheads, seconds=seconds)
         if isinstance(entered, ToolError):
             return ToolResult.failed(entered)
         started: _Started | ToolResult | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from langchain_core.runnables import Runnable
 from pilotman.agents.blocking import Threads
 from pilotman.agents.circuits import Circuits
 from pilotman.agents.flow import Flow
-from pilotman.agents.lane import Lanes
+from pilotman.agents.lane import Lane, Lanes
 from pilotman.agents.limits import Limits
 from pilotman.agents.meter import Meter
 from pilotman.agents.models import ModelTable, Role
@@ -38,15 +39,21 @@ from pilotman.memory.journal import Journal
 
 
 class Activity(Protocol):
-    """Told when a task starts or ends waiting for a tool, so that the run's state can show it."""
+    """Told when a task starts (+1) or ends (-1) waiting: for a tool, so that the run's state can show it; or
+    at rest, for a pause to end or a place to become free, so that its worker can take another run."""
 
     def waiting(self, path: str, delta: int) -> None: ...
+
+    def resting(self, path: str, delta: int) -> None: ...
 
 
 class NoActivity:
     """Nobody is told."""
 
     def waiting(self, path: str, delta: int) -> None:
+        pass
+
+    def resting(self, path: str, delta: int) -> None:
         pass
 
 
@@ -157,6 +164,20 @@ class TaskScope:
     foreign: Callable[[Kit], Runnable[Any, Any]] | None = None
     errand: tuple[str, Mapping[str, Any]] | None = None
     passages: dict[int, Passage] = field(default_factory=dict[int, Passage])
+
+    @contextmanager
+    def at_rest(self) -> Generator[None]:
+        """While it waits for a pause to end or for a place: no work of its own is done meanwhile."""
+        self.run.activity.resting(self.path, +1)
+        try:
+            yield
+        finally:
+            self.run.activity.resting(self.path, -1)
+
+    async def take_place(self, lane: Lane) -> bool:
+        """Wait for a place, as long as the run has time. Whether there is one: ``lane.leave()`` it then."""
+        with self.at_rest():
+            return await lane.enter(self.run.left())
 
     def decide(self, call: Call, *opinions: Decision) -> Decision:
         """What all policies of the chain, the gate and others say together: deny over escalate over allow."""

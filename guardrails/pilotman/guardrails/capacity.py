@@ -18,11 +18,11 @@ class Capacity:
     """What waits, and what is worked on. One for each supervisor; calls in flight are counted per process.
 
     At most ``max_queued`` requests wait in the queue, of one tenant ``max_queued_per_tenant``: what comes on
-    top is refused. ``max_runs`` queued runs are driven at once in this process; runs that wait for a person
-    take no place, and 0 leaves all to other processes (``pilotman worker``). ``max_model_calls`` and
-    ``max_tool_calls`` are in flight at once, over all runs; None: as many as there are. A run whose drives
-    broke down ``max_failures`` times (its process died, the engine raised) is given up. ``drain_timeout``:
-    seconds that runs have to stop when the supervisor closes.
+    top is refused. ``max_runs`` queued runs are driven at once in this process; runs that wait for a person,
+    for a pause before another attempt or for a place take none, and 0 leaves all to other processes
+    (``pilotman worker``). ``max_model_calls`` and ``max_tool_calls`` are in flight at once, over all runs;
+    None: as many as there are. A run whose drives broke down ``max_failures`` times (its process died, the
+    engine raised) is given up. ``drain_timeout``: seconds that runs have to stop when the supervisor closes.
 
     Raises:
         ConfigurationError: limits that nothing could ever pass.

@@ -109,6 +109,11 @@ class Engine:
         drive.cancelled.set()
         return True
 
+    def at_rest(self, run_id: str) -> bool:
+        """Whether a run that is driven here only waits, for pauses to end or for places."""
+        drive = self._drives.get(run_id)
+        return drive is not None and drive.mover.at_rest
+
     async def aclose(self) -> None:
         """Leave every run as it is: whoever resumes it goes on from the journal."""
         tasks = [hold.task for hold in self._holds.values()]

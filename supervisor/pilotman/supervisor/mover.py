@@ -45,6 +45,7 @@ class Mover:
             (cast("RunState", t.from_state), cast("RunState", t.to_state)) for t in transitions
         )
         self._tasks: dict[str, int] = {}
+        self._resting = Counter[str]()
         self._timer: asyncio.TimerHandle | None = None
         self._following: asyncio.Task[None] | None = None
         self._order = asyncio.Lock()
@@ -143,6 +144,18 @@ class Mover:
             self._tasks[path] += delta
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._look)
+
+    def resting(self, path: str, delta: int) -> None:
+        """Something of a task has begun (+1) or ended (-1) to wait for time or for a place."""
+        self._resting[path] += delta
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the run only waits, with all its tasks, for pauses to end or places to become free."""
+        resting = [path for path, count in self._resting.items() if count]
+        return bool(resting) and all(
+            any(path == task or path.startswith(f"{task}/") for path in resting) for task in self._tasks
+        )
 
     def close(self) -> None:
         """Nothing follows any more."""

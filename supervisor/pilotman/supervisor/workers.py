@@ -13,10 +13,14 @@ from pilotman.memory.owner import is_dead
 from pilotman.supervisor.engine import LEASE, Engine
 
 POLL_SECONDS = 0.5
+_IN_HAND = 8
 
 
 class Workers:
-    """At most ``capacity.max_runs`` runs at once; those that wait for people take no place."""
+    """At most ``capacity.max_runs`` runs at once. Those that wait for people take no place, nor do those that
+    wait for a pause before another attempt, or for a place at a tool or a model: with them there are at most
+    ``_IN_HAND`` times as many.
+    """
 
     def __init__(self, engine: Engine, journal: Journal, supervisor: str, capacity: Capacity) -> None:
         self._engine = engine
@@ -26,7 +30,7 @@ class Workers:
         self._bell = asyncio.Event()
         self._draining = False
         self._looked = -POLL_SECONDS
-        self._runs: set[asyncio.Task[bool]] = set()
+        self._runs: dict[asyncio.Task[bool], str] = {}
         self._loop = asyncio.create_task(self._take())
 
     @property
@@ -60,7 +64,10 @@ class Workers:
                     pass
 
     def _has_room(self) -> bool:
-        return not self._draining and len(self._runs) < self.capacity.max_runs
+        most = self.capacity.max_runs
+        if self._draining or len(self._runs) >= most * _IN_HAND:
+            return False
+        return sum(not self._engine.at_rest(run_id) for run_id in self._runs.values()) < most
 
     async def _next(self) -> bool:
         run_id = await self._left_behind() or await self._queued()
@@ -89,10 +96,10 @@ class Workers:
     def drive(self, run_id: str) -> None:
         """Bring one run to its next stop."""
         task = asyncio.create_task(self._engine.advance(run_id))
-        self._runs.add(task)
+        self._runs[task] = run_id
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[bool]) -> None:
-        self._runs.discard(task)
+        self._runs.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             self.wake()  # else the next look is soon enough: what failed may fail again
