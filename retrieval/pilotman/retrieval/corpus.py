@@ -17,13 +17,13 @@ from pilotman.retrieval.access import tags_of
 from pilotman.retrieval.analyzer import Analyzer
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.embedded import Embedded, EmbeddingFailed
 from pilotman.retrieval.embedding import DEFAULT, SentenceEmbeddings, installed, model_name
 from pilotman.retrieval.index import Found, Hit, Index
 from pilotman.retrieval.reconciler import Changes, Reconciler, Shelf
 from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.turn import Turn
-from pilotman.retrieval.vectors import Embedded, EmbeddingFailed
 
 _LONGEST_QUERY = 4_000
 """Characters of a query that are looked at; the snapshot keeps as many."""

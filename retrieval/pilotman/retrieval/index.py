@@ -15,9 +15,9 @@ from pilotman.retrieval.analyzer import Analyzer
 from pilotman.retrieval.chunk import Chunk
 from pilotman.retrieval.coverage import Rarity, evidence, topics
 from pilotman.retrieval.dense import Dense, Rows, Vectors, unit
+from pilotman.retrieval.embedded import Embedded
 from pilotman.retrieval.lexical import Lexical, Scores
 from pilotman.retrieval.page import Page
-from pilotman.retrieval.vectors import Embedded
 
 _NAME = 0.5
 """Weight of a document's name in the vectors of its chunks."""

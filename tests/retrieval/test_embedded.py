@@ -8,8 +8,8 @@ import pytest
 from langchain_core.embeddings import Embeddings
 
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.retrieval import vectors as module
-from pilotman.retrieval.vectors import FILE, Embedded, EmbeddingFailed
+from pilotman.retrieval import embedded as module
+from pilotman.retrieval.embedded import FILE, Embedded, EmbeddingFailed
 
 pytestmark = pytest.mark.anyio
 
