@@ -11,7 +11,8 @@ PilotmanError
 ├── QuotaExceeded          a tenant, user or conversation has used up what it has in this window
 ├── PermitRefused          a write was asked for without a permit for exactly these arguments
 ├── Unavailable            a dependency is gone and there is no degraded answer
-└── CorruptJournal         the journal cannot be read; nothing was written
+├── CorruptJournal         the journal cannot be read; nothing was written
+└── CorruptIndex           a file of the vector index is damaged or not ours; it was left untouched
 
 Each carries a stable ``code`` and a ``hint`` that says what to do.
 """
@@ -115,3 +116,9 @@ class CorruptJournal(PilotmanError):
     """The journal's file is damaged or not ours; it was left untouched."""
 
     code = "corrupt_journal"
+
+
+class CorruptIndex(PilotmanError):
+    """A file of the vector index is damaged, foreign or of a newer version; it was left untouched."""
+
+    code = "corrupt_index"
