@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
+from pilotman.guardrails.errors import ConfigurationError, CorruptIndex, InvalidRequest
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Rows, Vectors, unit
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
-from pilotman.retrieval.vectors.scan import scan
+from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
+from pilotman.retrieval.vectors.lock import locked
+from pilotman.retrieval.vectors.scan import NOTHING, merged, scan
 from pilotman.retrieval.vectors.table import Fault, InMemory, Table
+from pilotman.retrieval.vectors.trained import SMALLEST, Trained, train
 from pilotman.retrieval.vectors.view import Narrowed, View, Within
+
+_GROWTH = 20
+"""Fresh rows are too many at one twentieth of those that the epoch knows."""
+
+_DEAD = 5
+"""Dead rows are too many at one fifth of the epoch."""
+
+_FEW = 4
+"""Rows below one quarter are walked along, else each is looked up."""
 
 
 def _no_fault(step: str) -> None:
@@ -29,7 +42,9 @@ class VectorIndex:
 
     A row is a position in an append-only space; it is never reused. Any number of threads and processes
     may use one folder: changes are made one after the other, searches wait for none of them. What another
-    process did is seen after ``refresh``.
+    process did is seen after ``refresh``. ``caveats`` says what was found damaged and what serves instead;
+    ``lost`` are rows whose bytes are no longer those that were appended: they are not found, append their
+    vectors again.
 
     Raises:
         ConfigurationError: the folder cannot be used, or holds vectors of another model or metric.
@@ -47,13 +62,24 @@ class VectorIndex:
         self._lock = threading.RLock()
         self._narrowed = Narrowed()
         self._table: Table | InMemory
+        self._epochs: Epochs | InMemoryEpochs
         if folder is None:
             self._table = InMemory(dimensions=dimensions, metric=config.metric)
+            self._epochs = InMemoryEpochs()
         else:
             self._table = Table(folder, dimensions=dimensions, metric=config.metric, fault=fault)
+            self._epochs = Epochs(folder, dimensions=dimensions, fault=fault)
+        self.settings = config
+        self.caveats: tuple[str, ...] = ()
+        self.lost = np.zeros(0, dtype=np.int64)
+        self._folder = folder
+        self._fault = fault
+        self._rebuilding = threading.Lock()
+        self._epoch = self._served = 0
         nothing = np.zeros((0, dimensions), dtype=np.float32)
-        self._view = View(vectors=nothing, dead=np.zeros(0, dtype=np.uint8), deaths=0)
+        self._view = View(vectors=nothing, dead=np.zeros(0, dtype=np.uint8))
         self._follow()
+        self._lose(self._view, self._view.fresh, self.count)
 
     @property
     def count(self) -> int:
@@ -63,7 +89,7 @@ class VectorIndex:
     @property
     def epoch(self) -> int:
         """Of the trained index that serves; 0 while every search is exact."""
-        return 0
+        return self._epoch
 
     def append(self, vectors: npt.ArrayLike) -> range:
         """Append vectors, shape ``(n, dimensions)``, and return their rows. Durable when it returns.
@@ -89,10 +115,11 @@ class VectorIndex:
         """
         with self._changing():
             wanted = np.unique(self._rows(rows))
-            wanted = wanted[~self._view.is_dead(wanted)]
+            wanted = wanted[~self._view.is_dead(wanted) | np.isin(wanted, self.lost)]
             if len(wanted):
                 self._table.erase(wanted)
                 self._follow()
+                self.lost = np.setdiff1d(self.lost, wanted)
 
     def search(
         self,
@@ -100,8 +127,8 @@ class VectorIndex:
         k: int,
         allowed: Allowed | Bitmap | None = None,
         *,
-        nprobe: int | None = None,  # noqa: ARG002
-        k_factor: float | None = None,  # noqa: ARG002
+        nprobe: int | None = None,
+        k_factor: float | None = None,
     ) -> tuple[Rows, Scores]:
         """The nearest rows of each query, best first, shapes ``(n, k)``.
 
@@ -112,14 +139,22 @@ class VectorIndex:
         Raises:
             InvalidRequest: queries of another shape or not finite, ``k`` below 1, or no bitmap.
         """
-        return self.exact(queries, k, allowed)
+        given, k, view = self._vectors(queries), _checked(k), self._view
+        within = self._within(view, allowed)
+        probes = nprobe or self.settings.nprobe
+        if within is not None:
+            probes = within.plan(probes).nprobe
+        if view.trained is None or probes == 0:
+            return _scanned(given, k, view, within)
+        factor = k_factor or self.settings.k_factor
+        return _probed(given, k, view, within, nprobe=probes, k_factor=factor)
 
     def exact(
         self, queries: npt.ArrayLike, k: int, allowed: Allowed | Bitmap | None = None
     ) -> tuple[Rows, Scores]:
         """As ``search``, with every allowed row looked at."""
         view = self._view
-        return self._scan(self._vectors(queries), _checked(k), view, self._within(view, allowed))
+        return _scanned(self._vectors(queries), _checked(k), view, self._within(view, allowed))
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """A copy of the vectors of rows, shape ``(rows, dimensions)``; zeros where a row was erased.
@@ -127,7 +162,8 @@ class VectorIndex:
         Raises:
             InvalidRequest: there is no such row.
         """
-        return self._view.vectors[self._rows(rows)]
+        found: Vectors = self._view.vectors[self._rows(rows)]
+        return found
 
     def refresh(self) -> None:
         """Follow what other processes appended, erased or rebuilt; cheap where there was nothing.
@@ -135,21 +171,51 @@ class VectorIndex:
         Raises:
             CorruptIndex: a file was damaged since.
         """
-        with self._lock:
-            if self._table.refresh():
+        if self._table.stale():
+            with self._lock:
+                self._table.refresh()
                 self._follow()
 
-    def rebuild(self) -> None:
-        """Train a new epoch aside and let it serve; searches and changes go on meanwhile."""
+    def rebuild(self, *, retrain: bool = False) -> None:
+        """Build a new epoch aside and let it serve; searches and changes go on meanwhile.
 
-    def needs_rebuild(self) -> str | None:
-        """Why a rebuild would help, or None."""
+        Clusters and codes are learnt again when the rows have doubled since, or with ``retrain``; else all
+        rows are only encoded anew, which is some ten times faster. Nothing happens below ``exact_below``
+        rows. Where another process rebuilds already, its epoch is waited for, and is enough.
+        """
+        before = self.epoch
+        with self._one_rebuild():
+            with self._changing():
+                view = self._view
+            if self.epoch == before:
+                self._rebuild(view, retrain=retrain)
+
+    def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
+        """Why a rebuild would help, or None; ``recall`` as measured against ``exact``, in [0, 1]."""
+        view = self._view
+        trained = view.trained
+        alive = view.count - view.deaths
+        if trained is None:
+            return self._why_first(alive)
+        if self.caveats:
+            return self.caveats[-1]
+        fresh = view.count - trained.rows
+        if fresh > max(self.config.exact_below, trained.rows // _GROWTH):
+            return f"{fresh} of {view.count} rows came after epoch {self.epoch} and are searched exactly"
+        dead = trained.held - (trained.held if view.living is None else view.living.inside)
+        if dead > trained.held // _DEAD:
+            return f"{dead} of the {trained.held} rows of epoch {self.epoch} are dead"
+        if recall is not None and recall < objective:
+            return f"recall {recall:.3f} is below the objective {objective:.3f}"
         return None
 
     def memory(self) -> Mapping[str, int]:
-        """Bytes that this process holds for itself, by part; files that are mapped are not among them."""
+        """Bytes that this process holds for itself, by part; ``codes`` and ``cells`` of an epoch in
+        a folder are mapped from there and shared by all processes, the raw vectors there do not count."""
+        trained = self._view.trained
         return {
             "vectors": self._table.resident,
+            **({} if trained is None else trained.resident),
             "dead rows": self._view.dead.nbytes,
             "allowed rows": self._narrowed.resident,
         }
@@ -158,12 +224,6 @@ class VectorIndex:
         """Let the files go; a search that runs may finish."""
         with self._lock:
             self._table.close()
-
-    def _scan(self, queries: Vectors, k: int, view: View, within: Within | None) -> tuple[Rows, Scores]:
-        if within is None:
-            return scan(queries, view.vectors, k)
-        few = within.alive.count * 4 < view.count
-        return scan(queries, view.vectors, k, within.by_row if few else within.by_bit)
 
     def _within(self, view: View, allowed: Allowed | Bitmap | None) -> Within | None:
         if allowed is None:
@@ -176,11 +236,75 @@ class VectorIndex:
             self._follow()
             yield
 
+    @contextmanager
+    def _one_rebuild(self) -> Generator[None]:
+        with self._rebuilding, ExitStack() as others:
+            if self._folder is not None:
+                others.enter_context(locked(self._folder / "rebuild.lock"))
+            yield
+
+    def _rebuild(self, view: View, *, retrain: bool) -> None:
+        rows = view.count // 8 * 8  # so that a bitmap can be cut there
+        lost = self._lose(view, 0, rows)
+        living = np.flatnonzero(~view.without(lost).is_dead(np.arange(rows)))
+        if self._why_first(len(living)) is None:
+            return
+        former = view.trained
+        if retrain or former is None or rows > 2 * former.trained_on:
+            former = None
+        trained = train(view.vectors[:rows], living, config=self.config, fault=self._fault, former=former)
+        number = max([self.epoch, *self._epochs.numbers()]) + 1
+        self._epochs.write(number, trained)
+        ready = self._epochs.load(number)
+        with self._changing():
+            self._fault("loaded")
+            self._table.swap(number)
+            self._fault("swapped")
+            self._serve(number, ready, number)
+            self.caveats = ()
+            self._follow()
+        self._epochs.sweep(number)
+
+    def _lose(self, view: View, first: int, last: int) -> Rows:
+        """Let rows in ``[first, last)`` that are no longer what was appended be found no more."""
+        damaged: Rows = self._table.damaged(first, last)
+        damaged = damaged[~view.is_dead(damaged)]
+        if len(damaged):
+            with self._lock:
+                self.lost = np.union1d(self.lost, damaged)
+                self._view = self._view.without(damaged)
+        return damaged
+
+    def _why_first(self, alive: int) -> str | None:
+        if alive < max(SMALLEST, self.config.exact_below):
+            return None
+        return f"{alive} rows are searched exactly, {self.config.exact_below} is the limit"
+
     def _follow(self) -> None:
         """Make the table's committed state the one that searches see."""
         header, view = self._table.header, self._view
         if (view.count, view.deaths) != (header.count, header.erased):
             self._view = view.later(self._table.vectors(), self._table.deaths(view.deaths))
+        if header.epoch != self._served:
+            self._open(header.epoch)
+
+    def _open(self, wanted: int) -> None:
+        """Load the epoch that serves; where it is damaged, the newest that is not, or none."""
+        self.caveats = ()
+        for number in (wanted, *(other for other in self._epochs.numbers() if other != wanted)):
+            try:
+                self._serve(wanted, self._epochs.load(number), number)
+            except FileNotFoundError:
+                continue
+            except CorruptIndex as error:
+                self.caveats = (*self.caveats, str(error))
+            else:
+                return
+        self._serve(wanted, None, 0)
+
+    def _serve(self, wanted: int, trained: Trained | None, number: int) -> None:
+        self._served, self._epoch = wanted, number
+        self._view = replace(self._view, trained=trained)
 
     def _vectors(self, given: npt.ArrayLike) -> Vectors:
         with np.errstate(over="ignore"):
@@ -201,6 +325,37 @@ class VectorIndex:
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             raise InvalidRequest(f"there is no such row: the index has rows 0 to {self.count - 1}")
         return rows
+
+
+def _scanned(queries: Vectors, k: int, view: View, within: Within | None) -> tuple[Rows, Scores]:
+    """Every allowed row is looked at."""
+    if within is None:
+        return scan(queries, view.vectors, k)
+    few = within.alive.count < view.count // _FEW
+    return scan(queries, view.vectors, k, within.by_row if few else within.by_bit)
+
+
+def _probed(
+    queries: Vectors, k: int, view: View, within: Within | None, *, nprobe: int, k_factor: float
+) -> tuple[Rows, Scores]:
+    """The trained index for the rows that it knows, the fresh ones one by one."""
+    trained: Any = view.trained
+    inside = trained.held if within is None else within.inside
+    bits, cells = (None, None) if within is None else (within.by_bit, within.by_cell)
+    found: tuple[Rows, Scores] = trained.search(
+        queries, k, nprobe=nprobe, k_factor=k_factor, rows=bits, cells=cells
+    )
+    lacking = found[0][:, min(k, inside) - 1] == NOTHING if inside else np.zeros(len(queries), dtype=bool)
+    if lacking.any():  # what is allowed is far from the query, in clusters that were not probed
+        known = view.vectors[: trained.rows]
+        again = scan(queries[lacking], known, k, bits)
+        found[0][lacking], found[1][lacking] = again
+    if view.count == trained.rows:
+        return found
+    rows, scores = scan(
+        queries, view.vectors[trained.rows :], k, None if within is None else within.by_fresh_bit
+    )
+    return merged(found, (np.where(rows == NOTHING, rows, rows + trained.rows), scores))
 
 
 def _checked(k: int) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pilotman.guardrails.errors import ConfigurationError, CorruptIndex
+from pilotman.guardrails.errors import ConfigurationError, Conflict, CorruptIndex
 from pilotman.retrieval.config import Metric
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.header import SLOT, Header, read
@@ -53,7 +53,7 @@ class Table:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with locked(folder / "lock"):
                 self._create(Header(dimensions=dimensions, metric=metric))
-                self._files = {name: os.open(folder / name, os.O_RDWR) for name in _FILES}
+                self._open = {name: os.open(folder / name, os.O_RDWR) for name in _FILES}
                 self.header = self._read()
                 self.header.expect(dimensions, metric)
                 self._check_sizes()
@@ -71,14 +71,16 @@ class Table:
             self.refresh()
             yield
 
-    def refresh(self) -> bool:
+    def stale(self) -> bool:
         """Whether another process has committed something since."""
+        return self._read().sequence != self.header.sequence
+
+    def refresh(self) -> None:
+        """Read what is committed."""
         found = self._read()
-        if found.sequence == self.header.sequence:
-            return False
-        self.header = found
-        self._check_sizes()
-        return True
+        if found.sequence != self.header.sequence:
+            self.header = found
+            self._check_sizes()
 
     def append(self, vectors: Vectors) -> None:
         """Write rows after the last; durable when it returns."""
@@ -113,7 +115,7 @@ class Table:
 
     def deaths(self, first: int) -> Rows:
         """The rows of the committed deaths from number ``first`` on, in the order in which they died."""
-        raw = os.pread(self._files["erased.log"], (self.header.erased - first) * _MARK, first * _MARK)
+        raw = os.pread(self._file("erased.log"), (self.header.erased - first) * _MARK, first * _MARK)
         marks = np.frombuffer(raw, dtype=np.int64).reshape(-1, 2)
         rows = marks[:, 0]
         if not (rows == ~marks[:, 1]).all() or not ((rows >= 0) & (rows < self.header.count)).all():
@@ -122,15 +124,15 @@ class Table:
 
     def damaged(self, first: int, last: int) -> Rows:
         """Rows in ``[first, last)`` whose bytes are not those that were appended; erased ones among them."""
-        raw = os.pread(self._files["vectors.crc"], (last - first) * 4, first * 4)
+        raw = os.pread(self._file("vectors.crc"), (last - first) * 4, first * 4)
         now = self.vectors()[first:last]
         sums = np.fromiter((zlib.crc32(row) for row in now), dtype=np.uint32, count=len(now))
         return first + np.flatnonzero(sums != np.frombuffer(raw, dtype=np.uint32))
 
     def close(self) -> None:
-        for file in self._files.values():
+        for file in self._open.values():
             os.close(file)
-        self._files = {}
+        self._open = {}
 
     def _create(self, header: Header) -> None:
         """The header comes last: without it there is no index yet, and nothing that could be lost."""
@@ -148,8 +150,13 @@ class Table:
         aside.replace(self._folder / "header")
         sync_folder(self._folder)
 
+    def _file(self, name: str) -> int:
+        if name not in self._open:
+            raise Conflict("the index is closed", hint="open it again")
+        return self._open[name]
+
     def _read(self) -> Header:
-        return read(os.pread(self._files["header"], 2 * SLOT, 0), str(self._folder / "header"))
+        return read(os.pread(self._file("header"), 2 * SLOT, 0), str(self._folder / "header"))
 
     def _check_sizes(self) -> None:
         header = self.header
@@ -158,7 +165,7 @@ class Table:
             ("vectors.crc", 4, header.count),
             ("erased.log", _MARK, header.erased),
         ):
-            if os.fstat(self._files[name]).st_size < each * count:
+            if os.fstat(self._file(name)).st_size < each * count:
                 raise self._corrupt(name, f"is shorter than the {count} entries that were committed")
 
     def _clear_rest(self) -> None:
@@ -167,17 +174,17 @@ class Table:
             return
         nothing = bytes(self._stride)
         for row in self.deaths(self.header.cleared):
-            os.pwrite(self._files["vectors.f32"], nothing, int(row) * self._stride)
-        os.fsync(self._files["vectors.f32"])
+            os.pwrite(self._file("vectors.f32"), nothing, int(row) * self._stride)
+        os.fsync(self._file("vectors.f32"))
         self._fault("cleared")
         self._commit(replace(self.header, cleared=self.header.erased))
 
     def _write(self, name: str, data: bytes, at: int) -> None:
-        left = memoryview(data)
+        left, file = memoryview(data), self._file(name)
         while left:
-            written = os.pwrite(self._files[name], left, at)
+            written = os.pwrite(file, left, at)
             left, at = left[written:], at + written
-        os.fsync(self._files[name])
+        os.fsync(file)
 
     def _commit(self, header: Header) -> None:
         header = replace(header, sequence=self.header.sequence + 1)
@@ -209,9 +216,12 @@ class InMemory:
         """Nobody else is there."""
         yield
 
-    def refresh(self) -> bool:
+    def stale(self) -> bool:
         """Nobody else changes anything."""
         return False
+
+    def refresh(self) -> None:
+        """There is nothing to read."""
 
     def append(self, vectors: Vectors) -> None:
         count = self.header.count + len(vectors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,16 +12,74 @@ import numpy as np
 
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, cut
+from pilotman.retrieval.vectors.plan import Plan, planned
 from pilotman.retrieval.vectors.scan import selector
+from pilotman.retrieval.vectors.trained import Cells, Trained
+
+_MANY = 0.25
+"""Share of allowed rows from which on nearly every cluster holds one."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """The raw vectors of all rows, a bit for each that is not found any more, how many were erased, and the
+    trained index of the first rows, if there is one."""
+
+    vectors: Vectors
+    dead: Bitmap
+    deaths: int = 0
+    trained: Trained | None = None
+
+    @property
+    def count(self) -> int:
+        """Rows ever appended."""
+        return len(self.vectors)
+
+    @property
+    def fresh(self) -> int:
+        """The first row that the trained index does not know."""
+        return 0 if self.trained is None else self.trained.rows
+
+    @cached_property
+    def _some_dead(self) -> bool:
+        return bool(self.dead.any())
+
+    @cached_property
+    def living(self) -> Within | None:
+        """Every row that is alive; None where that is every row."""
+        if not self._some_dead:
+            return None
+        return self.within(Allowed(np.full((self.count + 7) // 8, 255, dtype=np.uint8)))
+
+    def within(self, allowed: Allowed) -> Within:
+        """What is left of ``allowed``."""
+        bits = cut(allowed.bits, self.count)
+        return Within(alive=Allowed(bits & ~self.dead if self._some_dead else bits), view=self)
+
+    def later(self, vectors: Vectors, died: Rows) -> View:
+        """The state after rows were appended and some have died."""
+        dead = cut(self.dead, len(vectors))
+        return replace(self, vectors=vectors, dead=dead, deaths=self.deaths + len(died)).without(died)
+
+    def without(self, rows: Rows) -> View:
+        """The state in which ``rows`` are not found."""
+        if not len(rows):
+            return self
+        dead = self.dead.copy()
+        np.bitwise_or.at(dead, rows // 8, (1 << rows % 8).astype(np.uint8))
+        return replace(self, dead=dead)
+
+    def is_dead(self, rows: Rows) -> Any:
+        """A truth value a row."""
+        return self.dead[rows // 8] >> (rows % 8).astype(np.uint8) & 1 != 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Within:
-    """The rows that a search may find: allowed, committed and alive, as of ``deaths``."""
+    """The rows that a search of ``view`` may find: allowed, committed and alive."""
 
     alive: Allowed
-    count: int
-    deaths: int
+    view: View
 
     @cached_property
     def by_bit(self) -> Any:
@@ -33,67 +91,68 @@ class Within:
         """A selector that walks along the rows."""
         return selector(rows=self.alive.rows)
 
-    def after(self, first: int) -> Any:
-        """A selector for the rows from ``first`` on (a multiple of 8), counted from there."""
-        return selector(bits=self.alive.bits[first // 8 :])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """The raw vectors of all rows, a bit for each dead one, and how many deaths that are."""
-
-    vectors: Vectors
-    dead: Bitmap
-    deaths: int
-
-    @property
-    def count(self) -> int:
-        """Rows ever appended."""
-        return len(self.vectors)
+    @cached_property
+    def by_fresh_bit(self) -> Any:
+        """A selector for the rows that the trained index does not know, counted from there."""
+        return selector(bits=self.alive.bits[self.view.fresh // 8 :])
 
     @cached_property
-    def living(self) -> Within | None:
-        """Every row that is alive; None where that is every row."""
-        if not self.deaths:
+    def by_cell(self) -> Any:
+        """A selector of the clusters that hold one of the rows; None where nearly all do."""
+        return None if self._cells is None else selector(bits=Allowed.of(self._cells).bits)
+
+    @cached_property
+    def inside(self) -> int:
+        """How many of the rows the trained index knows."""
+        return Allowed(self.alive.bits[: self.view.fresh // 8]).count
+
+    def plan(self, nprobe: int) -> Plan:
+        """How to search the trained index."""
+        trained = self.view.trained
+        if trained is None:
+            return Plan(nprobe=0)
+        cells = self._cells
+        clusters = trained.nlist if cells is None else len(cells)
+        among = trained.held if cells is None else int(trained.sizes[cells].sum())
+        return planned(
+            allowed=self.inside,
+            among=among,
+            held=trained.held,
+            clusters=clusters,
+            nlist=trained.nlist,
+            nprobe=nprobe,
+        )
+
+    @cached_property
+    def _cells(self) -> Cells | None:
+        trained = self.view.trained
+        if trained is None or self.inside > _MANY * trained.held:
             return None
-        whole = np.full((self.count + 7) // 8, 255, dtype=np.uint8)
-        return self.within(Allowed(whole))
-
-    def within(self, allowed: Allowed) -> Within:
-        """What is left of ``allowed``."""
-        bits = cut(allowed.bits, self.count)
-        if self.deaths:
-            bits = bits & ~self.dead
-        return Within(alive=Allowed(bits), count=self.count, deaths=self.deaths)
-
-    def later(self, vectors: Vectors, died: Rows) -> View:
-        """The state after rows were appended and some have died."""
-        dead = cut(self.dead, len(vectors))
-        if len(died):
-            dead = dead.copy() if dead is self.dead else dead
-            np.bitwise_or.at(dead, died // 8, (1 << died % 8).astype(np.uint8))
-        return View(vectors=vectors, dead=dead, deaths=self.deaths + len(died))
-
-    def is_dead(self, rows: Rows) -> Any:
-        """A truth value a row."""
-        return self.dead[rows // 8] >> (rows % 8).astype(np.uint8) & 1 != 0
+        rows = self.alive.rows
+        cells = np.unique(trained.cells[rows[: np.searchsorted(rows, trained.rows)]])
+        return cells[cells >= 0]
 
 
 class Narrowed:
-    """What searches derived from each ``Allowed``, as long as that lives."""
+    """What searches derived from each ``Allowed`` for the present view, as long as both live."""
 
     def __init__(self) -> None:
         self._kept: weakref.WeakKeyDictionary[Allowed, Within] = weakref.WeakKeyDictionary()
+        self._view: View | None = None
         self._lock = threading.Lock()
 
     def of(self, allowed: Allowed, view: View) -> Within:
         """What is left of ``allowed`` in ``view``."""
         with self._lock:
+            if self._view is not view:  # what the former holds in memory must not live on in here
+                self._kept.clear()
+                self._view = view
             within = self._kept.get(allowed)
-        if within is None or (within.count, within.deaths) != (view.count, view.deaths):
+        if within is None:
             within = view.within(allowed)
             with self._lock:
-                self._kept[allowed] = within
+                if self._view is view:
+                    self._kept[allowed] = within
         return within
 
     @property

@@ -1,0 +1,36 @@
+"""How a search under a filter is done: which rows are few enough to be looked at one by one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# Measured in units of one row that is scanned (0.05 µs at 384 dimensions, one thread):
+_CODE = 0.25
+"""A product code in a list that is probed."""
+
+_CALL = 1_000.0
+"""What every search of a trained index costs beside clusters and codes."""
+
+_SHARE = -0.4
+"""With a share ``s`` of the rows allowed, ``nprobe`` times ``s`` to this power kept recall level: what is
+allowed is that much farther from the query."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """``nprobe`` clusters are probed; 0: every allowed row is looked at."""
+
+    nprobe: int
+
+
+def planned(*, allowed: int, among: int, held: int, clusters: int, nlist: int, nprobe: int) -> Plan:
+    """The cheaper way to find ``allowed`` rows in an index that holds ``held`` in ``nlist`` clusters.
+
+    ``among``: rows of the ``clusters`` clusters that hold an allowed one.
+    """
+    if allowed >= held:
+        return Plan(nprobe=nprobe)
+    wide = min(clusters, math.ceil(nprobe * (max(1, allowed) / max(1, among)) ** _SHARE))
+    cost = _CALL + nlist + _CODE * among * wide / max(1, clusters)
+    return Plan(nprobe=0 if allowed <= cost else wide)
