@@ -66,7 +66,7 @@ class IndexConfig:
             ConfigurationError: the dimensions cannot be divided into so many parts.
         """
         if self.pq is not None:
-            parts = int(self.pq[2:-3])
+            parts = int(self.pq[2:-4])
         else:
             parts = dimensions // 2 if dimensions % 2 == 0 else dimensions
         if parts < 1 or dimensions % parts:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from pilotman.retrieval.vectors.scan import NOTHING, merged, scan
 from pilotman.retrieval.vectors.table import Fault, InMemory, Table
 from pilotman.retrieval.vectors.trained import SMALLEST, Trained, train
 from pilotman.retrieval.vectors.view import Narrowed, View, Within
+
+N = TypeVar("N", int, float)
 
 _GROWTH = 20
 """Fresh rows are too many at one twentieth of those that the epoch knows."""
@@ -139,14 +141,14 @@ class VectorIndex:
         Raises:
             InvalidRequest: queries of another shape or not finite, ``k`` below 1, or no bitmap.
         """
-        given, k, view = self._vectors(queries), _checked(k), self._view
+        given, k, view = self._vectors(queries), _checked("k", k), self._view
+        factor = _checked("k_factor", self.settings.k_factor if k_factor is None else k_factor)
         within = self._within(view, allowed)
-        probes = nprobe or self.settings.nprobe
+        probes = _checked("nprobe", self.settings.nprobe if nprobe is None else nprobe)
         if within is not None:
             probes = within.plan(probes).nprobe
         if view.trained is None or probes == 0:
             return _scanned(given, k, view, within)
-        factor = k_factor or self.settings.k_factor
         return _probed(given, k, view, within, nprobe=probes, k_factor=factor)
 
     def exact(
@@ -154,7 +156,7 @@ class VectorIndex:
     ) -> tuple[Rows, Scores]:
         """As ``search``, with every allowed row looked at."""
         view = self._view
-        return _scanned(self._vectors(queries), _checked(k), view, self._within(view, allowed))
+        return _scanned(self._vectors(queries), _checked("k", k), view, self._within(view, allowed))
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """A copy of the vectors of rows, shape ``(rows, dimensions)``; zeros where a row was erased.
@@ -358,7 +360,7 @@ def _probed(
     return merged(found, (np.where(rows == NOTHING, rows, rows + trained.rows), scores))
 
 
-def _checked(k: int) -> int:
-    if k < 1:
-        raise InvalidRequest(f"k={k} is no number of results", hint="ask for 1 or more")
-    return k
+def _checked(name: str, value: N) -> N:
+    if not value >= 1:
+        raise InvalidRequest(f"{name}={value} is not possible", hint="ask for 1 or more")
+    return value
