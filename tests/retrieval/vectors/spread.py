@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.vectors import VectorIndex
 
 SIZE = 16
 TRAINED = IndexConfig(exact_below=1_000, nlist=16, nprobe=8, k_factor=16, threads=1)
@@ -33,4 +34,12 @@ def best(vectors: Vectors, query: Any, k: int, allowed: npt.NDArray[np.bool_]) -
 def recall(found: Any, truth: Any) -> float:
     """The share of what should be found that is, shapes ``(n, k)``."""
     hits = [len(set(one) & set(other) - {-1}) for one, other in zip(found, truth, strict=True)]
-    return sum(hits) / max(1, int((np.asarray(truth) >= 0).sum()))
+    wanted = int((np.asarray(truth) >= 0).sum())
+    return sum(hits) / wanted if wanted else 1.0
+
+
+def unfound(index: VectorIndex, vectors: Vectors, rows: npt.ArrayLike) -> set[int]:
+    """Those of ``rows`` that the search by their own vector does not find."""
+    listed = np.asarray(rows)
+    found = index.search(vectors, 5, k_factor=50)[0]
+    return {int(row) for row in listed[~(found == listed[:, None]).any(axis=1)]}

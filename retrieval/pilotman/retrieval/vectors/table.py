@@ -49,20 +49,26 @@ class Table:
         self._folder = folder
         self._fault = fault
         self._stride = dimensions * 4
+        self._open: dict[str, int] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with locked(folder / "lock"):
                 self._create(Header(dimensions=dimensions, metric=metric))
-                self._open = {name: os.open(folder / name, os.O_RDWR) for name in _FILES}
+                for name in _FILES:
+                    self._open[name] = os.open(folder / name, os.O_RDWR)
                 self.header = self._read()
                 self.header.expect(dimensions, metric)
                 self._check_sizes()
                 self._clear_rest()
         except OSError as error:
+            self.close()
             raise ConfigurationError(
                 f"the folder {folder} cannot hold an index: {error.strerror}",
                 hint="give a folder that can be written",
             ) from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def changing(self) -> Generator[None]:
