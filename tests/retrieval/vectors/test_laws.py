@@ -54,7 +54,7 @@ class Life(RuleBasedStateMachine):
         self.alive = np.append(self.alive, np.ones(count, dtype=bool))
 
     @rule(data=st.data())
-    @precondition(lambda self: len(self.vectors))
+    @precondition(lambda self: len(self.vectors) > 0)
     def erase(self, data: Any) -> None:
         rows = data.draw(st.lists(st.integers(0, len(self.vectors) - 1), max_size=30))
         self.index.erase(rows)

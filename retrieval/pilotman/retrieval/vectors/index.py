@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pilotman.guardrails.errors import ConfigurationError, CorruptIndex, InvalidRequest
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Rows, Vectors, unit
+from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
 from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
 from pilotman.retrieval.vectors.lock import locked
@@ -309,24 +309,39 @@ class VectorIndex:
         self._view = replace(self._view, trained=trained)
 
     def _vectors(self, given: npt.ArrayLike) -> Vectors:
-        with np.errstate(over="ignore"):
-            vectors: Any = np.asarray(given, dtype=np.float32)
+        vectors = _single(given)
         if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
             raise InvalidRequest(
                 f"vectors of shape {vectors.shape} do not fit an index of {self.dimensions} dimensions",
                 hint=f"give an array of shape (n, {self.dimensions}), made by the same embedding model",
             )
-        if not np.isfinite(vectors).all():
-            raise InvalidRequest(
-                "a vector holds NaN or an infinity", hint="the embedding failed for a text; nothing was done"
-            )
-        return unit(vectors) if self.config.metric == "cosine" else np.ascontiguousarray(vectors)
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        if not np.isfinite(squares).all():  # or only their squares are not
+            if not np.isfinite(vectors).all():
+                raise InvalidRequest(
+                    "a vector holds NaN or an infinity",
+                    hint="the embedding failed for a text; nothing was done",
+                )
+            squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+        if self.config.metric == "dot":
+            return vectors
+        lengths = np.sqrt(squares)
+        lengths[lengths == 0] = 1
+        return np.asarray(vectors / lengths[:, None], dtype=np.float32)
 
     def _rows(self, given: npt.ArrayLike) -> Rows:
         rows = np.asarray(given, dtype=np.int64).reshape(-1)
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             raise InvalidRequest(f"there is no such row: the index has rows 0 to {self.count - 1}")
         return rows
+
+
+def _single(given: npt.ArrayLike) -> Vectors:
+    """In single precision, contiguous; what does not fit becomes an infinity."""
+    if isinstance(given, np.ndarray) and given.dtype == np.float32:
+        return np.ascontiguousarray(given)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(given, dtype=np.float32)
 
 
 def _scanned(queries: Vectors, k: int, view: View, within: Within | None) -> tuple[Rows, Scores]:
@@ -343,15 +358,14 @@ def _probed(
     """The trained index for the rows that it knows, the fresh ones one by one."""
     trained: Any = view.trained
     inside = trained.held if within is None else within.inside
-    bits, cells = (None, None) if within is None else (within.by_bit, within.by_cell)
-    found: tuple[Rows, Scores] = trained.search(
-        queries, k, nprobe=nprobe, k_factor=k_factor, rows=bits, cells=cells
-    )
-    lacking = found[0][:, min(k, inside) - 1] == NOTHING if inside else np.zeros(len(queries), dtype=bool)
-    if lacking.any():  # what is allowed is far from the query, in clusters that were not probed
+    how = (trained if within is None else within).how(nprobe=nprobe, k_factor=k_factor)
+    found: tuple[Rows, Scores] = trained.search(queries, k, how)
+    lacking = found[0][:, min(k, inside) - 1] == NOTHING
+    if inside and lacking.any():  # what is allowed is far from the query, in clusters that were not probed
         known = view.vectors[: trained.rows]
-        again = scan(queries[lacking], known, k, bits)
-        found[0][lacking], found[1][lacking] = again
+        found[0][lacking], found[1][lacking] = scan(
+            queries[lacking], known, k, None if within is None else within.by_bit
+        )
     if view.count == trained.rows:
         return found
     rows, scores = scan(

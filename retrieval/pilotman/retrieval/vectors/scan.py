@@ -28,14 +28,14 @@ def scan(queries: Vectors, vectors: Vectors, k: int, within: Any = None) -> tupl
     """
     faiss: Any = importlib.import_module("faiss")
     count, dimensions = queries.shape
-    scores = np.full((count, k), -np.inf, dtype=np.float32)
-    rows = np.full((count, k), NOTHING, dtype=np.int64)
-    if count and len(vectors):
+    scores = np.empty((count, k), dtype=np.float32)
+    rows = np.empty((count, k), dtype=np.int64)
+    if count:
         faiss.omp_set_num_threads(1)  # of this thread: others run beside it
-        pointers = [faiss.swig_ptr(each) for each in (queries, vectors, scores, rows)]
-        x, y, found, ids = pointers
+        x, y, found, ids = map(faiss.swig_ptr, (queries, vectors, scores, rows))
         faiss.knn_inner_product(x, y, dimensions, count, len(vectors), k, found, ids, within)
-        scores[rows == NOTHING] = -np.inf
+        if rows[:, -1].min() == NOTHING:
+            scores[rows == NOTHING] = -np.inf
     return rows, scores
 
 

@@ -52,19 +52,24 @@ class Trained:
     trained_on: int
 
     def __post_init__(self) -> None:
+        """Put the two together before threads share them."""
+        assert self._both is not None
+
+    @cached_property
+    def _both(self) -> Any:
         faiss: Any = importlib.import_module("faiss")
         # FAISS compares the totals of the two once, here: dead rows are in one of them only
-        held, self.lists.ntotal = self.lists.ntotal, self.codes.ntotal
+        held, self.lists.ntotal = self.held, self.codes.ntotal
         both = faiss.IndexRefine(self.lists, self.codes)
         self.lists.ntotal = held
-        object.__setattr__(self, "_both", both)
+        return both
 
-    @property
+    @cached_property
     def held(self) -> int:
         """Rows that it can find."""
-        return int(self.lists.ntotal)
+        return int((self.cells >= 0).sum())
 
-    @property
+    @cached_property
     def nlist(self) -> int:
         """Clusters."""
         return int(self.lists.nlist)
@@ -85,23 +90,25 @@ class Trained:
             "cells": self.cells.nbytes,
         }
 
-    def search(
-        self, queries: Vectors, k: int, *, nprobe: int, k_factor: float, rows: Any = None, cells: Any = None
-    ) -> tuple[Rows, Scores]:
-        """The nearest rows, shapes ``(n, k)``, padded with -1 and -inf; ``rows`` and ``cells`` are selectors
-        of rows that may be found and of clusters that are worth a look."""
+    def how(self, *, nprobe: int, k_factor: float, rows: Any = None, cells: Any = None) -> Any:
+        """How to search: ``rows`` and ``cells`` are selectors of rows that may be found and of clusters that
+        are worth a look. It may be kept and used by many threads."""
         faiss: Any = importlib.import_module("faiss")
-        faiss.omp_set_num_threads(1)  # of this thread: others run beside it
         # as sel= of the outer parameters it would be ignored without a word
         base = faiss.IVFSearchParameters(
             nprobe=min(nprobe, self.nlist),
             sel=rows,
             quantizer_params=None if cells is None else faiss.SearchParameters(sel=cells),
         )
-        both: Any = vars(self)["_both"]
-        how = faiss.IndexRefineSearchParameters(k_factor=k_factor, base_index_params=base)
-        scores, found = both.search(queries, k, params=how)
-        scores[found == NOTHING] = -np.inf
+        return faiss.IndexRefineSearchParameters(k_factor=k_factor, base_index_params=base)
+
+    def search(self, queries: Vectors, k: int, how: Any) -> tuple[Rows, Scores]:
+        """The nearest rows, shapes ``(n, k)``, padded with -1 and -inf."""
+        faiss: Any = importlib.import_module("faiss")
+        faiss.omp_set_num_threads(1)  # of this thread: others run beside it
+        scores, found = self._both.search(queries, k, params=how)
+        if len(found) and found[:, -1].min() == NOTHING:
+            scores[found == NOTHING] = -np.inf
         return found, scores
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -80,6 +80,8 @@ class Within:
 
     alive: Allowed
     view: View
+    _plans: dict[int, Plan] = field(default_factory=dict, init=False, repr=False)
+    _hows: dict[tuple[int, float], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def by_bit(self) -> Any:
@@ -97,8 +99,7 @@ class Within:
         return selector(bits=self.alive.bits[self.view.fresh // 8 :])
 
     @cached_property
-    def by_cell(self) -> Any:
-        """A selector of the clusters that hold one of the rows; None where nearly all do."""
+    def _by_cell(self) -> Any:
         return None if self._cells is None else selector(bits=Allowed.of(self._cells).bits)
 
     @cached_property
@@ -107,7 +108,22 @@ class Within:
         return Allowed(self.alive.bits[: self.view.fresh // 8]).count
 
     def plan(self, nprobe: int) -> Plan:
-        """How to search the trained index."""
+        """Whether and how to search the trained index."""
+        plan = self._plans.get(nprobe)
+        if plan is None:
+            plan = self._plans[nprobe] = self._planned(nprobe)
+        return plan
+
+    def how(self, *, nprobe: int, k_factor: float) -> Any:
+        """How to search the trained index, as it takes it."""
+        how = self._hows.get((nprobe, k_factor))
+        if how is None:
+            trained: Any = self.view.trained
+            how = trained.how(nprobe=nprobe, k_factor=k_factor, rows=self.by_bit, cells=self._by_cell)
+            self._hows[nprobe, k_factor] = how
+        return how
+
+    def _planned(self, nprobe: int) -> Plan:
         trained = self.view.trained
         if trained is None:
             return Plan(nprobe=0)
@@ -125,6 +141,7 @@ class Within:
 
     @cached_property
     def _cells(self) -> Cells | None:
+        """The clusters that hold one of the rows; None where nearly all do."""
         trained = self.view.trained
         if trained is None or self.inside > _MANY * trained.held:
             return None
