@@ -14,6 +14,7 @@ import argparse
 import importlib
 import tempfile
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
