@@ -18,7 +18,7 @@ from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
 from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
 from pilotman.retrieval.vectors.lock import locked
-from pilotman.retrieval.vectors.scan import NOTHING, merged, scan
+from pilotman.retrieval.vectors.scan import NOTHING, merged, padded, scan
 from pilotman.retrieval.vectors.table import Fault, InMemory, Table
 from pilotman.retrieval.vectors.trained import SMALLEST, Trained, train
 from pilotman.retrieval.vectors.view import Narrowed, View, Within
@@ -30,6 +30,9 @@ _GROWTH = 20
 
 _DEAD = 5
 """Dead rows are too many at one fifth of the epoch."""
+
+_UNIT = 1e-6
+"""How far from 1 the square of the length of a unit vector is, in single precision."""
 
 _FEW = 4
 """Rows below one quarter are walked along, else each is looked up."""
@@ -315,19 +318,16 @@ class VectorIndex:
                 f"vectors of shape {vectors.shape} do not fit an index of {self.dimensions} dimensions",
                 hint=f"give an array of shape (n, {self.dimensions}), made by the same embedding model",
             )
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-        if not np.isfinite(squares).all():  # or only their squares are not
-            if not np.isfinite(vectors).all():
-                raise InvalidRequest(
-                    "a vector holds NaN or an infinity",
-                    hint="the embedding failed for a text; nothing was done",
-                )
-            squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+        if len(vectors) == 1 and abs(float(np.dot(vectors[0], vectors[0])) - 1) < _UNIT:
+            return vectors  # a query by a model that gives unit vectors: nothing to do, soonest done
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+        if not np.isfinite(lengths).all():
+            raise InvalidRequest(
+                "a vector holds NaN or an infinity", hint="the embedding failed: embed again"
+            )
         if self.config.metric == "dot":
             return vectors
-        lengths = np.sqrt(squares)
-        lengths[lengths == 0] = 1
-        return np.asarray(vectors / lengths[:, None], dtype=np.float32)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
     def _rows(self, given: npt.ArrayLike) -> Rows:
         rows = np.asarray(given, dtype=np.int64).reshape(-1)
@@ -360,12 +360,12 @@ def _probed(
     inside = trained.held if within is None else within.inside
     how = (trained if within is None else within).how(nprobe=nprobe, k_factor=k_factor)
     found: tuple[Rows, Scores] = trained.search(queries, k, how)
-    lacking = found[0][:, min(k, inside) - 1] == NOTHING
-    if inside and lacking.any():  # what is allowed is far from the query, in clusters that were not probed
+    if padded(found[0]) and inside:
+        # what is allowed is far from the query, in clusters that were not probed
+        lacking = found[0][:, min(k, inside) - 1] == NOTHING
+        bits = None if within is None else within.by_bit
         known = view.vectors[: trained.rows]
-        found[0][lacking], found[1][lacking] = scan(
-            queries[lacking], known, k, None if within is None else within.by_bit
-        )
+        found[0][lacking], found[1][lacking] = scan(queries[lacking], known, k, bits)
     if view.count == trained.rows:
         return found
     rows, scores = scan(

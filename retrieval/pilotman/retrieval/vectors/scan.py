@@ -34,9 +34,14 @@ def scan(queries: Vectors, vectors: Vectors, k: int, within: Any = None) -> tupl
         faiss.omp_set_num_threads(1)  # of this thread: others run beside it
         x, y, found, ids = map(faiss.swig_ptr, (queries, vectors, scores, rows))
         faiss.knn_inner_product(x, y, dimensions, count, len(vectors), k, found, ids, within)
-        if rows[:, -1].min() == NOTHING:
+        if padded(rows):
             scores[rows == NOTHING] = -np.inf
     return rows, scores
+
+
+def padded(rows: Rows) -> bool:
+    """Whether fewer than ``k`` rows were found for a query."""
+    return bool(rows[0, -1] == NOTHING if len(rows) == 1 else (rows[:, -1] == NOTHING).any())
 
 
 def merged(one: tuple[Rows, Scores], other: tuple[Rows, Scores]) -> tuple[Rows, Scores]:

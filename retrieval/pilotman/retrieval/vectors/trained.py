@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pilotman.retrieval.config import SMALLEST_TRAINING, IndexConfig
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Scores
-from pilotman.retrieval.vectors.scan import NOTHING
+from pilotman.retrieval.vectors.scan import NOTHING, padded
 from pilotman.retrieval.vectors.table import Fault
 
 Cells = npt.NDArray[np.int32]
@@ -106,10 +106,13 @@ class Trained:
         """The nearest rows, shapes ``(n, k)``, padded with -1 and -inf."""
         faiss: Any = importlib.import_module("faiss")
         faiss.omp_set_num_threads(1)  # of this thread: others run beside it
-        scores, found = self._both.search(queries, k, params=how)
-        if len(found) and found[:, -1].min() == NOTHING:
-            scores[found == NOTHING] = -np.inf
-        return found, scores
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        x, found, ids = map(faiss.swig_ptr, (queries, scores, rows))
+        self._both.search_c(len(queries), x, k, found, ids, how)  # its wrapper costs as much as 20 clusters
+        if padded(rows):
+            scores[rows == NOTHING] = -np.inf
+        return rows, scores
 
 
 def train(
