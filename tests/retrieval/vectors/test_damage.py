@@ -19,6 +19,7 @@ from pilotman.guardrails.errors import ConfigurationError, CorruptIndex
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.header import SLOT
+from pilotman.retrieval.vectors.seal import sealed
 
 VECTORS = clustered(2_000)
 
@@ -132,11 +133,10 @@ def test_a_damaged_epoch_does_not_serve_and_a_rebuild_heals_it(folder: Path, fil
 
 @pytest.mark.parametrize("change", [{"format": 99}, {"dimensions": 8}, {"files": {}}])
 def test_an_epoch_of_another_index_or_time_does_not_serve(folder: Path, change: dict[str, Any]) -> None:
-    from pilotman.retrieval.vectors import epochs
 
     manifest = folder / "epoch-000001" / "manifest.json"
     body = json.loads(manifest.read_text())["body"] | change
-    manifest.write_text(json.dumps({"body": body, "sum": epochs._sum(body)}))
+    manifest.write_text(sealed(body))
     index = opened(folder)
     assert index.epoch == 0
     assert "format 99" in index.caveats[0] or "another index" in index.caveats[0]

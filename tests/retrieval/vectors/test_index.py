@@ -73,6 +73,13 @@ def test_cosines_do_not_depend_on_lengths(index: VectorIndex, vectors: Vectors) 
     assert scores[:, 0] == pytest.approx(1, abs=1e-5)
 
 
+def test_a_number_may_be_large_or_small(index: VectorIndex, vectors: Vectors) -> None:
+    index.append(vectors[:3])
+    for size in (1e30, 1e-30):
+        rows, scores = index.search(vectors[1:2] * size, 1)
+        assert (rows[0, 0], scores[0, 0]) == (1, pytest.approx(1, abs=1e-5))
+
+
 def test_inner_products_do(vectors: Vectors) -> None:
     index = VectorIndex(None, dimensions=SIZE, config=IndexConfig(metric="dot"))
     index.append([vectors[0], vectors[0] * 3])

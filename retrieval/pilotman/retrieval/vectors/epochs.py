@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import os
 import re
 import shutil
@@ -24,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.guardrails.errors import CorruptIndex
+from pilotman.guardrails.errors import CorruptIndex, Unavailable
+from pilotman.retrieval.vectors.seal import sealed, unsealed
 from pilotman.retrieval.vectors.table import Fault, sync_folder
 from pilotman.retrieval.vectors.trained import Trained
 
@@ -42,9 +42,28 @@ class Epochs:
         self._fault = fault
 
     def write(self, number: int, trained: Trained) -> None:
-        """Write an epoch; it serves nobody yet."""
+        """Write an epoch; it serves nobody yet.
+
+        Raises:
+            Unavailable: the disk is full or unwell; the epoch before goes on serving.
+        """
+        place = self._place(number)
+        aside = place.with_suffix(".aside")
+        try:
+            self._write(aside, trained)
+            shutil.rmtree(place, ignore_errors=True)  # of a rebuild that died before its swap
+            aside.replace(place)
+            sync_folder(self._folder)
+        except (OSError, RuntimeError) as error:  # FAISS raises the latter
+            shutil.rmtree(aside, ignore_errors=True)
+            raise Unavailable(
+                f"{aside} could not be written: {str(error).splitlines()[0]}; the epoch before serves",
+                hint="see that there is space, then rebuild again",
+            ) from error
+        self._fault("named")
+
+    def _write(self, aside: Path, trained: Trained) -> None:
         faiss: Any = importlib.import_module("faiss")
-        aside = self._place(number).with_suffix(".aside")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=0o700)
         faiss.write_index(trained.lists, str(aside / "lists.faiss"))
@@ -58,15 +77,11 @@ class Epochs:
             "trained_on": trained.trained_on,
             "files": {name: _digest(aside / name) for name in _FILES},
         }
-        (aside / "manifest.json").write_text(json.dumps({"body": body, "sum": _sum(body)}))
+        (aside / "manifest.json").write_text(sealed(body))
         for name in (*_FILES, "manifest.json"):
             _sync(aside / name)
         sync_folder(aside)
         self._fault("written")
-        shutil.rmtree(self._place(number), ignore_errors=True)  # of a rebuild that died before its swap
-        aside.replace(self._place(number))
-        sync_folder(self._folder)
-        self._fault("named")
 
     def load(self, number: int) -> Trained:
         """Open an epoch.
@@ -108,16 +123,9 @@ class Epochs:
         return self._folder / f"epoch-{number:06}"
 
     def _manifest(self, place: Path) -> Mapping[str, Any]:
-        try:
-            told = json.loads((place / "manifest.json").read_bytes())
-            body: Mapping[str, Any] = told["body"]
-            intact = told["sum"] == _sum(body) and body.keys() >= {"format", "dimensions", "rows", "files"}
-        except FileNotFoundError:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._corrupt(place / "manifest.json", "is damaged or not ours") from error
-        if not intact:
-            raise self._corrupt(place / "manifest.json", "is damaged")
+        body = unsealed((place / "manifest.json").read_bytes())
+        if body is None or not body.keys() >= {"format", "dimensions", "rows", "trained_on", "files"}:
+            raise self._corrupt(place / "manifest.json", "is damaged or not ours")
         if body["format"] > VERSION:
             raise self._corrupt(place, f"has format {body['format']}, this package reads up to {VERSION}")
         if body["dimensions"] != self._dimensions or set(body["files"]) != set(_FILES):
@@ -150,10 +158,6 @@ class InMemoryEpochs:
 def _digest(file: Path) -> str:
     with file.open("rb") as read:
         return hashlib.file_digest(read, "sha256").hexdigest()
-
-
-def _sum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _sync(file: Path) -> None:

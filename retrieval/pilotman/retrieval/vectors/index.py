@@ -7,7 +7,6 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +16,19 @@ from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
 from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
+from pilotman.retrieval.vectors.given import at_least_one, fitting
 from pilotman.retrieval.vectors.lock import locked
-from pilotman.retrieval.vectors.scan import NOTHING, merged, padded, scan
+from pilotman.retrieval.vectors.lookup import probed, scanned
+from pilotman.retrieval.vectors.settings import Settings, default, kept
 from pilotman.retrieval.vectors.table import Fault, InMemory, Table
 from pilotman.retrieval.vectors.trained import SMALLEST, Trained, train
 from pilotman.retrieval.vectors.view import Narrowed, View, Within
-
-N = TypeVar("N", int, float)
 
 _GROWTH = 20
 """Fresh rows are too many at one twentieth of those that the epoch knows."""
 
 _DEAD = 5
 """Dead rows are too many at one fifth of the epoch."""
-
-_UNIT = 1e-6
-"""How far from 1 the square of the length of a unit vector is, in single precision."""
-
-_FEW = 4
-"""Rows below one quarter are walked along, else each is looked up."""
 
 
 def _no_fault(step: str) -> None:
@@ -74,7 +67,7 @@ class VectorIndex:
         else:
             self._table = Table(folder, dimensions=dimensions, metric=config.metric, fault=fault)
             self._epochs = Epochs(folder, dimensions=dimensions, fault=fault)
-        self.settings = config
+        self._settled = default(config)
         self.caveats: tuple[str, ...] = ()
         self.lost = np.zeros(0, dtype=np.int64)
         self._folder = folder
@@ -83,6 +76,7 @@ class VectorIndex:
         self._epoch = self._served = 0
         nothing = np.zeros((0, dimensions), dtype=np.float32)
         self._view = View(vectors=nothing, dead=np.zeros(0, dtype=np.uint8))
+        self._settled = kept(folder) or self._settled
         self._follow()
         self._lose(self._view, self._view.fresh, self.count)
 
@@ -95,6 +89,35 @@ class VectorIndex:
     def epoch(self) -> int:
         """Of the trained index that serves; 0 while every search is exact."""
         return self._epoch
+
+    @property
+    def clusters(self) -> int:
+        """Of the trained index that serves; 0 while every search is exact."""
+        trained = self._view.trained
+        return 0 if trained is None else trained.nlist
+
+    @property
+    def settings(self) -> Settings:
+        """What a search takes where it is not told: as tuned for this many clusters, or as configured."""
+        return self._settled if self._settled.fits(self.clusters) else default(self.config)
+
+    def settle(self, *, nprobe: int, k_factor: float) -> None:
+        """Keep what a tuner chose, for the searches of all processes, until a rebuild changes the clusters.
+
+        Raises:
+            InvalidRequest: a value is below 1.
+            Unavailable: it could not be written.
+        """
+        settled = Settings(
+            nprobe=at_least_one("nprobe", nprobe),
+            k_factor=at_least_one("k_factor", k_factor),
+            nlist=self.clusters or None,
+        )
+        with self._changing():
+            if self._folder is not None:
+                settled.write(self._folder)
+            self._table.swap(self._table.header.epoch)  # nothing but a sign to others
+            self._settled = settled
 
     def append(self, vectors: npt.ArrayLike) -> range:
         """Append vectors, shape ``(n, dimensions)``, and return their rows. Durable when it returns.
@@ -144,22 +167,22 @@ class VectorIndex:
         Raises:
             InvalidRequest: queries of another shape or not finite, ``k`` below 1, or no bitmap.
         """
-        given, k, view = self._vectors(queries), _checked("k", k), self._view
-        factor = _checked("k_factor", self.settings.k_factor if k_factor is None else k_factor)
+        given, k, view, settings = self._vectors(queries), at_least_one("k", k), self._view, self.settings
+        factor = at_least_one("k_factor", settings.k_factor if k_factor is None else k_factor)
+        probes = at_least_one("nprobe", settings.nprobe if nprobe is None else nprobe)
         within = self._within(view, allowed)
-        probes = _checked("nprobe", self.settings.nprobe if nprobe is None else nprobe)
         if within is not None:
             probes = within.plan(probes).nprobe
         if view.trained is None or probes == 0:
-            return _scanned(given, k, view, within)
-        return _probed(given, k, view, within, nprobe=probes, k_factor=factor)
+            return scanned(given, k, view, within)
+        return probed(given, k, view, within, nprobe=probes, k_factor=factor)
 
     def exact(
         self, queries: npt.ArrayLike, k: int, allowed: Allowed | Bitmap | None = None
     ) -> tuple[Rows, Scores]:
         """As ``search``, with every allowed row looked at."""
         view = self._view
-        return _scanned(self._vectors(queries), _checked("k", k), view, self._within(view, allowed))
+        return scanned(self._vectors(queries), at_least_one("k", k), view, self._within(view, allowed))
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """A copy of the vectors of rows, shape ``(rows, dimensions)``; zeros where a row was erased.
@@ -179,6 +202,7 @@ class VectorIndex:
         if self._table.stale():
             with self._lock:
                 self._table.refresh()
+                self._settled = kept(self._folder) or self._settled
                 self._follow()
 
     def rebuild(self, *, retrain: bool = False) -> None:
@@ -275,7 +299,8 @@ class VectorIndex:
         damaged: Rows = self._table.damaged(first, last)
         damaged = damaged[~view.is_dead(damaged)]
         if len(damaged):
-            with self._lock:
+            with self._changing():
+                damaged = damaged[~self._view.is_dead(damaged)]  # or erased meanwhile
                 self.lost = np.union1d(self.lost, damaged)
                 self._view = self._view.without(damaged)
         return damaged
@@ -312,69 +337,10 @@ class VectorIndex:
         self._view = replace(self._view, trained=trained)
 
     def _vectors(self, given: npt.ArrayLike) -> Vectors:
-        vectors = _single(given)
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
-            raise InvalidRequest(
-                f"vectors of shape {vectors.shape} do not fit an index of {self.dimensions} dimensions",
-                hint=f"give an array of shape (n, {self.dimensions}), made by the same embedding model",
-            )
-        if len(vectors) == 1 and abs(float(np.dot(vectors[0], vectors[0])) - 1) < _UNIT:
-            return vectors  # a query by a model that gives unit vectors: nothing to do, soonest done
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        if not np.isfinite(lengths).all():
-            raise InvalidRequest(
-                "a vector holds NaN or an infinity", hint="the embedding failed: embed again"
-            )
-        if self.config.metric == "dot":
-            return vectors
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        return fitting(given, self.dimensions, unit=self.config.metric == "cosine")
 
     def _rows(self, given: npt.ArrayLike) -> Rows:
         rows = np.asarray(given, dtype=np.int64).reshape(-1)
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             raise InvalidRequest(f"there is no such row: the index has rows 0 to {self.count - 1}")
         return rows
-
-
-def _single(given: npt.ArrayLike) -> Vectors:
-    """In single precision, contiguous; what does not fit becomes an infinity."""
-    if isinstance(given, np.ndarray) and given.dtype == np.float32:
-        return np.ascontiguousarray(given)
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(given, dtype=np.float32)
-
-
-def _scanned(queries: Vectors, k: int, view: View, within: Within | None) -> tuple[Rows, Scores]:
-    """Every allowed row is looked at."""
-    if within is None:
-        return scan(queries, view.vectors, k)
-    few = within.alive.count < view.count // _FEW
-    return scan(queries, view.vectors, k, within.by_row if few else within.by_bit)
-
-
-def _probed(
-    queries: Vectors, k: int, view: View, within: Within | None, *, nprobe: int, k_factor: float
-) -> tuple[Rows, Scores]:
-    """The trained index for the rows that it knows, the fresh ones one by one."""
-    trained: Any = view.trained
-    inside = trained.held if within is None else within.inside
-    how = (trained if within is None else within).how(nprobe=nprobe, k_factor=k_factor)
-    found: tuple[Rows, Scores] = trained.search(queries, k, how)
-    if padded(found[0]) and inside:
-        # what is allowed is far from the query, in clusters that were not probed
-        lacking = found[0][:, min(k, inside) - 1] == NOTHING
-        bits = None if within is None else within.by_bit
-        known = view.vectors[: trained.rows]
-        found[0][lacking], found[1][lacking] = scan(queries[lacking], known, k, bits)
-    if view.count == trained.rows:
-        return found
-    rows, scores = scan(
-        queries, view.vectors[trained.rows :], k, None if within is None else within.by_fresh_bit
-    )
-    return merged(found, (np.where(rows == NOTHING, rows, rows + trained.rows), scores))
-
-
-def _checked(name: str, value: N) -> N:
-    if not value >= 1:
-        raise InvalidRequest(f"{name}={value} is not possible", hint="ask for 1 or more")
-    return value

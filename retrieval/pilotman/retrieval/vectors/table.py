@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pilotman.guardrails.errors import ConfigurationError, Conflict, CorruptIndex
+from pilotman.guardrails.errors import ConfigurationError, Conflict, CorruptIndex, Unavailable
 from pilotman.retrieval.config import Metric
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.header import SLOT, Header, read
@@ -91,7 +91,7 @@ class Table:
     def append(self, vectors: Vectors) -> None:
         """Write rows after the last; durable when it returns."""
         count = self.header.count
-        self._write("vectors.f32", np.ascontiguousarray(vectors).tobytes(), count * self._stride)
+        self._write("vectors.f32", vectors.data.cast("B"), count * self._stride)
         sums = np.fromiter((zlib.crc32(row) for row in vectors), dtype=np.uint32, count=len(vectors))
         self._write("vectors.crc", sums.tobytes(), count * 4)
         self._fault("appended")
@@ -185,12 +185,18 @@ class Table:
         self._fault("cleared")
         self._commit(replace(self.header, cleared=self.header.erased))
 
-    def _write(self, name: str, data: bytes, at: int) -> None:
+    def _write(self, name: str, data: bytes | memoryview, at: int) -> None:
         left, file = memoryview(data), self._file(name)
-        while left:
-            written = os.pwrite(file, left, at)
-            left, at = left[written:], at + written
-        os.fsync(file)
+        try:
+            while left:
+                written = os.pwrite(file, left, at)
+                left, at = left[written:], at + written
+            os.fsync(file)
+        except OSError as error:
+            raise Unavailable(
+                f"{self._folder / name} could not be written: {error.strerror}; nothing was changed",
+                hint="see that there is space and that the disk is well, then try again",
+            ) from error
 
     def _commit(self, header: Header) -> None:
         header = replace(header, sequence=self.header.sequence + 1)
