@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pilotman.guardrails.errors import ConfigurationError, CorruptIndex, InvalidRequest
+from pilotman.guardrails.errors import ConfigurationError, CorruptIndex, InvalidRequest, NotFound
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
 from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
 from pilotman.retrieval.vectors.given import at_least_one, fitting
+from pilotman.retrieval.vectors.header import read
 from pilotman.retrieval.vectors.lock import locked
 from pilotman.retrieval.vectors.lookup import probed, scanned
 from pilotman.retrieval.vectors.settings import Settings, default, kept
@@ -79,6 +80,21 @@ class VectorIndex:
         self._settled = kept(folder) or self._settled
         self._follow()
         self._lose(self._view, self._view.fresh, self.count)
+
+    @classmethod
+    def at(cls, folder: Path, config: IndexConfig | None = None) -> VectorIndex:
+        """The index that is in ``folder``, whatever its dimensions and its metric.
+
+        Raises:
+            NotFound: there is none.
+            CorruptIndex: see the class.
+        """
+        file = folder / "header"
+        if not file.is_file():
+            raise NotFound(f"there is no index in {folder}", hint="name the folder that holds vectors.f32")
+        header = read(file.read_bytes(), str(file))
+        config = replace(config or IndexConfig(), metric=header.metric)
+        return cls(folder, dimensions=header.dimensions, config=config)
 
     @property
     def count(self) -> int:

@@ -19,6 +19,7 @@ from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.audit_app import audit_app
 from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_app
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
+from pilotman.supervisor.cli.index_app import index_app
 from pilotman.supervisor.cli.level_app import level
 from pilotman.supervisor.cli.mcp_app import mcp_app
 from pilotman.supervisor.cli.models_app import models
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.add_typer(policy_app)
 app.add_typer(gate_app)
 app.add_typer(audit_app)
+app.add_typer(index_app)
 app.add_typer(mcp_app)
 app.add_typer(queue_app)
 for command in (level, models, approvals, approve, reject, worker):

@@ -1,0 +1,101 @@
+"""``pilotman index``: the vector index of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.retrieval.vectors import Allowed, VectorIndex
+from pilotman.retrieval.vectors.plot import svg
+from pilotman.retrieval.vectors.tune import Point, Tuning, held_out, tune
+from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.guardrails_app import JsonOption
+
+index_app = typer.Typer(name="index", help="The vector index of a store.", no_args_is_help=True)
+
+FolderArgument = Annotated[Path, typer.Argument(help="The folder that holds vectors.f32.")]
+_BAR = 30
+"""Characters of recall 1 in the plot."""
+
+
+@index_app.callback()
+def group() -> None:
+    """The vector index of a store."""
+
+
+@index_app.command("tune")
+def tune_command(
+    folder: FolderArgument,
+    recall: Annotated[float, typer.Option(help="Recall against exact search that is wanted.")] = 0.95,
+    k: Annotated[int, typer.Option("-k", min=1, help="Results that a query asks for.")] = 10,
+    queries: Annotated[
+        Path | None, typer.Option(help="Held-out queries, a .npy file of shape (n, dimensions).")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curve into this SVG file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, but keep the settings.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose how much a search looks at, for a recall that is wanted, and keep the choice.
+
+    Without queries, vectors of the index are asked for and left out of what is searched.
+    """
+    index = VectorIndex.at(folder)
+    asked, allowed = held_out(index) if queries is None else _read(queries)
+    found = tune(index, asked, recall=recall, k=k, allowed=allowed)
+    if not dry_run:
+        index.settle(nprobe=found.chosen.nprobe, k_factor=found.chosen.k_factor)
+    if plot is not None:
+        plot.write_text(svg(found, recall), encoding="utf-8")
+    if as_json:
+        output.as_json(_record(found))
+        return
+    output.console.print(_curve(found))
+    chosen = f"nprobe {found.chosen.nprobe}, k_factor {found.chosen.k_factor:g}"
+    kept = "not kept" if dry_run else "kept"
+    if found.reached:
+        output.console.print(f"{chosen} is the quickest with recall {recall:g}: {kept}")
+    else:
+        output.console.print(f"nothing gives recall {recall:g}; {chosen} gives most: {kept}")
+
+
+def _read(file: Path) -> tuple[Any, Allowed | None]:
+    try:
+        return np.load(file, allow_pickle=False), None
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{file} cannot be read as queries", hint="give a .npy file") from error
+
+
+def _curve(found: Tuning) -> Table:
+    """What is worth considering: no other setting is as quick and finds as much."""
+    table = Table(title="Recall and time, one query at a time", title_justify="left")
+    for name in ("nprobe", "k_factor", "recall", "p50 ms", "p95 ms"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for point in sorted(found.points, key=lambda each: each.p50):
+        if point is found.chosen or not any(_better(other, point) for other in found.points):
+            bar = "█" * round(point.recall * _BAR)
+            style = "bold green" if point is found.chosen else None
+            table.add_row(*_cells(point), bar, style=style)
+    return table
+
+
+def _better(one: Point, other: Point) -> bool:
+    return one.p50 <= other.p50 and one.recall >= other.recall and one is not other and one != other
+
+
+def _cells(point: Point) -> tuple[str, ...]:
+    shown = (f"{point.recall:.3f}", f"{point.p50:.3f}", f"{point.p95:.3f}")
+    return (str(point.nprobe), f"{point.k_factor:g}", *shown)
+
+
+def _record(found: Tuning) -> dict[str, Any]:
+    return {
+        "chosen": vars(found.chosen),
+        "reached": found.reached,
+        "points": [vars(point) for point in found.points],
+    }

@@ -1,0 +1,73 @@
+"""``pilotman index tune``: how much a search looks at."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.retrieval.vectors.spread import SIZE, TRAINED, clustered
+from tests.supervisor.cli.test_app import Terminal
+
+from pilotman.retrieval.vectors import VectorIndex
+
+
+@pytest.fixture
+def pilotman(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path / "home", capsys, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("store")
+    index = VectorIndex(place, dimensions=SIZE, config=TRAINED)
+    index.append(clustered(2_000))
+    index.rebuild()
+    return place
+
+
+def tuned(pilotman: Terminal, *words: object) -> Any:
+    code, out, complaint = pilotman("index", "tune", *map(str, words), home=False)
+    assert code == 0, complaint
+    return out
+
+
+def test_the_choice_is_shown_drawn_and_kept(pilotman: Terminal, folder: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "curve.svg"
+    out = tuned(pilotman, folder, "--recall", "0.8", "--plot", picture)
+    settings = VectorIndex.at(folder).settings
+    chosen = f"nprobe {settings.nprobe}, k_factor {settings.k_factor:g}"
+    assert f"{chosen} is the quickest with recall 0.8: kept" in out
+    assert "p95 ms" in out
+    drawn = ET.fromstring(picture.read_text())
+    assert f"nprobe {settings.nprobe}" in "".join(drawn.itertext())
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}polyline"))) == 4
+
+
+def test_a_dry_run_keeps_nothing(pilotman: Terminal, folder: Path) -> None:
+    VectorIndex.at(folder).settle(nprobe=5, k_factor=3)
+    assert "not kept" in tuned(pilotman, folder, "--recall", "0.9", "--dry-run")
+    assert VectorIndex.at(folder).settings.nprobe == 5
+
+
+def test_queries_of_ones_own_are_asked(pilotman: Terminal, folder: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "queries.npy", clustered(30, seed=3))
+    told = json.loads(tuned(pilotman, folder, "--queries", tmp_path / "queries.npy", "--json"))
+    assert told["chosen"] in told["points"]
+    assert told["chosen"]["recall"] == round(told["chosen"]["recall"] * 300) / 300
+
+
+def test_what_cannot_be_tuned_is_said(pilotman: Terminal, folder: Path, tmp_path: Path) -> None:
+    def refused(*words: str) -> str:
+        code, _, complaint = pilotman("index", "tune", *words, home=False)
+        assert code == 2
+        return str(complaint)
+
+    assert "no index in" in refused(str(tmp_path))
+    (tmp_path / "words.npy").write_text("hello")
+    assert "cannot be read as queries" in refused(str(folder), "--queries", str(tmp_path / "words.npy"))
+    VectorIndex(tmp_path / "new", dimensions=4, config=TRAINED)
+    assert "empty" in refused(str(tmp_path / "new"))
