@@ -160,10 +160,8 @@ def _probes(nlist: int) -> list[int]:
 
 def _check(index: VectorIndex, queries: Vectors, recall: float, classes: Sequence[str] | None) -> None:
     if not index.clusters:
-        raise InvalidRequest(
-            "there is nothing to tune: every search is exact",
-            hint="an index is trained above exact_below rows",
-        )
+        why = "; ".join(("there is nothing to tune: every search is exact", *index.caveats))
+        raise InvalidRequest(why, hint="rebuild it first" if index.needs_rebuild() else "wait for more rows")
     if not len(queries):
         raise InvalidRequest("tuning takes queries", hint="give some, or take those of held_out")
     if classes is not None and len(classes) != len(queries):
