@@ -44,6 +44,29 @@ print("it lived")
 """
 
 
+READER = """
+import sys
+from pathlib import Path
+from pilotman.retrieval.vectors import VectorIndex
+from tests.retrieval.vectors.spread import SIZE, TRAINED, clustered, unfound
+from tests.retrieval.vectors.test_crash import OLD
+
+folder = Path(sys.argv[1])
+index = VectorIndex(folder, dimensions=SIZE, config=TRAINED)
+print("reading", flush=True)
+seen = set()
+while True:
+    last = (folder / "stop").exists()
+    index.refresh()
+    seen.add(index.epoch)
+    assert index.caveats == (), index.caveats
+    assert len(unfound(index, clustered(OLD), range(OLD))) < 0.01 * OLD
+    if last:
+        break
+print(*sorted(seen))
+"""
+
+
 def opened(folder: Path) -> VectorIndex:
     return VectorIndex(folder, dimensions=SIZE, config=TRAINED)
 
@@ -59,11 +82,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+
+
 def killed(made: Path, target: Path, verb: str, step: str) -> Path:
     folder = Path(shutil.copytree(made, target / "index"))
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), verb, step],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=PROCESS_PATIENCE,
@@ -122,3 +149,27 @@ def test_a_rebuild_that_was_cut_off_leaves_an_epoch_that_serves(
     assert index.needs_rebuild() is None
     serves(index, but=ERASED)
     assert [each.name for each in folder.glob("epoch*")] == [f"epoch-{index.epoch:06}"]
+
+
+def test_a_reader_in_another_process_sees_each_epoch_whole(made: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made, tmp_path / "index"))
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(folder)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        index = opened(folder)
+        for turn in range(5):
+            index.append(clustered(20, seed=10 + turn))
+            index.rebuild(retrain=True)
+        (folder / "stop").touch()
+        out, errors = reader.communicate(timeout=PROCESS_PATIENCE)
+    assert reader.returncode == 0, errors
+    seen = [int(epoch) for epoch in out.split()]
+    assert seen[-1] == index.epoch == 6
+    assert seen[0] >= 1
