@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,24 @@ def test_a_rebuild_is_asked_for_when_it_helps(index: VectorIndex, vectors: Vecto
     index.rebuild()
     assert index.needs_rebuild() is None
     assert index.epoch == 2
+
+
+def test_other_settings_are_learnt_at_the_next_rebuild(tmp_path: Path, vectors: Vectors) -> None:
+    def opened(config: IndexConfig) -> VectorIndex:
+        return VectorIndex(tmp_path, dimensions=SIZE, config=config)
+
+    index = opened(TRAINED)
+    index.append(vectors)
+    index.rebuild()
+    assert opened(replace(TRAINED, nlist=32)).clusters == 16
+    for config, clusters in ((replace(TRAINED, nlist=32), 32), (replace(TRAINED, nlist=None), 32)):
+        index = opened(config)
+        index.rebuild()
+        assert index.clusters == clusters
+    before = index.memory()["lists"]
+    index = opened(replace(TRAINED, nlist=None, pq=f"PQ{SIZE}x4fs"))
+    index.rebuild()
+    assert index.memory()["lists"] > before
 
 
 def test_memory_is_counted_by_part(trained: VectorIndex, vectors: Vectors) -> None:

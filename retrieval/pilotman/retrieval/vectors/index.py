@@ -215,7 +215,7 @@ class VectorIndex:
         Raises:
             CorruptIndex: a file was damaged since.
         """
-        if self._table.stale():
+        while self._table.stale():  # again, where an epoch was swapped while its forerunner was read
             with self._lock:
                 self._table.refresh()
                 self._settled = kept(self._folder) or self._settled
@@ -224,9 +224,13 @@ class VectorIndex:
     def rebuild(self, *, retrain: bool = False) -> None:
         """Build a new epoch aside and let it serve; searches and changes go on meanwhile.
 
-        Clusters and codes are learnt again when the rows have doubled since, or with ``retrain``; else all
-        rows are only encoded anew, which is some ten times faster. Nothing happens below ``exact_below``
-        rows. Where another process rebuilds already, its epoch is waited for, and is enough.
+        Clusters and codes are learnt again when the rows have doubled since, when the settings are others,
+        or with ``retrain``; else all rows are only encoded anew, some ten times faster. Nothing happens
+        below ``exact_below`` rows. Where another process rebuilds already, its epoch is waited for, and is
+        enough.
+
+        Raises:
+            Unavailable: the epoch could not be written; the one before serves.
         """
         before = self.epoch
         with self._one_rebuild():
@@ -294,9 +298,7 @@ class VectorIndex:
         living = np.flatnonzero(~view.without(lost).is_dead(np.arange(rows)))
         if self._why_first(len(living)) is None:
             return
-        former = view.trained
-        if retrain or former is None or rows > 2 * former.trained_on:
-            former = None
+        former = None if retrain else self._reusable(view.trained, rows)
         trained = train(view.vectors[:rows], living, config=self.config, fault=self._fault, former=former)
         number = max([self.epoch, *self._epochs.numbers()]) + 1
         self._epochs.write(number, trained)
@@ -309,6 +311,14 @@ class VectorIndex:
             self.caveats = ()
             self._follow()
         self._epochs.sweep(number)
+
+    def _reusable(self, former: Trained | None, rows: int) -> Trained | None:
+        """What was learnt before, where it is of these settings and not of far fewer rows."""
+        if former is None or rows > 2 * former.trained_on:
+            return None
+        same = former.parts == self.config.parts(self.dimensions)
+        fits = self.config.nlist is None or self.config.clusters(rows) == former.nlist
+        return former if same and fits else None
 
     def _lose(self, view: View, first: int, last: int) -> Rows:
         """Let rows in ``[first, last)`` that are no longer what was appended be found no more."""
@@ -339,14 +349,15 @@ class VectorIndex:
         self.caveats = ()
         for number in (wanted, *(other for other in self._epochs.numbers() if other != wanted)):
             try:
-                self._serve(wanted, self._epochs.load(number), number)
+                trained = self._epochs.load(number)
             except FileNotFoundError:
                 continue
             except CorruptIndex as error:
                 self.caveats = (*self.caveats, str(error))
-            else:
-                return
-        self._serve(wanted, None, 0)
+                continue
+            if trained.rows <= self.count:  # else of a state that is not followed yet
+                return self._serve(wanted, trained, number)
+        return self._serve(wanted, None, 0)
 
     def _serve(self, wanted: int, trained: Trained | None, number: int) -> None:
         self._served, self._epoch = wanted, number

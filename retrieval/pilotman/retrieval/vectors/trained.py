@@ -74,6 +74,11 @@ class Trained:
         """Clusters."""
         return int(self.lists.nlist)
 
+    @property
+    def parts(self) -> int:
+        """Sub-quantizers."""
+        return int(self.lists.pq.M)
+
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
         """Rows a cluster."""

@@ -54,7 +54,7 @@ class View:
     def within(self, allowed: Allowed) -> Within:
         """What is left of ``allowed``."""
         bits = cut(allowed.bits, self.count)
-        return Within(alive=Allowed(bits & ~self.dead if self._some_dead else bits), view=self)
+        return Within(alive=Allowed(bits & ~self.dead if self._some_dead else bits), trained=self.trained)
 
     def later(self, vectors: Vectors, died: Rows) -> View:
         """The state after rows were appended and some have died."""
@@ -76,10 +76,10 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Within:
-    """The rows that a search of ``view`` may find: allowed, committed and alive."""
+    """The rows that a search may find: allowed, committed and alive; and how ``trained`` finds them."""
 
     alive: Allowed
-    view: View
+    trained: Trained | None
     _plans: dict[int, Plan] = field(default_factory=dict, init=False, repr=False)
     _hows: dict[tuple[int, float], Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -96,7 +96,11 @@ class Within:
     @cached_property
     def by_fresh_bit(self) -> Any:
         """A selector for the rows that the trained index does not know, counted from there."""
-        return selector(bits=self.alive.bits[self.view.fresh // 8 :])
+        return selector(bits=self.alive.bits[self._known // 8 :])
+
+    @property
+    def _known(self) -> int:
+        return 0 if self.trained is None else self.trained.rows
 
     @cached_property
     def _by_cell(self) -> Any:
@@ -105,7 +109,7 @@ class Within:
     @cached_property
     def inside(self) -> int:
         """How many of the rows the trained index knows."""
-        return Allowed(self.alive.bits[: self.view.fresh // 8]).count
+        return Allowed(self.alive.bits[: self._known // 8]).count
 
     def plan(self, nprobe: int) -> Plan:
         """Whether and how to search the trained index."""
@@ -118,13 +122,13 @@ class Within:
         """How to search the trained index, as it takes it."""
         how = self._hows.get((nprobe, k_factor))
         if how is None:
-            trained: Any = self.view.trained
+            trained: Any = self.trained
             how = trained.how(nprobe=nprobe, k_factor=k_factor, rows=self.by_bit, cells=self._by_cell)
             self._hows[nprobe, k_factor] = how
         return how
 
     def _planned(self, nprobe: int) -> Plan:
-        trained = self.view.trained
+        trained = self.trained
         if trained is None:
             return Plan(nprobe=0)
         cells = self._cells
@@ -142,7 +146,7 @@ class Within:
     @cached_property
     def _cells(self) -> Cells | None:
         """The clusters that hold one of the rows; None where nearly all do."""
-        trained = self.view.trained
+        trained = self.trained
         if trained is None or self.inside > _MANY * trained.held:
             return None
         rows = self.alive.rows
