@@ -32,6 +32,8 @@ from pilotman.retrieval.vectors import Allowed, VectorIndex
 DIMENSIONS = 384
 RANK = 96
 """Dimensions that carry the meaning; the rest is noise."""
+NOISE = 1.1
+"""Spread within a cluster, as a share of that between them: searched about as well as sentences are."""
 K = 10
 ALLOWED, MEMORY = 1.15, 0.36
 """What is aimed at: times the raw call, and share of a flat index."""
@@ -64,14 +66,16 @@ def made(rows: int, chunk: int = 50_000, *, seed: int = 0) -> Iterator[Vectors]:
     centres = random.standard_normal((max(64, rows // 500), RANK))
     for start in range(0, rows, chunk):
         count = min(chunk, rows - start)
-        meant = centres[random.integers(0, len(centres), count)] + 1.5 * random.standard_normal((count, RANK))
+        meant = centres[random.integers(0, len(centres), count)] + NOISE * random.standard_normal(
+            (count, RANK)
+        )
         vectors = meant @ basis + 0.02 * random.standard_normal((count, DIMENSIONS))
         yield np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def indexed(rows: int, queries: int, console: Console) -> tuple[VectorIndex, Vectors]:
     """The index of so many vectors, made at the first call, and queries that are not in it."""
-    folder = Path(tempfile.gettempdir()) / "pilotman-bench-index" / f"{rows}-{DIMENSIONS}"
+    folder = Path(tempfile.gettempdir()) / "pilotman-bench-index" / f"{rows}-{DIMENSIONS}-{NOISE}"
     index = VectorIndex(folder, dimensions=DIMENSIONS, config=IndexConfig())
     last: Vectors = np.zeros((0, DIMENSIONS), dtype=np.float32)
     for start, chunk in enumerate(made(rows + queries)):
