@@ -24,6 +24,12 @@ def clustered(count: int, seed: int = 0) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
+def alike(count: int, seed: int = 0) -> Vectors:
+    """Unit vectors so near to each other that codes of 8 bits cannot tell them apart."""
+    vectors = np.ones((1, SIZE)) + 1e-4 * np.random.default_rng(seed).standard_normal((count, SIZE))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
 def best(vectors: Vectors, query: Any, k: int, allowed: npt.NDArray[np.bool_]) -> list[int]:
     """The rows of the largest inner products, by brute force."""
     scores = np.where(allowed, vectors @ np.asarray(query, dtype=np.float32), -np.inf)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.retrieval.vectors.spread import SIZE, TRAINED, clustered
+from tests.retrieval.vectors.spread import SIZE, TRAINED, alike, clustered
 from tests.supervisor.cli.test_app import Terminal
 
 from pilotman.retrieval.vectors import VectorIndex
@@ -58,6 +58,17 @@ def test_queries_of_ones_own_are_asked(pilotman: Terminal, folder: Path, tmp_pat
     told = json.loads(tuned(pilotman, folder, "--queries", tmp_path / "queries.npy", "--json"))
     assert told["chosen"] in told["points"]
     assert told["chosen"]["recall"] == round(told["chosen"]["recall"] * 300) / 300
+
+
+def test_a_class_whose_recall_drifts_is_named(pilotman: Terminal, tmp_path: Path) -> None:
+    index = VectorIndex(tmp_path / "store", dimensions=SIZE, config=TRAINED)
+    index.append(np.concatenate([clustered(2_000), alike(500)]))
+    index.rebuild()
+    np.save(tmp_path / "queries.npy", np.concatenate([clustered(40, seed=4), alike(20, seed=4)]))
+    (tmp_path / "classes.txt").write_text("plain\n" * 40 + "alike\n" * 20)
+    words = (tmp_path / "store", "--queries", tmp_path / "queries.npy", "--classes", tmp_path / "classes.txt")
+    assert json.loads(tuned(pilotman, *words, "--json"))["drifting"] == ["alike"]
+    assert "alike drifts: recall 0." in tuned(pilotman, *words)
 
 
 def test_what_cannot_be_tuned_is_said(pilotman: Terminal, folder: Path, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ class VectorIndex:
         probes = at_least_one("nprobe", settings.nprobe if nprobe is None else nprobe)
         within = self._within(view, allowed)
         if within is not None:
-            probes = within.plan(probes).nprobe
+            probes = within.plan(probes)
         if view.trained is None or probes == 0:
             return scanned(given, k, view, within)
         return probed(given, k, view, within, nprobe=probes, k_factor=factor)

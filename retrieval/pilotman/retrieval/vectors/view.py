@@ -12,7 +12,7 @@ import numpy as np
 
 from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, cut
-from pilotman.retrieval.vectors.plan import Plan, planned
+from pilotman.retrieval.vectors.plan import planned
 from pilotman.retrieval.vectors.scan import selector
 from pilotman.retrieval.vectors.trained import Cells, Trained
 
@@ -80,7 +80,7 @@ class Within:
 
     alive: Allowed
     trained: Trained | None
-    _plans: dict[int, Plan] = field(default_factory=dict, init=False, repr=False)
+    _plans: dict[int, int] = field(default_factory=dict, init=False, repr=False)
     _hows: dict[tuple[int, float], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -111,8 +111,8 @@ class Within:
         """How many of the rows the trained index knows."""
         return Allowed(self.alive.bits[: self._known // 8]).count
 
-    def plan(self, nprobe: int) -> Plan:
-        """Whether and how to search the trained index."""
+    def plan(self, nprobe: int) -> int:
+        """How many clusters to probe where ``nprobe`` would do without a filter; 0: look at each row."""
         plan = self._plans.get(nprobe)
         if plan is None:
             plan = self._plans[nprobe] = self._planned(nprobe)
@@ -127,10 +127,10 @@ class Within:
             self._hows[nprobe, k_factor] = how
         return how
 
-    def _planned(self, nprobe: int) -> Plan:
+    def _planned(self, nprobe: int) -> int:
         trained = self.trained
         if trained is None:
-            return Plan(nprobe=0)
+            return 0
         cells = self._cells
         clusters = trained.nlist if cells is None else len(cells)
         among = trained.held if cells is None else int(trained.sizes[cells].sum())

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 from pilotman.retrieval.vectors.plot import svg
@@ -36,6 +37,9 @@ def tune_command(
     queries: Annotated[
         Path | None, typer.Option(help="Held-out queries, a .npy file of shape (n, dimensions).")
     ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="A class for each query (tenant, source, kind of task), one a line.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the curve into this SVG file.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, but keep the settings.")] = False,
     as_json: JsonOption = False,
@@ -46,7 +50,8 @@ def tune_command(
     """
     index = VectorIndex.at(folder)
     asked, allowed = held_out(index) if queries is None else _read(queries)
-    found = tune(index, asked, recall=recall, k=k, allowed=allowed)
+    named = None if classes is None else classes.read_text(encoding="utf-8").splitlines()
+    found = tune(index, asked, recall=recall, k=k, allowed=allowed, classes=named)
     if not dry_run:
         index.settle(nprobe=found.chosen.nprobe, k_factor=found.chosen.k_factor)
     if plot is not None:
@@ -61,6 +66,8 @@ def tune_command(
         output.console.print(f"{chosen} is the quickest with recall {recall:g}: {kept}")
     else:
         output.console.print(f"nothing gives recall {recall:g}; {chosen} gives most: {kept}")
+    for name in found.drifting:
+        output.console.print(f"{visible(name)} drifts: recall {found.classes[name]:.3f}", markup=False)
 
 
 def _read(file: Path) -> tuple[Any, Allowed | None]:
@@ -97,5 +104,7 @@ def _record(found: Tuning) -> dict[str, Any]:
     return {
         "chosen": vars(found.chosen),
         "reached": found.reached,
+        "classes": dict(found.classes),
+        "drifting": list(found.drifting),
         "points": [vars(point) for point in found.points],
     }
