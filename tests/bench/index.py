@@ -73,9 +73,19 @@ def made(rows: int, chunk: int = 50_000, *, seed: int = 0) -> Iterator[Vectors]:
         yield np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
+def folder_of(rows: int) -> Path:
+    """Where the index of so many vectors is kept."""
+    return Path(tempfile.gettempdir()) / "pilotman-bench-index" / f"{rows}-{DIMENSIONS}-{NOISE}"
+
+
+def deleted(rows: int) -> Any:
+    """A truth value a row."""
+    return np.random.default_rng(1).random(rows) < DELETED
+
+
 def indexed(rows: int, queries: int, console: Console) -> tuple[VectorIndex, Vectors]:
     """The index of so many vectors, made at the first call, and queries that are not in it."""
-    folder = Path(tempfile.gettempdir()) / "pilotman-bench-index" / f"{rows}-{DIMENSIONS}-{NOISE}"
+    folder = folder_of(rows)
     index = VectorIndex(folder, dimensions=DIMENSIONS, config=IndexConfig())
     last: Vectors = np.zeros((0, DIMENSIONS), dtype=np.float32)
     for start, chunk in enumerate(made(rows + queries)):
@@ -86,7 +96,7 @@ def indexed(rows: int, queries: int, console: Console) -> tuple[VectorIndex, Vec
         began = time.perf_counter()
         index.rebuild()
         console.print(f"trained and filled in {time.perf_counter() - began:.0f} s")
-    index.erase(np.flatnonzero(np.random.default_rng(1).random(rows) < DELETED))
+    index.erase(np.flatnonzero(deleted(rows)))
     return index, last
 
 
@@ -103,33 +113,44 @@ def in_turns(one: Answer, other: Answer, queries: Vectors) -> tuple[Timed, Timed
     return both[0], both[1]
 
 
-def raw(index: VectorIndex, bits: Any, nprobe: int) -> Answer:
-    """The call of FAISS on the index that serves: everything that can be made before is."""
-    faiss: Any = importlib.import_module("faiss")
-    faiss.omp_set_num_threads(1)
-    trained: Any = index._view.trained
-    base = faiss.IVFSearchParameters(nprobe=nprobe, sel=faiss.IDSelectorBitmap(bits))
-    how = faiss.IndexRefineSearchParameters(k_factor=index.config.k_factor, base_index_params=base)
-    both = trained._both
-    return lambda query: both.search(query, K, params=how)[1]
+class Raw:
+    """FAISS alone on the files of the epoch, which are checked and not changed."""
+
+    def __init__(self, folder: Path) -> None:
+        faiss: Any = importlib.import_module("faiss")
+        (epoch,) = folder.glob("epoch-*")
+        self._parts = (
+            faiss.read_index(str(epoch / "lists.faiss")),
+            faiss.read_index(str(epoch / "codes.faiss"), faiss.IO_FLAG_MMAP_IFC),
+        )
+        self._index = faiss.IndexRefine(*self._parts)
+
+    def call(self, keep: Any, nprobe: int) -> Answer:
+        """The search for rows that are kept: everything that can be made before is."""
+        faiss: Any = importlib.import_module("faiss")
+        faiss.omp_set_num_threads(1)
+        chosen = faiss.IDSelectorBitmap(np.packbits(keep, bitorder="little"))
+        base = faiss.IVFSearchParameters(nprobe=nprobe, sel=chosen)
+        how = faiss.IndexRefineSearchParameters(k_factor=IndexConfig().k_factor, base_index_params=base)
+        return lambda query: self._index.search(query, K, params=how)[1]
 
 
-def compared(index: VectorIndex, queries: Vectors, share: float, table: Table) -> None:
+def compared(index: VectorIndex, raw: Raw, queries: Vectors, share: float, table: Table) -> None:
     """One row of the table: so many rows are allowed, at random, and the deleted ones are gone."""
     keep = np.random.default_rng(2).random(index.count) < share
     allowed = Allowed(np.packbits(keep, bitorder="little"))
     truth = index.exact(queries, K, allowed)[0]
-    bits = allowed.bits & ~index._view.dead[: len(allowed.bits)]
+    alive = keep & ~deleted(index.count)
 
     def ours(query: Vectors) -> Any:
         return index.search(query, K, allowed)[0]
 
     ours(queries[:1])  # what is derived once for a bitmap
     goal = _recall(ours, queries, truth)
-    probes = range(1, _nlist(index) + 1)
-    fewest = bisect_left(probes, goal, key=lambda n: _recall(raw(index, bits, n), queries, truth))
+    probes = range(1, index.clusters + 1)
+    fewest = bisect_left(probes, goal, key=lambda n: _recall(raw.call(alive, n), queries, truth))
     nprobe = min(fewest + 1, len(probes))
-    mine, bare = in_turns(ours, raw(index, bits, nprobe), queries)
+    mine, bare = in_turns(ours, raw.call(alive, nprobe), queries)
     ratio = mine.at(50) / bare.at(50)
     table.add_row(
         f"{share:.1%} allowed, {DELETED:.0%} deleted",
@@ -186,27 +207,23 @@ def _asked(store: Store, vectors: Vectors, queries: Vectors, truth: Rows) -> tup
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--peers", type=int, default=100_000, help="vectors for other stores; 0: none")
     options = parser.parse_args()
     console = Console()
     index, queries = indexed(options.rows, options.queries, console)
-    table = Table(title=f"{options.rows:,} vectors in {_nlist(index)} clusters, ms p50 / p95")
+    raw = Raw(folder_of(options.rows))
+    table = Table(title=f"{options.rows:,} vectors in {index.clusters} clusters, ms p50 / p95")
     for name in ("filter", "recall", "ours", "raw FAISS", "its recall, nprobe", f"ratio (≤ {ALLOWED})"):
         table.add_column(name)
     for share in (1.0, 0.5, 0.1, 0.05, 0.01, 0.001):
-        compared(index, queries, share, table)
+        compared(index, raw, queries, share, table)
     console.print(table)
     memory(index, console)
     if options.peers:
         peers(options.peers, queries[:100], console)
-
-
-def _nlist(index: VectorIndex) -> int:
-    trained: Any = index._view.trained
-    return int(trained.nlist)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,15 @@ def _ours(vectors: Vectors, folder: Path) -> Answer:
     return lambda query: index.search(query, K, allowed)[0]
 
 
+def _unasked(text: str) -> list[float]:
+    return [0.0]
+
+
 def _langchain_faiss(vectors: Vectors, folder: Path) -> Answer:
     stores: Any = importlib.import_module("langchain_community.vectorstores")
     texts = [(str(row), vector) for row, vector in enumerate(vectors)]
     groups = [{"group": row % GROUPS} for row in range(len(vectors))]
-    store = stores.FAISS.from_embeddings(texts, lambda text: [0.0], metadatas=groups)
+    store = stores.FAISS.from_embeddings(texts, _unasked, metadatas=groups)
 
     def ask(query: Vectors) -> Any:
         found = store.similarity_search_by_vector(query[0].tolist(), k=K, filter={"group": 0})

@@ -18,14 +18,14 @@ from tests.retrieval.vectors.spread import SIZE, TRAINED, clustered
 from pilotman.guardrails.errors import ConfigurationError, CorruptIndex
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.vectors import VectorIndex
-from pilotman.retrieval.vectors.header import SLOT
+from pilotman.retrieval.vectors.header import SLOT, read
 from pilotman.retrieval.vectors.seal import sealed
 
 VECTORS = clustered(2_000)
 
 
-def opened(folder: Path, **changes: Any) -> VectorIndex:
-    return VectorIndex(folder, **{"dimensions": SIZE, "config": TRAINED, **changes})
+def opened(folder: Path, dimensions: int = SIZE, config: IndexConfig = TRAINED) -> VectorIndex:
+    return VectorIndex(folder, dimensions=dimensions, config=config)
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -92,7 +92,8 @@ def test_a_torn_write_of_the_header_leaves_the_state_before(folder: Path) -> Non
     with closing(opened(folder)) as index:
         count = index.count
         index.append(VECTORS[:1])
-        torn = index._table.header.sequence % 2 * SLOT
+        header = (folder / "header").read_bytes()
+        torn = read(header, "header").sequence % 2 * SLOT
     flip(folder / "header", torn + 30)
     assert opened(folder).count == count
 

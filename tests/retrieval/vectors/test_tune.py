@@ -105,7 +105,7 @@ def test_what_there_is_not_is_no_miss() -> None:
 )
 def test_wrong_questions_are_refused(index: VectorIndex, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        tune(index, **{"queries": clustered(60, seed=9), **wrong})
+        tune(index, wrong.pop("queries", clustered(60, seed=9)), **wrong)
 
 
 def test_there_is_nothing_to_tune_where_every_search_is_exact() -> None:

@@ -140,7 +140,8 @@ def _measured(
     truth: Rows,
     clock: Callable[[], float],
 ) -> tuple[Point, Shares]:
-    found, seconds = [], []
+    found: list[Rows] = []
+    seconds: list[float] = []
     for query in queries:
         began = clock()
         found.append(index.search(query[np.newaxis], k, allowed, nprobe=nprobe, k_factor=k_factor)[0])

@@ -80,8 +80,10 @@ class Within:
 
     alive: Allowed
     trained: Trained | None
-    _plans: dict[int, int] = field(default_factory=dict, init=False, repr=False)
-    _hows: dict[tuple[int, float], Any] = field(default_factory=dict, init=False, repr=False)
+    _plans: dict[int, int] = field(default_factory=dict[int, int], init=False, repr=False)
+    _hows: dict[tuple[int, float], Any] = field(
+        default_factory=dict[tuple[int, float], Any], init=False, repr=False
+    )
 
     @cached_property
     def by_bit(self) -> Any:
