@@ -11,15 +11,15 @@ from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.scan import NOTHING, merged, padded, scan
 from pilotman.retrieval.vectors.view import View, Within
 
-_FEW = 4
-"""Rows below one quarter are walked along, else each is looked up."""
+_FEW = 32_768
+"""Rows up to which a list of them is kept with the bitmap (8 bytes each) and walked along."""
 
 
 def scanned(queries: Vectors, k: int, view: View, within: Within | None) -> tuple[Rows, Scores]:
     """Every allowed row is looked at."""
     if within is None:
         return scan(queries, view.vectors, k)
-    few = within.alive.count < view.count // _FEW
+    few = within.alive.count <= _FEW
     return scan(queries, view.vectors, k, within.by_row if few else within.by_bit)
 
 

@@ -14,7 +14,7 @@ from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, cut
 from pilotman.retrieval.vectors.plan import planned
 from pilotman.retrieval.vectors.scan import selector
-from pilotman.retrieval.vectors.trained import Cells, Trained
+from pilotman.retrieval.vectors.trained import Trained
 
 _MANY = 0.25
 """Share of allowed rows from which on nearly every cluster holds one."""
@@ -146,14 +146,14 @@ class Within:
         )
 
     @cached_property
-    def _cells(self) -> Cells | None:
+    def _cells(self) -> Rows | None:
         """The clusters that hold one of the rows; None where nearly all do."""
         trained = self.trained
         if trained is None or self.inside > _MANY * trained.held:
             return None
-        rows = self.alive.rows
-        cells = np.unique(trained.cells[rows[: np.searchsorted(rows, trained.rows)]])
-        return cells[cells >= 0]
+        inside = np.unpackbits(self.alive.bits[: self._known // 8], bitorder="little").view(np.bool_)
+        cells = trained.cells[inside]
+        return np.flatnonzero(np.bincount(cells[cells >= 0], minlength=trained.nlist))
 
 
 class Narrowed:
