@@ -60,7 +60,12 @@ class Allowed:
     @cached_property
     def rows(self) -> Rows:
         """The rows, ascending."""
-        return np.flatnonzero(np.unpackbits(self.bits, bitorder="little")).astype(np.int64, copy=False)
+        return np.flatnonzero(unpacked(self.bits)).astype(np.int64, copy=False)
+
+
+def unpacked(bits: Bitmap) -> npt.NDArray[np.bool_]:
+    """A truth value a bit."""
+    return np.unpackbits(bits, bitorder="little").view(np.bool_)
 
 
 def cut(bits: Bitmap, count: int) -> Bitmap:

@@ -52,8 +52,9 @@ class Trained:
     trained_on: int
 
     def __post_init__(self) -> None:
-        """Put the two together before threads share them."""
+        """What every search needs is worked out before threads share it."""
         assert self._both is not None
+        assert len(self.sizes) == self.nlist
 
     @cached_property
     def _both(self) -> Any:
