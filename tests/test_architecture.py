@@ -25,7 +25,7 @@ FRONT_DOORS = {
         " PilotmanError Policy Principal Quota Retry"
     ),
     "pilotman.memory": "Anchors Event Memory",
-    "pilotman.retrieval": "Corpus FolderSource Snapshot Source",
+    "pilotman.retrieval": "Corpus FaissVectorStore FolderSource IndexConfig Snapshot Source",
     "pilotman.agents": (
         "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult mcp_tools"
         " tool"

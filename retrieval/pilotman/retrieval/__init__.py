@@ -1,8 +1,10 @@
 """Floor 2: documents of several sources, searched under permissions, with snapshots to cite."""
 
+from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.corpus import Corpus
 from pilotman.retrieval.folder import FolderSource
 from pilotman.retrieval.snapshot import Snapshot
 from pilotman.retrieval.source import Source
+from pilotman.retrieval.store import FaissVectorStore
 
-__all__ = ["Corpus", "FolderSource", "Snapshot", "Source"]
+__all__ = ["Corpus", "FaissVectorStore", "FolderSource", "IndexConfig", "Snapshot", "Source"]

@@ -50,6 +50,18 @@ def tags_of(principal: Principal) -> frozenset[str]:
     )
 
 
+def reader_of_tenant(tenant: str) -> str:
+    """All users of the tenant."""
+    return f"tenant:{_escaped(tenant)}"
+
+
+def inside(tenant: str, readers: Iterable[str]) -> bool:
+    """Whether nobody outside the tenant is among the readers."""
+    name = _escaped(tenant)
+    within = (f"user:{name}/", f"role:{name}/")
+    return all(reader == f"tenant:{name}" or reader.startswith(within) for reader in readers)
+
+
 def _is_reader(reader: object) -> bool:
     return isinstance(reader, str) and _READER.fullmatch(reader) is not None
 

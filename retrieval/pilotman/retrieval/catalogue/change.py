@@ -1,0 +1,139 @@
+"""What one transaction does to the catalogue."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+
+import orjson
+
+from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.model import Model
+
+_BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
+ owner = NULL, source = NULL, document = NULL, version = NULL, fetched_at = NULL, trusted = NULL,
+ label = NULL, metadata = NULL, text = NULL WHERE row = ?"""
+_ADD = """INSERT INTO chunk (row, seq, readers, expires_at, tenant, id, owner, source, document, version,
+ fetched_at, trusted, label, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+class Change:
+    """The verbs of a transaction that is open; its changes share one sequence number."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._number: int | None = None
+        self._names: dict[int, frozenset[str]] = {}
+
+    def at_ids(self, tenant: str, ids: Iterable[str]) -> dict[int, frozenset[str]]:
+        """The living rows of a tenant's ids, each with its readers."""
+        where = "tenant = ? AND id = ?"
+        return {row: names for id_ in ids for row, names in self._living(where, (tenant, id_)).items()}
+
+    def of_tenant(self, tenant: str) -> dict[int, frozenset[str]]:
+        """All living rows that a tenant wrote."""
+        return self._living("tenant = ?", (tenant,))
+
+    def of_owner(self, tenant: str, owner: str) -> dict[int, frozenset[str]]:
+        """All living rows that a user wrote."""
+        return self._living("tenant = ? AND owner = ?", (tenant, owner))
+
+    def of_documents(self, source: str, documents: Iterable[str]) -> dict[int, frozenset[str]]:
+        """The living rows of a source's documents."""
+        where = "source = ? AND document = ?"
+        return {
+            row: names
+            for document in documents
+            for row, names in self._living(where, (source, document)).items()
+        }
+
+    def add(self, rows: Sequence[int], entries: Sequence[Entry]) -> None:
+        """Entries at rows that were never used."""
+        sets = {entry.readers: self._set(entry.readers) for entry in entries}
+        seq = self._seq()
+        self._connection.executemany(
+            _ADD,
+            (
+                (
+                    row,
+                    seq,
+                    sets[entry.readers],
+                    None if entry.expires_at is None else entry.expires_at.timestamp(),
+                    *entry.columns(),
+                )
+                for row, entry in zip(rows, entries, strict=True)
+            ),
+        )
+
+    def bury(self, rows: Collection[int]) -> None:
+        """A tombstone each; what stood there is overwritten."""
+        if not rows:
+            return
+        seq = self._seq()
+        self._connection.executemany(_BURY, ((seq, row) for row in rows))
+
+    def set_readers(self, rows: Collection[int], readers: frozenset[str]) -> None:
+        """Other readers."""
+        if not rows:
+            return
+        seq, number = self._seq(), self._set(readers)
+        update = "UPDATE chunk SET seq = ?, readers = ? WHERE row = ?"
+        self._connection.executemany(update, ((seq, number, row) for row in rows))
+        self._connection.execute("UPDATE state SET permission_seq = ?", (seq,))
+
+    def refresh(self, rows: Iterable[int], fetched_at: float, expires_at: float | None) -> None:
+        """Looked at again and found as they were."""
+        seq = self._seq()
+        update = "UPDATE chunk SET seq = ?, fetched_at = ?, expires_at = ? WHERE row = ?"
+        self._connection.executemany(update, ((seq, fetched_at, expires_at, row) for row in rows))
+
+    def fill(self, count: int) -> int:
+        """Tombstones for the vectors that a crash left without a text; returns the rows that there were.
+
+        ``count``: the vectors that there are.
+        """
+        known = self._connection.execute("SELECT coalesce(max(row) + 1, 0) FROM chunk").fetchone()[0]
+        if known < count:
+            seq = self._seq()
+            insert = "INSERT INTO chunk (row, seq, erased) VALUES (?, ?, 0)"
+            self._connection.executemany(insert, ((row, seq) for row in range(known, count)))
+        return int(known)
+
+    def unerased(self) -> list[int]:
+        """The tombstones whose vectors are still there."""
+        return [row for (row,) in self._connection.execute("SELECT row FROM chunk WHERE erased = 0")]
+
+    def erased(self, rows: Iterable[int]) -> None:
+        """Their vectors have been overwritten."""
+        update = "UPDATE chunk SET erased = 1 WHERE row = ?"
+        self._connection.executemany(update, ((row,) for row in rows))
+
+    def learn(self, model: Model) -> Model:
+        """The model that the vectors are made by: the first that was learnt."""
+        insert = "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)"
+        self._connection.execute(insert, (model.name, model.dimensions, model.probe))
+        return Model(*self._connection.execute("SELECT name, dimensions, probe FROM model").fetchone())
+
+    def _living(self, where: str, parameters: Sequence[str]) -> dict[int, frozenset[str]]:
+        query = f"SELECT row, readers FROM chunk WHERE {where} AND readers IS NOT NULL"  # noqa: S608
+        found = self._connection.execute(query, parameters).fetchall()
+        return {row: self._readers(number) for row, number in found}
+
+    def _readers(self, number: int) -> frozenset[str]:
+        if number not in self._names:
+            query = "SELECT names FROM readers WHERE id = ?"
+            names = self._connection.execute(query, (number,)).fetchone()[0]
+            self._names[number] = frozenset(orjson.loads(names))
+        return self._names[number]
+
+    def _set(self, readers: frozenset[str]) -> int:
+        names = orjson.dumps(sorted(readers)).decode()
+        self._connection.execute("INSERT OR IGNORE INTO readers (names) VALUES (?)", (names,))
+        query = "SELECT id FROM readers WHERE names = ?"
+        return int(self._connection.execute(query, (names,)).fetchone()[0])
+
+    def _seq(self) -> int:
+        if self._number is None:
+            update = "UPDATE state SET seq = seq + 1 RETURNING seq"
+            self._number = int(self._connection.execute(update).fetchone()[0])
+        return self._number

@@ -1,0 +1,161 @@
+"""A chunk with its governance, as it is written and as it is read. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pilotman.guardrails.errors import InvalidRequest
+
+EVERYBODY = frozenset({"*"})
+PUBLIC = ""
+"""The tenant of what no principal wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A chunk to store.
+
+    ``id`` is its name inside ``tenant``. ``readers`` may read it (see ``access``); ``owner`` is the user who
+    wrote it. What a source keeps has the name of that ``source``, its ``document`` there, the ``version`` of
+    the document (a content hash), ``fetched_at`` and ``expires_at``, whether it is ``trusted``, and a
+    JSON-able ``label``. ``metadata`` is the user's own: anything that JSON gives back as it was.
+
+    Raises:
+        InvalidRequest: a value that the catalogue cannot keep.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    readers: frozenset[str] = EVERYBODY
+    tenant: str = PUBLIC
+    owner: str | None = None
+    source: str | None = None
+    document: str | None = None
+    version: str | None = None
+    fetched_at: datetime | None = None
+    expires_at: datetime | None = None
+    trusted: bool | None = None
+    label: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("id", "text"):
+            value: Any = getattr(self, name)
+            if not isinstance(value, str):
+                raise InvalidRequest(f"the {name} of a document is a text, not {value!r}")
+        for name in ("fetched_at", "expires_at"):
+            time: datetime | None = getattr(self, name)
+            if time is not None and time.tzinfo is None:
+                raise InvalidRequest(f"{name} of {self.id!r} names no time zone", hint="such as UTC")
+
+    def columns(self) -> tuple[Any, ...]:
+        """The values of the table's columns from ``tenant`` to ``text``."""
+        return (
+            self.tenant,
+            self.id,
+            self.owner,
+            self.source,
+            self.document,
+            self.version,
+            None if self.fetched_at is None else self.fetched_at.timestamp(),
+            self.trusted,
+            None if self.label is None else written(self.label, "label", self.id),
+            written(self.metadata, "metadata", self.id),
+            self.text.encode("utf-8", "surrogatepass"),
+        )
+
+
+COLUMNS = (
+    "row, readers, expires_at, tenant, id, owner, source, document, version, fetched_at, trusted, label,"
+    " metadata, text"
+)
+"""What a ``Record`` is read from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A chunk as it stands in the catalogue, at ``row`` of the vectors."""
+
+    row: int
+    readers: frozenset[str]
+    expires_at: float | None
+    tenant: str
+    id: str
+    text: str
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, columns: Sequence[Any], readers: frozenset[str]) -> Record:
+        """From a row of ``COLUMNS``."""
+        row, _, expires_at, tenant, id_, _, source, document, version, fetched_at, trusted = columns[:11]
+        label, metadata, text = columns[11:]
+        found: dict[str, Any] = orjson.loads(metadata)
+        governed = {
+            "version": version,
+            "fetched_at": _iso(fetched_at),
+            "expires_at": None if "expires_at" in found and source is None else _iso(expires_at),
+            "trusted": None if trusted is None else bool(trusted),
+            "label": None if label is None else orjson.loads(label),
+        }
+        found |= {name: value for name, value in governed.items() if value is not None}
+        if source is not None:
+            found.setdefault("source", document or source)
+        if source is not None or tenant != PUBLIC or readers != EVERYBODY:
+            found["readers"] = sorted(readers)
+        return cls(
+            row=row,
+            readers=readers,
+            expires_at=expires_at,
+            tenant=tenant,
+            id=id_,
+            text=text.decode("utf-8", "surrogatepass"),
+            metadata=found,
+        )
+
+
+def written(value: Mapping[str, Any], what: str, id_: str) -> bytes:
+    """The JSON of a mapping that comes back equal.
+
+    Raises:
+        InvalidRequest: it would not.
+    """
+    wrong = _wrong(value, what)
+    if not wrong:
+        try:
+            return orjson.dumps(dict(value))
+        except (TypeError, orjson.JSONEncodeError) as error:
+            wrong = f"{what}: {error}"
+    raise InvalidRequest(
+        f"the {what} of {id_!r} cannot be kept as JSON: {wrong}",
+        hint="use texts, numbers, booleans, None, lists and dictionaries with texts as keys",
+    )
+
+
+def _wrong(value: Any, where: str) -> str:
+    """What JSON would not give back as it was, or an empty text."""
+    if value is None or type(value) in (str, bool, int):
+        return ""
+    if type(value) is float:
+        return "" if math.isfinite(value) else f"{where} is {value}"
+    if type(value) is list:
+        parts: list[Any] = value
+        return next((wrong for n, one in enumerate(parts) if (wrong := _wrong(one, f"{where}[{n}]"))), "")
+    if isinstance(value, Mapping):
+        pairs: Mapping[Any, Any] = value
+        named = ((key, one) for key, one in pairs.items())
+        return next((wrong for key, one in named if (wrong := _wrong_item(key, one, where))), "")
+    return f"{where} is of type {type(value).__name__}"
+
+
+def _wrong_item(key: Any, value: Any, where: str) -> str:
+    return _wrong(value, f"{where}[{key!r}]") if type(key) is str else f"{where} has the key {key!r}"
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,98 @@
+"""Bitmaps of the rows whose metadata meets a filter."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pilotman.retrieval.catalogue.entry import Record
+from pilotman.retrieval.catalogue.filter import Condition, condition_of, key_of
+from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Rows
+
+_KEPT = 64
+_PENDING = 256
+_AT_ONCE = 2_000
+"""Rows whose metadata is read at a time; others search in between."""
+
+Read = Callable[[Sequence[int]], Sequence[Record]]
+"""What stands at these rows of the catalogue; what is deleted is left out."""
+
+
+@dataclass
+class _Filtered:
+    """The rows that meet one filter; ``pending`` have not been looked at yet."""
+
+    condition: Condition
+    pending: list[Rows]
+    bits: Bitmap = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Filtering:
+    """A bitmap a filter, made at its first use (every row's metadata is read), then kept up to date."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._kept: OrderedDict[bytes, _Filtered] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def changed(self, rows: Rows) -> None:
+        """These rows were added, deleted or changed."""
+        with self._lock:
+            for filtered in self._kept.values():
+                filtered.pending.append(rows)
+                if len(filtered.pending) > _PENDING:  # nobody asks for it
+                    filtered.pending = [np.unique(np.concatenate(filtered.pending))]
+
+    def bits(self, filter: Mapping[str, Any], size: int) -> Bitmap:
+        """The rows that meet the filter; some that were deleted may still be among them.
+
+        ``size``: the rows that there are.
+
+        Raises:
+            InvalidRequest: see ``filter``.
+        """
+        key = key_of(filter)
+        with self._lock:
+            filtered = self._kept.get(key)
+            if filtered is None:
+                filtered = _Filtered(condition=condition_of(filter), pending=[np.arange(size)])
+                self._kept[key] = filtered
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+        with filtered.lock:
+            with self._lock:
+                pending, filtered.pending = filtered.pending, []
+            if pending:
+                try:
+                    filtered.bits = self._looked(filtered, np.unique(np.concatenate(pending)))
+                except BaseException:
+                    filtered.pending += pending
+                    raise
+            return filtered.bits
+
+    def meeting(self, test: Callable[[Record], bool], allowed: Allowed) -> Bitmap:
+        """The allowed rows that pass ``test``, each asked now: a function's answer cannot be kept."""
+        passed = [record.row for record in self._records(allowed.rows) if test(record)]
+        return Allowed.of(passed).bits
+
+    def memory(self) -> int:
+        """Bytes of the bitmaps."""
+        return sum(filtered.bits.nbytes for filtered in list(self._kept.values()))
+
+    def _looked(self, filtered: _Filtered, rows: Rows) -> Bitmap:
+        marks = np.zeros(max(int(rows.max()) + 1, len(filtered.bits) * 8), dtype=np.bool_)
+        marks[: len(filtered.bits) * 8] = np.unpackbits(filtered.bits, bitorder="little")
+        marks[rows] = False
+        marks[[record.row for record in self._records(rows) if filtered.condition(record.metadata)]] = True
+        return np.packbits(marks, bitorder="little")
+
+    def _records(self, rows: Rows) -> Iterator[Record]:
+        for start in range(0, len(rows), _AT_ONCE):
+            yield from self._read([int(row) for row in rows[start : start + _AT_ONCE]])

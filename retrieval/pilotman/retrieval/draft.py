@@ -1,0 +1,98 @@
+"""Texts that a user wants stored, as entries. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.retrieval.access import readers_of
+from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.sight import Sight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The entries of one call, in its order."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """Their ids."""
+        return [entry.id for entry in self.entries]
+
+    @property
+    def texts(self) -> list[str]:
+        """Their texts."""
+        return [entry.text for entry in self.entries]
+
+    @classmethod
+    def of(
+        cls,
+        texts: Iterable[str],
+        metadatas: Sequence[Mapping[str, Any]] | None,
+        ids: Sequence[str | None] | None,
+        sight: Sight,
+        new_id: Callable[[], str],
+        *,
+        readers: Iterable[str] | None = None,
+        expires_at: datetime | str | None = None,
+        **rest: Any,
+    ) -> Draft:
+        """See ``FaissVectorStore.add_texts``.
+
+        Raises:
+            ValueError: ids or metadatas are not as many as the texts.
+            InvalidRequest, ConfigurationError, PermissionDenied: something cannot be stored.
+        """
+        nothing_left(rest)
+        listed = list(texts)
+        for what, given in (("metadatas", metadatas), ("ids", ids)):
+            if given and len(given) != len(listed):
+                raise ValueError(f"{len(given)} {what} for {len(listed)} texts")
+        # Whoever is bound cannot vouch for what it writes.
+        trusted = None if sight.user is None else False
+        entries: list[Entry] = []
+        for number, text in enumerate(listed):
+            metadata = dict(metadatas[number]) if metadatas else {}
+            if trusted is False and isinstance(metadata.get("label"), Mapping):
+                raise InvalidRequest("a principal cannot label what it writes", hint="leave label out")
+            named = metadata.get("readers", readers)
+            allowed = sight.default_readers if named is None else readers_of(named)
+            sight.check_readers(allowed)
+            entries.append(
+                Entry(
+                    id=(ids[number] if ids else None) or new_id(),
+                    text=text,
+                    metadata=metadata,
+                    readers=allowed,
+                    tenant=sight.tenant,
+                    owner=sight.user,
+                    expires_at=_time(metadata.get("expires_at", expires_at)),
+                    trusted=trusted,
+                )
+            )
+        return cls(entries=tuple(entries))
+
+
+def nothing_left(arguments: Mapping[str, Any]) -> None:
+    """No argument that would be ignored.
+
+    Raises:
+        InvalidRequest: there is one.
+    """
+    if arguments:
+        raise InvalidRequest(f"these arguments mean nothing here: {', '.join(sorted(arguments))}")
+
+
+def _time(given: Any) -> datetime | None:
+    if given is None or isinstance(given, datetime):
+        return given
+    try:
+        return datetime.fromisoformat(given)
+    except (TypeError, ValueError) as error:
+        hint = "such as 2030-01-31T12:00:00+00:00"
+        raise InvalidRequest(f"expires_at={given!r} is no time", hint=hint) from error

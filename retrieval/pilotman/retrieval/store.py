@@ -1,0 +1,358 @@
+"""A LangChain vector store under permissions, on FAISS and SQLite."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+
+from pilotman.guardrails.principal import Principal
+from pilotman.retrieval.access import readers_of
+from pilotman.retrieval.blocking import off_loop
+from pilotman.retrieval.catalogue.catalogue import Filter
+from pilotman.retrieval.catalogue.entry import Record
+from pilotman.retrieval.catalogue.sight import Sight
+from pilotman.retrieval.config import IndexConfig
+from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.draft import Draft, nothing_left
+from pilotman.retrieval.encoder import Encoder, vector_of
+from pilotman.retrieval.holdings import Holdings
+from pilotman.retrieval.marginal import chosen
+from pilotman.retrieval.relevance import relevance_of
+from pilotman.retrieval.retriever import StoreRetriever
+
+MetadataFilter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
+Hits: TypeAlias = list[tuple[Record, float]]
+
+_CONFIG = IndexConfig()
+_BATCH = 256
+"""Texts that the embedding is given at a time."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class FaissVectorStore(VectorStore):
+    """Documents found by meaning, each only by those who may read it.
+
+    Unbound it is the public tenant: what it adds everybody may read, unless ``readers`` say otherwise (see
+    ``access``). ``for_principal`` binds it: it then finds what the principal may read, inside its tenant and
+    in public; what it adds is for its tenant; ids are the tenant's own, so that nobody else's can be
+    overwritten or deleted.
+
+    In the folder ``path`` it outlives the process, and several processes may use it at the same time; without
+    one it is in memory. A deletion holds for the very next query of any of them. What is past its
+    ``expires_at`` is not found, or with ``stale="mark"`` found with ``stale: True`` in its metadata.
+
+    ``filter`` of the searches is ``{"topic": "disk"}`` (see ``catalogue.filter``), or a function of a
+    ``Document``. It is applied before the ranking: whatever matches is found. A dictionary's answer
+    is kept and maintained; a function is asked about every document that may be read, at each search.
+
+    Scores are cosines (inner products with the metric ``dot``): larger is nearer. Metadata is kept as JSON.
+    What is read while somebody deletes is decided when the documents are read: what was deleted by then
+    is not served.
+
+    Raises:
+        ConfigurationError: the stored vectors are another model's.
+        CorruptIndex: a file of the folder is damaged, foreign or of a newer version; it was left untouched.
+    """
+
+    def __init__(
+        self,
+        embedding: Embeddings,
+        path: str | Path | None = None,
+        *,
+        config: IndexConfig = _CONFIG,
+        stale: Literal["drop", "mark"] = "drop",
+        clock: Callable[[], datetime] = _now,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        self._encoder = Encoder(embedding)
+        self._clock = clock
+        self._new_id = new_id
+        self._sight = Sight()
+        self._holdings = Holdings(
+            None if path is None else Path(path),
+            config=config,
+            drop_stale=stale == "drop",
+            clock=lambda: clock().timestamp(),
+        )
+
+    def for_principal(self, principal: Principal) -> Self:
+        """The same store, as this principal may use it."""
+        bound = copy.copy(self)
+        bound._sight = Sight.of(principal)
+        return bound
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The embedding of documents and queries."""
+        return self._encoder.embedding
+
+    @property
+    def holdings(self) -> Holdings:
+        """What is stored, below LangChain's interface: for sources that are reconciled into it."""
+        return self._holdings
+
+    def close(self) -> None:
+        """Let the files go; what was added is on the disk already."""
+        self._holdings.close()
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Store texts, each in place of what the tenant has under its id; all of them or none.
+
+        ``readers=["user:acme/alice"]`` says for all of them who may read them, ``readers`` in a text's
+        metadata for one, and ``expires_at`` in either way until when (a time with a zone, or ISO 8601).
+        ``batch_size``: texts that the embedding is given at a time.
+
+        Raises:
+            ValueError: ids or metadatas are not as many as the texts.
+            InvalidRequest: something cannot be stored; the message names it.
+            PermissionDenied: a principal writes for others than its tenant, or over what it may not read.
+        """
+        size = kwargs.pop("batch_size", _BATCH)
+        draft = Draft.of(texts, metadatas, ids, self._sight, self._new_id, **kwargs)
+        if draft.entries:
+            vectors = self._encoder.documents(draft.texts, batch_size=size)
+            self._put(draft, vectors)
+        return draft.ids
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """As ``add_texts``; the embedding is awaited."""
+        size = kwargs.pop("batch_size", _BATCH)
+        draft = Draft.of(texts, metadatas, ids, self._sight, self._new_id, **kwargs)
+        if draft.entries:
+            vectors = await self._encoder.adocuments(draft.texts, batch_size=size)
+            await off_loop(self._put, draft, vectors)
+        return draft.ids
+
+    def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
+        """Delete what is under these ids, or with None all that the tenant has; missing ones are no error."""
+        nothing_left(kwargs)
+        self._holdings.delete(self._sight, ids)
+        return True
+
+    async def adelete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
+        return await off_loop(partial(self.delete, ids, **kwargs))
+
+    def set_readers(self, ids: Sequence[str], readers: Iterable[str]) -> int:
+        """Other readers for what is under these ids, from the very next query; returns how many there were.
+
+        Raises:
+            ConfigurationError: the readers cannot be understood.
+            PermissionDenied: a principal names readers outside its tenant.
+        """
+        return self._holdings.set_readers(self._sight, ids, readers_of(readers))
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents under these ids, in their order; each once, missing ones are left out.
+
+        An id is looked up in the principal's tenant, then in public.
+        """
+        found = self._holdings.catalogue.by_ids(ids, self._sight)
+        return [self._document(found[id_]) for id_ in dict.fromkeys(ids) if id_ in found]
+
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return await off_loop(self.get_by_ids, ids)
+
+    def similarity_search(
+        self, query: str, k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The ``k`` nearest documents to the query, best first."""
+        found = self.similarity_search_with_score(query, k, filter, **kwargs)
+        return [document for document, _ in found]
+
+    async def asimilarity_search(
+        self, query: str, k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[Document]:
+        found = await self.asimilarity_search_with_score(query, k, filter, **kwargs)
+        return [document for document, _ in found]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """With their cosines (inner products with the metric ``dot``)."""
+        nothing_left(kwargs)
+        vector = self._query(query)
+        return [] if vector is None else self._scored(self._hits(vector, k, filter))
+
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        nothing_left(kwargs)
+        vector = await self._aquery(query)
+        return [] if vector is None else self._scored(await off_loop(self._hits, vector, k, filter))
+
+    def similarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The ``k`` nearest documents to a vector, best first."""
+        nothing_left(kwargs)
+        return [self._document(record) for record, _ in self._hits(vector_of(embedding), k, filter)]
+
+    async def asimilarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
+    ) -> list[Document]:
+        return await off_loop(partial(self.similarity_search_by_vector, embedding, k, filter, **kwargs))
+
+    def max_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: MetadataFilter | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """``k`` of the ``fetch_k`` nearest that are near the query and unlike each other.
+
+        ``lambda_mult``: 1 looks at nearness alone, 0 at diversity alone.
+        """
+        nothing_left(kwargs)
+        vector = self._query(query)
+        return [] if vector is None else self._diverse(vector, k, fetch_k, lambda_mult, filter)
+
+    async def amax_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: MetadataFilter | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        nothing_left(kwargs)
+        vector = await self._aquery(query)
+        if vector is None:
+            return []
+        return await off_loop(self._diverse, vector, k, fetch_k, lambda_mult, filter)
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: MetadataFilter | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """As ``max_marginal_relevance_search``, for a vector."""
+        nothing_left(kwargs)
+        return self._diverse(vector_of(embedding), k, fetch_k, lambda_mult, filter)
+
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: MetadataFilter | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        nothing_left(kwargs)
+        return await off_loop(self._diverse, vector_of(embedding), k, fetch_k, lambda_mult, filter)
+
+    def as_retriever(self, **kwargs: Any) -> StoreRetriever:
+        """LangChain's retriever: ``search_type``, ``search_kwargs``, and ``k``."""
+        tags = kwargs.pop("tags", None) or self._get_retriever_tags()
+        return StoreRetriever(vectorstore=self, tags=tags, **kwargs)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """A store with these texts; ``kwargs`` are those of the store (``path`` and on)."""
+        store = cls(embedding, **kwargs)
+        store.add_texts(texts, metadatas, ids=ids)
+        return store
+
+    @classmethod
+    async def afrom_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        store = await off_loop(partial(cls, embedding, **kwargs))
+        await store.aadd_texts(texts, metadatas, ids=ids)
+        return store
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return relevance_of(self._holdings.config.metric)
+
+    def _put(self, draft: Draft, vectors: Vectors) -> None:
+        self._holdings.put(draft.entries, vectors, model=self._encoder.model(), sight=self._sight)
+
+    def _query(self, text: str) -> Vectors | None:
+        """The query's vector, or None where there is nothing to find."""
+        if self._holdings.index() is None:
+            return None
+        self._holdings.check(self._encoder.model())
+        return self._encoder.query(text)
+
+    async def _aquery(self, text: str) -> Vectors | None:
+        if self._holdings.index() is None:
+            return None
+        self._holdings.check(await self._encoder.amodel())
+        return await self._encoder.aquery(text)
+
+    def _hits(self, vector: Vectors, k: int, filter: MetadataFilter | None) -> Hits:
+        return self._holdings.hits(vector, k, self._sight, self._asked(filter))
+
+    def _asked(self, filter: MetadataFilter | None) -> Filter | None:
+        """The filter as the catalogue takes it."""
+        if filter is None or isinstance(filter, Mapping):
+            return filter
+        test = filter
+        return lambda record: bool(test(self._document(record)))
+
+    def _diverse(
+        self, vector: Vectors, k: int, fetch_k: int, lambda_mult: float, filter: MetadataFilter | None
+    ) -> list[Document]:
+        records = [record for record, _ in self._hits(vector, max(k, fetch_k), filter)]
+        vectors = self._holdings.vectors([record.row for record in records]) if records else None
+        picked = [] if vectors is None else chosen(vector, vectors, k, lambda_mult)
+        return [self._document(records[position]) for position in picked]
+
+    def _scored(self, hits: Hits) -> list[tuple[Document, float]]:
+        return [(self._document(record), score) for record, score in hits]
+
+    def _document(self, record: Record) -> Document:
+        stale = {"stale": True} if self._holdings.catalogue.stale(record) else {}
+        return Document(id=record.id, page_content=record.text, metadata={**record.metadata, **stale})
