@@ -171,7 +171,7 @@ class Holdings:
     def hits(
         self, vector: Vectors, k: int, sight: Sight, filter: Filter | None = None
     ) -> list[tuple[Record, float]]:
-        """The ``k`` nearest chunks with their scores, best first. What goes while they are read is replaced."""
+        """The ``k`` nearest chunks with their scores, best first. What goes meanwhile is replaced."""
         found: list[tuple[Record, float]] = []
         for _ in range(_TRIES):
             rows, scores = self.search(vector, k, sight, filter)
@@ -206,7 +206,7 @@ class Holdings:
 
     def memory(self) -> Mapping[str, int]:
         """Resident bytes, by part."""
-        vectors = {} if self._index is None else self._index.memory()
+        vectors: Mapping[str, int] = {} if self._index is None else self._index.memory()
         return {**vectors, **self.catalogue.memory()}
 
     def close(self) -> None:

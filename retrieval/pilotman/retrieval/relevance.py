@@ -9,7 +9,7 @@ from pilotman.retrieval.config import Metric
 
 
 def relevance_of(metric: Metric) -> Callable[[float], float]:
-    """A function that keeps the order: of a cosine itself, from 0 up; of an inner product the logistic one."""
+    """A function that keeps the order: a cosine as it is, from 0 up; the logistic of an inner product."""
     return _of_cosine if metric == "cosine" else _of_product
 
 

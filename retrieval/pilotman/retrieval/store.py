@@ -14,11 +14,12 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
+from pilotman.guardrails.errors import PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.catalogue import Filter
-from pilotman.retrieval.catalogue.entry import Record
+from pilotman.retrieval.catalogue.entry import Entry, Record
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
@@ -152,6 +153,29 @@ class FaissVectorStore(VectorStore):
             vectors = await self._encoder.adocuments(draft.texts, batch_size=size)
             await off_loop(self._put, draft, vectors)
         return draft.ids
+
+    async def aput(
+        self,
+        entries: Sequence[Entry],
+        *,
+        vectors: Vectors | None = None,
+        replace: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """Store chunks with their governance, for a source that is reconciled; see ``Holdings.put``.
+
+        ``vectors``: shape ``(entries, dimensions)``; without them the texts are embedded.
+
+        Raises:
+            PermissionDenied: the store is bound to a principal.
+        """
+        if self._sight.user is not None:
+            raise PermissionDenied("a principal cannot vouch for what it writes", hint="use add_texts")
+        model = await self._encoder.amodel()
+        if vectors is None:
+            texts = [entry.text for entry in entries]
+            vectors = await self._encoder.adocuments(texts, batch_size=_BATCH)
+        put = partial(self._holdings.put, model=model, sight=self._sight, replace=replace)
+        await off_loop(put, entries, vectors)
 
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
         """Delete what is under these ids, or with None all that the tenant has; missing ones are no error."""
@@ -337,10 +361,7 @@ class FaissVectorStore(VectorStore):
 
     def _asked(self, filter: MetadataFilter | None) -> Filter | None:
         """The filter as the catalogue takes it."""
-        if filter is None or isinstance(filter, Mapping):
-            return filter
-        test = filter
-        return lambda record: bool(test(self._document(record)))
+        return (lambda record: filter(self._document(record))) if callable(filter) else filter
 
     def _diverse(
         self, vector: Vectors, k: int, fetch_k: int, lambda_mult: float, filter: MetadataFilter | None

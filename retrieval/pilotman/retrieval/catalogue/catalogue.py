@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -75,12 +75,11 @@ class Catalogue:
         """
         with self._database.lock:
             allowed = self._visibility.allowed(sight.tags, self._clock())
-            size = self._visibility.size
         if filter is None:
             return allowed
         if callable(filter):
             return Allowed(self._filtering.meeting(filter, allowed))
-        return Allowed(_both(allowed.bits, self._filtering.bits(filter, size)))
+        return Allowed(_both(allowed.bits, self._filtering.bits(filter, lambda: self._visibility.size)))
 
     def standing(self, rows: Rows, sight: Sight) -> Mask:
         """Which rows may be found, as of the last ``follow``."""
@@ -136,7 +135,7 @@ class Catalogue:
         return Model(*found[0]) if found else None
 
     @contextmanager
-    def change(self) -> Iterator[Change]:
+    def change(self) -> Generator[Change]:
         """One transaction: all of it is on the disk when this ends, or nothing."""
         with self._database.change() as connection:
             yield Change(connection)

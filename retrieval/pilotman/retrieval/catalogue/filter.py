@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 
@@ -55,6 +55,9 @@ def condition_of(filter: Mapping[str, Any]) -> Condition:
     Raises:
         InvalidRequest: an operator that is not known, or with an operand that it cannot take.
     """
+    given: Any = filter
+    if not isinstance(given, Mapping):
+        raise InvalidRequest(f"a filter is a dictionary, not {given!r}")
     parts = [_part(key, wanted) for key, wanted in filter.items()]
     return lambda metadata: all(part(metadata) for part in parts)
 
@@ -63,8 +66,7 @@ def _part(key: str, wanted: Any) -> Condition:
     if key in ("$and", "$or"):
         if not isinstance(wanted, list):
             raise InvalidRequest(f"{key} takes a list of filters, not {wanted!r}")
-        listed: list[Mapping[str, Any]] = wanted
-        parts = [condition_of(one) for one in listed]
+        parts = [condition_of(one) for one in cast("list[Mapping[str, Any]]", wanted)]
         every = all if key == "$and" else any
         return lambda metadata: every(part(metadata) for part in parts)
     if key == "$not":
@@ -72,8 +74,8 @@ def _part(key: str, wanted: Any) -> Condition:
         return lambda metadata: not part(metadata)
     if key.startswith("$"):
         raise InvalidRequest(f"the filter's operator {key} is not known", hint="take $and, $or or $not")
-    if isinstance(wanted, dict) and any(str(name).startswith("$") for name in wanted):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        compared: dict[str, Any] = wanted  # pyright: ignore[reportUnknownVariableType]
+    compared = cast("dict[str, Any]", wanted) if isinstance(wanted, dict) else {}
+    if any(name.startswith("$") for name in compared):
         tests = [_compared(key, name, operand) for name, operand in compared.items()]
         return lambda metadata: all(test(metadata) for test in tests)
     return lambda metadata: bool(metadata.get(key) == wanted)

@@ -49,10 +49,10 @@ class Filtering:
                 if len(filtered.pending) > _PENDING:  # nobody asks for it
                     filtered.pending = [np.unique(np.concatenate(filtered.pending))]
 
-    def bits(self, filter: Mapping[str, Any], size: int) -> Bitmap:
+    def bits(self, filter: Mapping[str, Any], size: Callable[[], int]) -> Bitmap:
         """The rows that meet the filter; some that were deleted may still be among them.
 
-        ``size``: the rows that there are.
+        ``size``: the rows that there are, those of which ``changed`` has not told yet among them.
 
         Raises:
             InvalidRequest: see ``filter``.
@@ -61,7 +61,7 @@ class Filtering:
         with self._lock:
             filtered = self._kept.get(key)
             if filtered is None:
-                filtered = _Filtered(condition=condition_of(filter), pending=[np.arange(size)])
+                filtered = _Filtered(condition=condition_of(filter), pending=[np.arange(size())])
                 self._kept[key] = filtered
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)

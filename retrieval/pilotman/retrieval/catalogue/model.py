@@ -13,7 +13,7 @@ PROBE = "The pilotman rides with the train, or hands its driver the ticket."
 """A text that is always the same: a model is known by where it puts it."""
 
 _SAME = 0.999
-"""Cosine from which two vectors of the probe count as one model's: threads and batches move the last digits."""
+"""Cosine from which two vectors of the probe are one model's: threads and batches move the last digits."""
 
 
 class Model(NamedTuple):
