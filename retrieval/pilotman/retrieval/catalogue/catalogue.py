@@ -18,7 +18,7 @@ from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.catalogue.visibility import Mask, Visibility
-from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Rows
+from pilotman.retrieval.vectors.allowed import Allowed, Rows
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Record], bool]
 
@@ -79,7 +79,7 @@ class Catalogue:
             return allowed
         if callable(filter):
             return Allowed(self._filtering.meeting(filter, allowed))
-        return Allowed(_both(allowed.bits, self._filtering.bits(filter, lambda: self._visibility.size)))
+        return self._filtering.narrowed(allowed, filter, lambda: self._visibility.size)
 
     def standing(self, rows: Rows, sight: Sight) -> Mask:
         """Which rows may be found, as of the last ``follow``."""
@@ -102,7 +102,7 @@ class Catalogue:
                 if id_ in found:
                     continue
                 where = "tenant = ? AND id = ? AND readers IS NOT NULL"
-                query = f"SELECT {COLUMNS} FROM chunk WHERE {where}"  # noqa: S608
+                query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where}"  # noqa: S608
                 for record in self._records(query, (tenant, id_)):
                     if self._readable(record, sight, now):
                         found[id_] = record
@@ -167,9 +167,10 @@ class Catalogue:
             self._visibility.learn((number, frozenset(orjson.loads(names))) for number, names in sets)
         self._permission_seq = read("SELECT permission_seq FROM state")[0][0]
 
-    def _read(self, rows: Sequence[int]) -> list[Record]:
+    def _read(self, rows: Sequence[int], with_text: bool = True) -> list[Record]:
         marks = ",".join("?" * len(rows))
-        query = f"SELECT {COLUMNS} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
+        text = "text" if with_text else "x''"
+        query = f"SELECT {COLUMNS}, {text} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
         return self._records(query, rows)
 
     def _records(self, query: str, parameters: Sequence[Any]) -> list[Record]:
@@ -183,9 +184,3 @@ class Catalogue:
         if self._drop_stale and record.expires_at is not None and record.expires_at <= now:
             return False
         return not sight.tags.isdisjoint(record.readers)
-
-
-def _both(one: Bitmap, other: Bitmap) -> Bitmap:
-    size = min(len(one), len(other))
-    both: Bitmap = one[:size] & other[:size]
-    return both

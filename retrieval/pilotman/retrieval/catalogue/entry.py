@@ -73,9 +73,9 @@ class Entry:
 
 COLUMNS = (
     "row, readers, expires_at, tenant, id, owner, source, document, version, fetched_at, trusted, label,"
-    " metadata, text"
+    " metadata"
 )
-"""What a ``Record`` is read from."""
+"""What a ``Record`` is read from, with the text after them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Record:
 
     @classmethod
     def of(cls, columns: Sequence[Any], readers: frozenset[str]) -> Record:
-        """From a row of ``COLUMNS``."""
+        """From a row of ``COLUMNS`` and the text."""
         row, _, expires_at, tenant, id_, _, source, document, version, fetched_at, trusted = columns[:11]
         label, metadata, text = columns[11:]
         found: dict[str, Any] = orjson.loads(metadata)

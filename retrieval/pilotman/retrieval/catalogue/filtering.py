@@ -19,8 +19,8 @@ _PENDING = 256
 _AT_ONCE = 2_000
 """Rows whose metadata is read at a time; others search in between."""
 
-Read = Callable[[Sequence[int]], Sequence[Record]]
-"""What stands at these rows of the catalogue; what is deleted is left out."""
+Read = Callable[[Sequence[int], bool], Sequence[Record]]
+"""What stands at these rows of the catalogue, with texts or without; what is deleted is left out."""
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Filtering:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._kept: OrderedDict[bytes, _Filtered] = OrderedDict()
+        self._narrowed: OrderedDict[tuple[Allowed, bytes], tuple[Bitmap, Allowed]] = OrderedDict()
         self._lock = threading.Lock()
 
     def changed(self, rows: Rows) -> None:
@@ -77,22 +78,38 @@ class Filtering:
                     raise
             return filtered.bits
 
+    def narrowed(self, allowed: Allowed, filter: Mapping[str, Any], size: Callable[[], int]) -> Allowed:
+        """The allowed rows that meet the filter: the same object until something changes. See ``bits``."""
+        bits, key = self.bits(filter, size), (allowed, key_of(filter))
+        with self._lock:
+            known = self._narrowed.pop(key, None)
+            if known is None or known[0] is not bits:
+                length = min(len(bits), len(allowed.bits))
+                known = (bits, Allowed(bits[:length] & allowed.bits[:length]))
+            self._narrowed[key] = known
+            if len(self._narrowed) > _KEPT:
+                self._narrowed.popitem(last=False)
+            return known[1]
+
     def meeting(self, test: Callable[[Record], bool], allowed: Allowed) -> Bitmap:
         """The allowed rows that pass ``test``, each asked now: a function's answer cannot be kept."""
-        passed = [record.row for record in self._records(allowed.rows) if test(record)]
+        passed = [record.row for record in self._records(allowed.rows, True) if test(record)]
         return Allowed.of(passed).bits
 
     def memory(self) -> int:
         """Bytes of the bitmaps."""
-        return sum(filtered.bits.nbytes for filtered in list(self._kept.values()))
+        with self._lock:
+            kept = sum(filtered.bits.nbytes for filtered in self._kept.values())
+            return kept + sum(2 * allowed.bits.nbytes for _, allowed in self._narrowed.values())
 
     def _looked(self, filtered: _Filtered, rows: Rows) -> Bitmap:
         marks = np.zeros(max(int(rows.max()) + 1, len(filtered.bits) * 8), dtype=np.bool_)
         marks[: len(filtered.bits) * 8] = np.unpackbits(filtered.bits, bitorder="little")
         marks[rows] = False
-        marks[[record.row for record in self._records(rows) if filtered.condition(record.metadata)]] = True
+        records = self._records(rows, False)
+        marks[[record.row for record in records if filtered.condition(record.metadata)]] = True
         return np.packbits(marks, bitorder="little")
 
-    def _records(self, rows: Rows) -> Iterator[Record]:
+    def _records(self, rows: Rows, with_text: bool) -> Iterator[Record]:
         for start in range(0, len(rows), _AT_ONCE):
-            yield from self._read([int(row) for row in rows[start : start + _AT_ONCE]])
+            yield from self._read([int(row) for row in rows[start : start + _AT_ONCE]], with_text)
