@@ -108,6 +108,11 @@ class FaissVectorStore(VectorStore):
         """What is stored, below LangChain's interface: for sources that are reconciled into it."""
         return self._holdings
 
+    @property
+    def sight(self) -> Sight:
+        """Who uses it."""
+        return self._sight
+
     def close(self) -> None:
         """Let the files go; what was added is on the disk already."""
         self._holdings.close()
