@@ -264,6 +264,10 @@ def test_wrong_arguments_are_errors(store: FaissVectorStore) -> None:
         store.add_texts(["a"], expires_at=datetime(2026, 1, 1))
     with pytest.raises(InvalidRequest, match="a text, not 5"):
         store.add_texts([5])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InvalidRequest, match="no Unicode"):
+        store.add_texts(["a"], ids=["\ud800"])
+    assert store.get_by_ids(["\ud800"]) == []
+    assert store.delete(["\ud800"])
     store.add_texts(["a"])
     with pytest.raises(InvalidRequest, match="fiter"):
         store.similarity_search("a", fiter={"x": 1})

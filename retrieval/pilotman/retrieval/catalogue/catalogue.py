@@ -13,7 +13,7 @@ import orjson
 
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
-from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record
+from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
 from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
@@ -99,7 +99,7 @@ class Catalogue:
         now = self._clock()
         for tenant in dict.fromkeys((sight.tenant, PUBLIC)):
             for id_ in ids:
-                if id_ in found:
+                if id_ in found or not is_text(id_):
                     continue
                 where = "tenant = ? AND id = ? AND readers IS NOT NULL"
                 query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where}"  # noqa: S608

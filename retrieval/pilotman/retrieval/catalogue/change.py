@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import orjson
 
-from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.entry import Entry, is_text
 from pilotman.retrieval.catalogue.model import Model
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
@@ -28,7 +28,8 @@ class Change:
     def at_ids(self, tenant: str, ids: Iterable[str]) -> dict[int, frozenset[str]]:
         """The living rows of a tenant's ids, each with its readers."""
         where = "tenant = ? AND id = ?"
-        return {row: names for id_ in ids for row, names in self._living(where, (tenant, id_)).items()}
+        known = (id_ for id_ in ids if is_text(id_))
+        return {row: names for id_ in known for row, names in self._living(where, (tenant, id_)).items()}
 
     def of_tenant(self, tenant: str) -> dict[int, frozenset[str]]:
         """All living rows that a tenant wrote."""

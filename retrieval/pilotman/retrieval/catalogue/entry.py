@@ -49,6 +49,9 @@ class Entry:
             value: Any = getattr(self, name)
             if not isinstance(value, str):
                 raise InvalidRequest(f"the {name} of a document is a text, not {value!r}")
+        for name in ("id", "tenant", "owner", "source", "document", "version"):
+            if not is_text(getattr(self, name) or ""):
+                raise InvalidRequest(f"the {name} {getattr(self, name)!r} is no Unicode text")
         for name in ("fetched_at", "expires_at"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:
@@ -117,6 +120,11 @@ class Record:
             text=text.decode("utf-8", "surrogatepass"),
             metadata=found,
         )
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be a key: half of a surrogate pair cannot."""
+    return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def written(value: Mapping[str, Any], what: str, id_: str) -> bytes:
