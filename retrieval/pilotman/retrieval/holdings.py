@@ -17,12 +17,13 @@ from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.rebuilding import Rebuilding
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Rows, Scores
 
 FOLDER = "vectors"
 
-_TRIES = 3
+_TRIES = 5
 """Searches for one query, where others delete what each of them finds."""
 
 
@@ -53,10 +54,12 @@ class Holdings:
     ) -> None:
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
         self.config = config
+        self.rebuilding = Rebuilding()
         self._folder = None if folder is None else folder / FOLDER
         self._index: VectorIndex | None = None
         self._opening = threading.Lock()
         self._checked: Model | None = None
+        self._state = 0
         if self.index() is not None:
             self._tidy()
 
@@ -98,6 +101,7 @@ class Holdings:
             change.bury(old)
             change.add(rows, entries)
         self._tidy()
+        self.rebuilding.consider(index)
 
     def delete(self, sight: Sight, ids: Iterable[str] | None) -> int:
         """Delete what the tenant has under these ids, or all that it has; returns how many.
@@ -153,18 +157,21 @@ class Holdings:
 
         ``vector``: shape ``(dimensions,)``. A deletion that is committed before this returns is respected.
         """
+        state, index = self._followed()
         rows, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        index = self._followed()
         if index is None or not index.count:
             return rows, scores
-        k = min(k, index.count)
         for _ in range(_TRIES):
             allowed = self.catalogue.allowed(sight, filter)
-            found, found_scores = index.search(vector[np.newaxis, :], k, allowed)
-            self.catalogue.follow()
-            standing = self.catalogue.standing(found[0], sight)
-            rows, scores = found[0][standing], found_scores[0][standing]
-            if len(rows) == np.count_nonzero(found[0] >= 0):
+            found, found_scores = index.search(vector[np.newaxis, :], min(k, index.count), allowed)
+            there = found[0] >= 0
+            rows, scores = found[0][there], found_scores[0][there]
+            before, state = state, self.catalogue.follow()
+            if state == before:
+                break
+            standing = self.catalogue.standing(rows, sight)
+            rows, scores = rows[standing], scores[standing]
+            if standing.all():
                 break
         return rows, scores
 
@@ -204,23 +211,41 @@ class Holdings:
         self._checked = model
         return True
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What is wrong with the index, in words; it serves nevertheless."""
+        index = self._index
+        said = () if index is None else index.caveats
+        lost = 0 if index is None else len(index.lost)
+        damaged = (f"{lost} chunks are not found: their vectors are damaged; add them again",) if lost else ()
+        failed = (self.rebuilding.failure,) if self.rebuilding.failure else ()
+        return (*said, *damaged, *failed)
+
+    @property
+    def epoch(self) -> int:
+        """Of the trained index that serves; 0 while every search is exact."""
+        return 0 if self._index is None else self._index.epoch
+
     def memory(self) -> Mapping[str, int]:
         """Resident bytes, by part."""
         vectors: Mapping[str, int] = {} if self._index is None else self._index.memory()
         return {**vectors, **self.catalogue.memory()}
 
     def close(self) -> None:
+        """Let the files go, when a rebuild that runs has ended."""
+        self.rebuilding.wait()
         if self._index is not None:
             self._index.close()
         self.catalogue.close()
 
-    def _followed(self) -> VectorIndex | None:
-        """The vectors, with what others have added."""
-        changed = self.catalogue.follow()
+    def _followed(self) -> tuple[int, VectorIndex | None]:
+        """The state that is known, and the vectors with what others have added."""
+        state = self.catalogue.follow()
         index = self.index()
-        if changed and index is not None:
+        if state != self._state and index is not None:
             index.refresh()
-        return index
+            self._state = state
+        return state, index
 
     def _opened(self, dimensions: int) -> VectorIndex:
         with self._opening:
@@ -245,6 +270,9 @@ class Holdings:
             change.bury(rows)
         if rows:
             self._tidy()
+            index = self.index()
+            assert index is not None
+            self.rebuilding.consider(index)
         return len(rows)
 
     def _tidy(self) -> None:

@@ -47,6 +47,7 @@ class Catalogue:
         self._filtering = Filtering(self._read)
         self._drop_stale = drop_stale
         self._token: tuple[int, int] | None = None
+        self._state = 0
         self._seq = 0
         self._permission_seq = 0
 
@@ -56,16 +57,20 @@ class Catalogue:
         self.follow()
         return self._permission_seq
 
-    def follow(self) -> bool:
-        """Take in what was committed since the last look, by anybody. Returns whether anything was."""
+    def follow(self) -> int:
+        """Take in what was committed since the last look, by anybody, and what has expired.
+
+        Returns the number of the state that is known: another one whenever anything has changed.
+        """
         with self._database.lock:
             token = self._database.token()
-            changed = token != self._token
-            if changed:
+            if token != self._token:
                 self._take_in()
                 self._token = token
-            self._visibility.expire(self._clock())
-        return changed
+                self._state += 1
+            if self._visibility.expire(self._clock()):
+                self._state += 1
+            return self._state
 
     def allowed(self, sight: Sight, filter: Filter | None = None) -> Allowed:
         """The rows that may be found, as of the last ``follow``.

@@ -90,13 +90,17 @@ class Visibility:
             )
         self._change(rows)
 
-    def expire(self, now: float) -> None:
-        """Take out what is past its expiry at ``now``; a walk over all rows when something is due."""
+    def expire(self, now: float) -> bool:
+        """Take out what is past its expiry at ``now``; a walk over all rows when something is due.
+
+        Returns whether anything was.
+        """
         if now < self.next_expiry:
-            return
+            return False
         known = self._expiry[: self._size]
         self._change(np.flatnonzero(known <= now))
         self.next_expiry = float(np.min(known, initial=np.inf, where=known > now))
+        return True
 
     def allowed(self, tags: frozenset[str], now: float) -> Allowed:
         """The rows that a reader with ``tags`` may find. The same object until something changes."""

@@ -1,0 +1,43 @@
+"""Rebuilding an index in the background, when it would help."""
+
+from __future__ import annotations
+
+import threading
+
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.retrieval.vectors import VectorIndex
+
+
+class Rebuilding:
+    """At most one rebuild at a time, on a daemon thread; searches and changes go on meanwhile.
+
+    ``failure`` says in words why the last one failed; the index then serves as it did.
+    """
+
+    def __init__(self) -> None:
+        self.failure = ""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def consider(self, index: VectorIndex) -> None:
+        """Begin one if the index is the better for it and none runs."""
+        with self._lock:
+            if (self._thread is not None and self._thread.is_alive()) or index.needs_rebuild() is None:
+                return
+            self._thread = threading.Thread(
+                target=self._run, args=(index,), name="pilotman-rebuild", daemon=True
+            )
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Until none runs."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self, index: VectorIndex) -> None:
+        try:
+            index.rebuild()
+            self.failure = ""
+        except (PilotmanError, OSError, MemoryError) as error:
+            self.failure = f"the index could not be rebuilt: {error}"
