@@ -119,6 +119,10 @@ async def test_a_hit_carries_all_that_is_known_of_it(store: FaissVectorStore, cl
         "readers": ["role:oncall", "tenant:acme"],
     }
     assert store.similarity_search("disk full") == []
+    eve = store.for_principal(EVE)
+    for key in ("source", "version", "trusted", "label", "readers", "fetched_at", "expires_at"):
+        assert await eve.asimilarity_search("disk", filter={key: found.metadata[key]}) == [found]
+        assert await eve.asimilarity_search("disk", filter={"$not": {key: found.metadata[key]}}) == []
 
 
 @pytest.mark.anyio

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,7 +44,7 @@ class Catalogue:
         self._database = Database(folder)
         self._clock = clock
         self._visibility = Visibility(drop_stale=drop_stale)
-        self._filtering = Filtering(self._read)
+        self._filtering = Filtering(self._metadata, self._read)
         self._drop_stale = drop_stale
         self._token: tuple[int, int] | None = None
         self._state = 0
@@ -172,10 +172,18 @@ class Catalogue:
             self._visibility.learn((number, frozenset(orjson.loads(names))) for number, names in sets)
         self._permission_seq = read("SELECT permission_seq FROM state")[0][0]
 
-    def _read(self, rows: Sequence[int], with_text: bool = True) -> list[Record]:
+    def _metadata(self, rows: Sequence[int], governed: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows' metadata, with what else is known of them or without."""
         marks = ",".join("?" * len(rows))
-        text = "text" if with_text else "x''"
-        query = f"SELECT {COLUMNS}, {text} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
+        columns = f"{COLUMNS}, x''" if governed else "row, metadata"
+        query = f"SELECT {columns} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
+        if governed:
+            return ((record.row, record.metadata) for record in self._records(query, rows))
+        return ((row, orjson.loads(metadata)) for row, metadata in self._database.read(query, rows))
+
+    def _read(self, rows: Sequence[int]) -> list[Record]:
+        marks = ",".join("?" * len(rows))
+        query = f"SELECT {COLUMNS}, text FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
         return self._records(query, rows)
 
     def _records(self, query: str, parameters: Sequence[Any]) -> list[Record]:

@@ -16,6 +16,9 @@ EVERYBODY = frozenset({"*"})
 PUBLIC = ""
 """The tenant of what no principal wrote."""
 
+GOVERNED = frozenset({"source", "version", "fetched_at", "expires_at", "trusted", "label", "readers"})
+"""Keys of a hit's metadata that may come from what is known of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import orjson
@@ -46,6 +46,13 @@ def key_of(filter: Mapping[str, Any]) -> bytes:
         raise InvalidRequest(f"this filter cannot be understood: {error}", hint=hint) from error
 
 
+def keys_of(filter: Mapping[str, Any]) -> set[str]:
+    """The keys of metadata that a filter names; also those that it has inside."""
+    inside = (one for value in filter.values() for one in (value if isinstance(value, list) else [value]))
+    nested = (cast("Mapping[str, Any]", one) for one in inside if isinstance(one, Mapping))
+    return set(filter).union(*(keys_of(one) for one in nested))
+
+
 def condition_of(filter: Mapping[str, Any]) -> Condition:
     """``{"topic": "disk"}``: equal; ``{"year": {"$gte": 2020}}``: compared; all of several keys must hold.
 
@@ -59,7 +66,12 @@ def condition_of(filter: Mapping[str, Any]) -> Condition:
     if not isinstance(given, Mapping):
         raise InvalidRequest(f"a filter is a dictionary, not {given!r}")
     parts = [_part(key, wanted) for key, wanted in filter.items()]
-    return lambda metadata: all(part(metadata) for part in parts)
+    return _joined(all, parts)
+
+
+def _joined(every: Callable[[Iterable[bool]], bool], parts: Sequence[Condition]) -> Condition:
+    """All of the parts, or any of them; it is asked of each row, so that one part stays one call."""
+    return parts[0] if len(parts) == 1 else lambda metadata: every(part(metadata) for part in parts)
 
 
 def _part(key: str, wanted: Any) -> Condition:
@@ -67,8 +79,7 @@ def _part(key: str, wanted: Any) -> Condition:
         if not isinstance(wanted, list):
             raise InvalidRequest(f"{key} takes a list of filters, not {wanted!r}")
         parts = [condition_of(one) for one in cast("list[Mapping[str, Any]]", wanted)]
-        every = all if key == "$and" else any
-        return lambda metadata: every(part(metadata) for part in parts)
+        return _joined(all if key == "$and" else any, parts)
     if key == "$not":
         part = condition_of(wanted)
         return lambda metadata: not part(metadata)
@@ -77,7 +88,7 @@ def _part(key: str, wanted: Any) -> Condition:
     compared = cast("dict[str, Any]", wanted) if isinstance(wanted, dict) else {}
     if any(name.startswith("$") for name in compared):
         tests = [_compared(key, name, operand) for name, operand in compared.items()]
-        return lambda metadata: all(test(metadata) for test in tests)
+        return _joined(all, tests)
     return lambda metadata: bool(metadata.get(key) == wanted)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pilotman.retrieval.catalogue.entry import Record
-from pilotman.retrieval.catalogue.filter import Condition, condition_of, key_of
+from pilotman.retrieval.catalogue.entry import GOVERNED, Record
+from pilotman.retrieval.catalogue.filter import Condition, condition_of, key_of, keys_of
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Rows
 
 _KEPT = 64
@@ -19,8 +19,10 @@ _PENDING = 256
 _AT_ONCE = 2_000
 """Rows whose metadata is read at a time; others search in between."""
 
-Read = Callable[[Sequence[int], bool], Sequence[Record]]
-"""What stands at these rows of the catalogue, with texts or without; what is deleted is left out."""
+ReadMetadata = Callable[[Sequence[int], bool], Iterable[tuple[int, Mapping[str, Any]]]]
+"""The metadata at these rows of the catalogue, with what else is known of them or without."""
+Read = Callable[[Sequence[int]], Iterable[Record]]
+"""What stands at these rows. Both leave out what is deleted."""
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _Filtered:
     """The rows that meet one filter; ``pending`` have not been looked at yet."""
 
     condition: Condition
+    governed: bool
     pending: list[Rows]
     bits: Bitmap = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -36,7 +39,8 @@ class _Filtered:
 class Filtering:
     """A bitmap a filter, made at its first use (every row's metadata is read), then kept up to date."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, metadata: ReadMetadata, read: Read) -> None:
+        self._metadata = metadata
         self._read = read
         self._kept: OrderedDict[bytes, _Filtered] = OrderedDict()
         self._narrowed: OrderedDict[tuple[Allowed, bytes], tuple[Bitmap, Allowed]] = OrderedDict()
@@ -62,7 +66,11 @@ class Filtering:
         with self._lock:
             filtered = self._kept.get(key)
             if filtered is None:
-                filtered = _Filtered(condition=condition_of(filter), pending=[np.arange(size())])
+                filtered = _Filtered(
+                    condition=condition_of(filter),
+                    governed=not GOVERNED.isdisjoint(keys_of(filter)),
+                    pending=[np.arange(size())],
+                )
                 self._kept[key] = filtered
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
@@ -93,7 +101,8 @@ class Filtering:
 
     def meeting(self, test: Callable[[Record], bool], allowed: Allowed) -> Bitmap:
         """The allowed rows that pass ``test``, each asked now: a function's answer cannot be kept."""
-        passed = [record.row for record in self._records(allowed.rows, True) if test(record)]
+        read = (self._read(part) for part in _parts(allowed.rows))
+        passed = [record.row for records in read for record in records if test(record)]
         return Allowed.of(passed).bits
 
     def memory(self) -> int:
@@ -106,10 +115,10 @@ class Filtering:
         marks = np.zeros(max(int(rows.max()) + 1, len(filtered.bits) * 8), dtype=np.bool_)
         marks[: len(filtered.bits) * 8] = np.unpackbits(filtered.bits, bitorder="little")
         marks[rows] = False
-        records = self._records(rows, False)
-        marks[[record.row for record in records if filtered.condition(record.metadata)]] = True
+        read = (self._metadata(part, filtered.governed) for part in _parts(rows))
+        marks[[row for found in read for row, metadata in found if filtered.condition(metadata)]] = True
         return np.packbits(marks, bitorder="little")
 
-    def _records(self, rows: Rows, with_text: bool) -> Iterator[Record]:
-        for start in range(0, len(rows), _AT_ONCE):
-            yield from self._read([int(row) for row in rows[start : start + _AT_ONCE]], with_text)
+
+def _parts(rows: Rows) -> Iterator[list[int]]:
+    return (rows[start : start + _AT_ONCE].tolist() for start in range(0, len(rows), _AT_ONCE))
