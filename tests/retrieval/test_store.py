@@ -15,6 +15,7 @@ from pilotman.guardrails.errors import (
     CorruptIndex,
     InvalidRequest,
     PermissionDenied,
+    Unavailable,
 )
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval import FaissVectorStore, IndexConfig
@@ -272,13 +273,38 @@ def test_wrong_arguments_are_errors(store: FaissVectorStore) -> None:
         store.add_texts(["a"], ids=["\ud800"])
     assert store.get_by_ids(["\ud800"]) == []
     assert store.delete(["\ud800"])
+    wrong: Any = "hello"
+    with pytest.raises(InvalidRequest, match="a list"):
+        store.add_texts(wrong)
+    with pytest.raises(InvalidRequest, match="a list"):
+        store.delete(wrong)
     store.add_texts(["a"])
+    with pytest.raises(InvalidRequest, match="k=0"):
+        store.similarity_search("a", k=0)
+    with pytest.raises(InvalidRequest, match="between 0 and 1"):
+        store.max_marginal_relevance_search("a", lambda_mult=2)
     with pytest.raises(InvalidRequest, match="fiter"):
         store.similarity_search("a", fiter={"x": 1})
     with pytest.raises(InvalidRequest, match="finite"):
         store.similarity_search_by_vector([float("nan")] * 64)
     with pytest.raises(InvalidRequest, match="64 dimensions"):
         store.similarity_search_by_vector([1.0] * 3)
+
+
+def test_a_store_that_cannot_be_is_an_error(store: FaissVectorStore, tmp_path: Path) -> None:
+    wrong: Any = "alice"
+    with pytest.raises(ConfigurationError, match="no principal"):
+        store.for_principal(wrong)
+    with pytest.raises(ConfigurationError, match="no embedding"):
+        FaissVectorStore(wrong)
+    with pytest.raises(ConfigurationError, match="'drop' or 'mark'"):
+        FaissVectorStore(HashEmbeddings(), stale=wrong)
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot be made"):
+        FaissVectorStore(HashEmbeddings(), tmp_path / "file" / "folder")
+    store.close()
+    with pytest.raises(Unavailable, match="closed"):
+        store.similarity_search("a")
 
 
 def test_ids_that_are_left_out_are_made(store: FaissVectorStore) -> None:

@@ -49,15 +49,15 @@ class Draft:
             InvalidRequest, ConfigurationError, PermissionDenied: something cannot be stored.
         """
         nothing_left(rest)
-        listed = list(texts)
+        all_texts = listed("texts", texts)
         for what, given in (("metadatas", metadatas), ("ids", ids)):
-            if given and len(given) != len(listed):
-                raise ValueError(f"{len(given)} {what} for {len(listed)} texts")
+            if given and len(given) != len(all_texts):
+                raise ValueError(f"{len(given)} {what} for {len(all_texts)} texts")
         # Whoever is bound cannot vouch for what it writes.
         trusted = None if sight.user is None else False
         entries: list[Entry] = []
-        for number, text in enumerate(listed):
-            metadata = dict(metadatas[number]) if metadatas else {}
+        for number, text in enumerate(all_texts):
+            metadata = dict(metadatas[number] or {}) if metadatas else {}
             if trusted is False and isinstance(metadata.get("label"), Mapping):
                 raise InvalidRequest("a principal cannot label what it writes", hint="leave label out")
             named = metadata.get("readers", readers)
@@ -76,6 +76,17 @@ class Draft:
                 )
             )
         return cls(entries=tuple(entries))
+
+
+def listed(what: str, given: Iterable[str]) -> list[str]:
+    """As a list.
+
+    Raises:
+        InvalidRequest: it is one text, which would be taken for its letters.
+    """
+    if isinstance(given, str):
+        raise InvalidRequest(f"{what} is a list, not the text {given!r}", hint=f"write [{given!r}]")
+    return list(given)
 
 
 def nothing_left(arguments: Mapping[str, Any]) -> None:

@@ -25,6 +25,9 @@ class Encoder:
     """
 
     def __init__(self, embedding: Embeddings) -> None:
+        given: Any = embedding
+        if not isinstance(given, Embeddings):
+            raise ConfigurationError(f"{given!r} is no embedding", hint="pass a LangChain Embeddings object")
         self.embedding = embedding
         self._model: Model | None = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pilotman.guardrails.errors import CorruptIndex, PermissionDenied
+from pilotman.guardrails.errors import CorruptIndex, InvalidRequest, PermissionDenied
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.entry import Entry, Record
@@ -157,6 +157,8 @@ class Holdings:
 
         ``vector``: shape ``(dimensions,)``. A deletion that is committed before this returns is respected.
         """
+        if k < 1:
+            raise InvalidRequest(f"k={k} is no number of results", hint="ask for 1 or more")
         state, index = self._followed()
         rows, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         if index is None or not index.count:

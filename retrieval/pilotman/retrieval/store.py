@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from pilotman.guardrails.errors import PermissionDenied
+from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.blocking import off_loop
@@ -23,7 +23,7 @@ from pilotman.retrieval.catalogue.entry import Entry, Record
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
-from pilotman.retrieval.draft import Draft, nothing_left
+from pilotman.retrieval.draft import Draft, listed, nothing_left
 from pilotman.retrieval.encoder import Encoder, vector_of
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.marginal import chosen
@@ -81,6 +81,8 @@ class FaissVectorStore(VectorStore):
         clock: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
+        if stale not in ("drop", "mark"):
+            raise ConfigurationError(f"stale={stale!r} is not known", hint="take 'drop' or 'mark'")
         self._encoder = Encoder(embedding)
         self._clock = clock
         self._new_id = new_id
@@ -94,6 +96,9 @@ class FaissVectorStore(VectorStore):
 
     def for_principal(self, principal: Principal) -> Self:
         """The same store, as this principal may use it."""
+        given: Any = principal
+        if not isinstance(given, Principal):
+            raise ConfigurationError(f"{given!r} is no principal", hint="Principal(tenant=…, user=…)")
         bound = copy.copy(self)
         bound._sight = Sight.of(principal)
         return bound
@@ -185,7 +190,7 @@ class FaissVectorStore(VectorStore):
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
         """Delete what is under these ids, or with None all that the tenant has; missing ones are no error."""
         nothing_left(kwargs)
-        self._holdings.delete(self._sight, ids)
+        self._holdings.delete(self._sight, None if ids is None else listed("ids", ids))
         return True
 
     async def adelete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
@@ -198,7 +203,7 @@ class FaissVectorStore(VectorStore):
             ConfigurationError: the readers cannot be understood.
             PermissionDenied: a principal names readers outside its tenant.
         """
-        return self._holdings.set_readers(self._sight, ids, readers_of(readers))
+        return self._holdings.set_readers(self._sight, listed("ids", ids), readers_of(readers))
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents under these ids, in their order; each once, missing ones are left out.
@@ -371,6 +376,8 @@ class FaissVectorStore(VectorStore):
     def _diverse(
         self, vector: Vectors, k: int, fetch_k: int, lambda_mult: float, filter: MetadataFilter | None
     ) -> list[Document]:
+        if not 0 <= lambda_mult <= 1:
+            raise InvalidRequest(f"lambda_mult={lambda_mult} is not between 0 and 1")
         records = [record for record, _ in self._hits(vector, max(k, fetch_k), filter)]
         vectors = self._holdings.vectors([record.row for record in records]) if records else None
         picked = [] if vectors is None else chosen(vector, vectors, k, lambda_mult)

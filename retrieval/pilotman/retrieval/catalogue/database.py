@@ -83,7 +83,7 @@ class Database:
         self.path = None if folder is None else folder / FILE
         self.lock = threading.RLock()
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
         self._writer = self._connected()
         self._reader = self._writer if self.path is None else self._connected()
         self._writing = self.lock if self.path is None else threading.RLock()
@@ -169,9 +169,11 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self._corrupt(f"is damaged ({error})")
-        hint = (
-            "another process keeps it busy" if code == sqlite3.SQLITE_BUSY else "check path, rights and disk"
-        )
+        hint = "check path, rights and disk"
+        if code == sqlite3.SQLITE_BUSY:
+            hint = "another process keeps it busy"
+        elif isinstance(error, sqlite3.ProgrammingError):
+            hint = "the store was closed: open another"
         return Unavailable(f"the catalogue {self.path or 'in memory'} cannot be used: {error}", hint=hint)
 
     def _corrupt(self, what: str) -> CorruptIndex:
@@ -179,6 +181,15 @@ class Database:
             f"{self.path} {what}; it was left untouched",
             hint="restore the folder from a backup, or name another",
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the folder {folder} cannot be made: {error.strerror}", hint="check path and rights"
+        ) from error
 
 
 def _closed(*connections: sqlite3.Connection) -> None:
