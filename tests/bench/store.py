@@ -96,8 +96,8 @@ def compare(holdings: Holdings, queries: Vectors, console: Console) -> None:
     holdings.search(queries[0], K, sight)
     index, allowed = holdings.index(), holdings.catalogue.allowed(sight)
     assert index is not None
-    view: Any = index._view
-    within: Any = index._within(view, allowed)
+    inner: Any = index
+    within = inner._within(inner._view, allowed)
     bare = raw(index, allowed.bits, within.plan(index.settings.nprobe).nprobe)
     rows = [int(row) for row in holdings.search(queries[0], K, sight)[0]]
     took = timed(
@@ -124,7 +124,7 @@ def compare(holdings: Holdings, queries: Vectors, console: Console) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", nargs="?", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=300)
     options = parser.parse_args()

@@ -73,7 +73,7 @@ def test_a_change_builds_nothing_anew() -> None:
     visibility.apply(rows, np.full(1_000, 2, dtype=np.int32), np.full(1_000, np.inf), 0)
     visibility.allowed(TAGS[1], 0)
     built: list[object] = []
-    visibility._built = lambda *what: built.append(what)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    visibility._built = lambda *what: built.append(what)  # type: ignore[method-assign,assignment]  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     for row in range(1_000):
         visibility.apply(np.array([row]), np.array([row % 2 * 2], dtype=np.int32), forever, 0)
     assert visibility.allowed(TAGS[1], 0).count == 500
