@@ -41,18 +41,28 @@ def test_a_store_that_grows_is_indexed_by_itself_and_stays_right(tmp_path: Path)
     store.close()
 
 
-def test_a_rebuild_that_fails_is_said_and_the_index_serves_on() -> None:
-    class Full(VectorIndex):
+def test_other_processes_search_the_new_epoch_from_the_next_query(tmp_path: Path) -> None:
+    one, other = (FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL) for _ in range(2))
+    one.add_texts([f"text {n}" for n in range(1_600)])
+    one.holdings.rebuilding.wait()
+    assert len(other.similarity_search("text 5", k=7)) == 7
+    assert (one.holdings.epoch, other.holdings.epoch) == (1, 1)
+    one.holdings.rebuild(retrain=True)
+    assert len(other.similarity_search("text 5", k=7)) == 7
+    assert (one.holdings.epoch, other.holdings.epoch) == (2, 2)
+    one.close()
+    other.close()
+
+
+def test_a_rebuild_that_fails_is_said() -> None:
+    class Always(VectorIndex):
         def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
             return "always"
 
-        def rebuild(self, *, retrain: bool = False) -> None:
-            raise CorruptIndex("the disk is full")
+    def fail() -> None:
+        raise CorruptIndex("the disk is full")
 
-    rebuilding = Rebuilding()
-    index = Full(None, dimensions=2, config=IndexConfig())
-    index.append([[1.0, 0.0]])
-    rebuilding.consider(index)
+    rebuilding = Rebuilding(fail)
+    rebuilding.consider(Always(None, dimensions=2, config=IndexConfig()))
     rebuilding.wait()
     assert rebuilding.failure == "the index could not be rebuilt: the disk is full"
-    assert index.search([[1.0, 0.0]], 1)[0].tolist() == [[0]]

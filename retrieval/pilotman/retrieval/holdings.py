@@ -54,14 +54,14 @@ class Holdings:
     ) -> None:
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
         self.config = config
-        self.rebuilding = Rebuilding()
+        self.rebuilding = Rebuilding(self.rebuild)
         self._folder = None if folder is None else folder / FOLDER
         self._index: VectorIndex | None = None
         self._opening = threading.Lock()
         self._checked: Model | None = None
         self._state = 0
-        if self.index() is not None:
-            self._tidy()
+        self._tidy()
+        self._followed()
 
     def index(self) -> VectorIndex | None:
         """The vectors; None before the first was written."""
@@ -191,6 +191,14 @@ class Holdings:
             if len(found) == len(listed):
                 break
         return found
+
+    def rebuild(self, *, retrain: bool = False) -> None:
+        """Train the index anew; searches and changes go on meanwhile. See ``VectorIndex.rebuild``."""
+        index = self.index()
+        if index is not None:
+            index.rebuild(retrain=retrain)
+            with self.catalogue.change() as change:
+                change.announce()
 
     def vectors(self, rows: Sequence[int]) -> Vectors:
         """The vectors of rows that were found, shape ``(rows, dimensions)``."""
