@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, assert_type
 
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import VectorStore
+
 from pilotman.agents import Specialist, Tool, ToolContext, tool
 from pilotman.guardrails import Principal
+from pilotman.retrieval import FaissVectorStore, IndexConfig
 from pilotman.supervisor import Run, Supervisor
 
 R = TypeVar("R")
@@ -64,3 +70,15 @@ async def main(me: Principal) -> None:
 
 
 _: Any = main
+
+
+def stores(embedding: Embeddings, alice: Principal) -> None:
+    store = FaissVectorStore(embedding, "folder", config=IndexConfig(metric="dot"))
+    general: VectorStore = store
+    assert_type(store.for_principal(alice), FaissVectorStore)
+    assert_type(FaissVectorStore.from_texts(["a"], embedding, ids=["1"]), FaissVectorStore)
+    assert_type(store.similarity_search_with_score("q", 2, {"a": 1}), list[tuple[Document, float]])
+    store.similarity_search("q", filter=lambda document: "a" in document.metadata)
+    retriever: BaseRetriever = store.as_retriever(k=2)
+    FaissVectorStore(embedding, stale="keep")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(general, retriever)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.retrieval.access import readers_of, tags_of
+from pilotman.retrieval.access import inside, reader_of_tenant, readers_of, tags_of
 
 ALICE = Principal(tenant="acme", user="alice", roles=frozenset({"oncall"}))
 
@@ -49,3 +49,24 @@ def test_no_name_passes_for_another(tenant: str, user: str, role: str, other: st
 def test_a_role_of_one_tenant_cannot_be_had_by_naming_a_role_so() -> None:
     intruder = Principal(tenant="globex", user="eve", roles=frozenset({"acme/oncall"}))
     assert not readers_of(["role:acme/oncall"]) & tags_of(intruder)
+
+
+names = st.text("ab%/2F*:", min_size=1, max_size=5)
+
+
+@given(names, names, names, st.frozensets(names, max_size=2), names)
+def test_what_is_inside_a_tenant_nobody_of_another_can_read(
+    tenant: str, other: str, user: str, roles: frozenset[str], role: str
+) -> None:
+    insider = Principal(tenant=tenant, user=user, roles=roles)
+    outsider = Principal(tenant=other, user=user, roles=roles | {role, f"{tenant}/{role}"})
+    readers = {reader for reader in tags_of(insider) if inside(tenant, [reader])}
+    assert reader_of_tenant(tenant) in readers
+    assert tenant == other or not readers & tags_of(outsider)
+
+
+@pytest.mark.parametrize(
+    "reader", ["*", "role:oncall", "tenant:acmes", "user:acmes/alice", "role:other/acme"]
+)
+def test_what_others_can_read_is_not_inside(reader: str) -> None:
+    assert not inside("acme", [reader, "tenant:acme"])

@@ -442,7 +442,7 @@ def test_an_embedding_that_fails_stores_nothing(store: FaissVectorStore) -> None
     assert broken.similarity_search("fine") == []
 
 
-@pytest.mark.parametrize("damage", ["text", "other", "newer"])
+@pytest.mark.parametrize("damage", ["text", "other", "newer", "cut"])
 def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, damage: str) -> None:
     import sqlite3
 
@@ -450,10 +450,13 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, damage: str) -> N
     if damage == "text":
         file.write_text("this is no database" * 99)
     else:
-        FaissVectorStore.from_texts(["disk full"], HashEmbeddings(), path=tmp_path).close()
-        connection = sqlite3.connect(file)
-        connection.execute(f"PRAGMA {'application_id' if damage == 'other' else 'user_version'} = 77")
-        connection.close()
+        FaissVectorStore.from_texts(["disk full"] * 50, HashEmbeddings(), path=tmp_path).close()
+        if damage == "cut":
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        else:
+            connection = sqlite3.connect(file)
+            connection.execute(f"PRAGMA {'application_id' if damage == 'other' else 'user_version'} = 77")
+            connection.close()
     before = file.read_bytes()
     with pytest.raises(CorruptIndex, match="left untouched"):
         FaissVectorStore(HashEmbeddings(), tmp_path)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from pilotman.guardrails.errors import Unavailable
 from pilotman.retrieval.catalogue.database import FILE, Database
@@ -45,6 +47,31 @@ def test_deletions_overwrite_and_commits_are_durable(tmp_path: Path) -> None:
         ]
     assert settings == [1, 2]
     assert database.read("PRAGMA journal_mode") == [("wal",)]
+    database.close()
+
+
+def test_many_that_open_a_new_folder_at_once_make_one_catalogue(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
+    failed: list[BaseException] = []
+
+    def open_and_change() -> None:
+        together.wait(PATIENCE)
+        try:
+            database = Database(tmp_path)
+            with database.change() as change:
+                change.execute("UPDATE state SET seq = seq + 1")
+            database.close()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=open_and_change) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    database = Database(tmp_path)
+    assert database.read("SELECT seq FROM state") == [(6,)]
     database.close()
 
 
