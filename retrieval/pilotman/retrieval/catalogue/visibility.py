@@ -135,7 +135,7 @@ class Visibility:
         return key
 
     def _built(self, key: frozenset[int], now: float) -> _View:
-        permitted = np.zeros(max(key, default=_DEAD) + 1, dtype=np.bool_)
+        permitted = np.zeros(max(key, default=_DEAD) + 2, dtype=np.bool_)
         permitted[list(key)] = True
         view = _View(permitted=permitted, allowed=Allowed(np.zeros(0, dtype=np.uint8)))
         view.allowed = Allowed(np.packbits(self._findable(view, slice(self._size), now), bitorder="little"))
@@ -148,10 +148,9 @@ class Visibility:
                 view.changed = [np.unique(np.concatenate(view.changed))]
 
     def _findable(self, view: _View, rows: Rows | slice, now: float) -> Mask:
-        """Which of the rows the view's readers may find. Sets that came after the view are not its own."""
-        sets = self._sets[rows]
-        within = sets < len(view.permitted)
-        findable: Mask = within & view.permitted[np.where(within, sets, _DEAD)]
+        """Which of the rows the view's readers may find."""
+        # A set that came after the view is beyond its end, where nothing is permitted.
+        findable: Mask = view.permitted.take(self._sets[rows], mode="clip")
         return findable & (self._expiry[rows] > now) if self._drop_stale else findable
 
     def _flipped(self, view: _View, rows: Rows, now: float) -> Allowed:
