@@ -58,7 +58,9 @@ def filled(rows: int, queries: int, console: Console) -> tuple[Holdings, Vectors
         console.print(f"filled in {time.perf_counter() - began:.0f} s")
     holdings.rebuilding.wait()
     if not holdings.epoch:
-        holdings.rebuild()
+        index = holdings.index()
+        assert index is not None
+        index.rebuild()
     return holdings, last
 
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.retrieval.conftest import HashEmbeddings
+import pytest
+from tests.retrieval.conftest import Clock, HashEmbeddings
 
-from pilotman.guardrails.errors import CorruptIndex
+from pilotman.guardrails.errors import CorruptIndex, InvalidRequest
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval import FaissVectorStore, IndexConfig
 from pilotman.retrieval.rebuilding import Rebuilding
@@ -41,28 +42,48 @@ def test_a_store_that_grows_is_indexed_by_itself_and_stays_right(tmp_path: Path)
     store.close()
 
 
-def test_other_processes_search_the_new_epoch_from_the_next_query(tmp_path: Path) -> None:
-    one, other = (FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL) for _ in range(2))
+def test_other_processes_search_the_new_epoch_within_a_second(tmp_path: Path, clock: Clock) -> None:
+    one, other = (FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL, clock=clock) for _ in range(2))
     one.add_texts([f"text {n}" for n in range(1_600)])
+    assert len(other.similarity_search("text 5", k=7)) == 7
     one.holdings.rebuilding.wait()
+    clock.forward(seconds=1)
     assert len(other.similarity_search("text 5", k=7)) == 7
     assert (one.holdings.epoch, other.holdings.epoch) == (1, 1)
-    one.holdings.rebuild(retrain=True)
-    assert len(other.similarity_search("text 5", k=7)) == 7
-    assert (one.holdings.epoch, other.holdings.epoch) == (2, 2)
     one.close()
     other.close()
 
 
-def test_a_rebuild_that_fails_is_said() -> None:
-    class Always(VectorIndex):
+@pytest.mark.anyio
+async def test_a_store_tunes_itself_for_the_recall_that_is_wanted(tmp_path: Path) -> None:
+    store = FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL)
+    with pytest.raises(InvalidRequest, match="empty"):
+        await store.tune(["anything"])
+    await store.aadd_texts([f"word{n % 90} word{n % 71} word{n % 53}" for n in range(1_600)])
+    store.holdings.rebuilding.wait()
+    with pytest.raises(InvalidRequest, match="queries"):
+        await store.tune([])
+    chosen = await store.tune([f"word{n} word{n + 1}" for n in range(30)], recall=0.5)
+    assert 1 <= chosen.nprobe <= 16
+    assert chosen.metric == "cosine"
+    index = store.holdings.index()
+    assert index is not None
+    assert (index.settings.nprobe, index.settings.k_factor) == (chosen.nprobe, chosen.k_factor)
+    store.close()
+
+
+def test_a_rebuild_that_fails_is_said_and_the_index_serves_on() -> None:
+    class Full(VectorIndex):
         def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
             return "always"
 
-    def fail() -> None:
-        raise CorruptIndex("the disk is full")
+        def rebuild(self, *, retrain: bool = False) -> None:
+            raise CorruptIndex("the disk is full")
 
-    rebuilding = Rebuilding(fail)
-    rebuilding.consider(Always(None, dimensions=2, config=IndexConfig()))
+    rebuilding = Rebuilding()
+    index = Full(None, dimensions=2, config=IndexConfig())
+    index.append([[1.0, 0.0]])
+    rebuilding.consider(index)
     rebuilding.wait()
     assert rebuilding.failure == "the index could not be rebuilt: the disk is full"
+    assert index.search([[1.0, 0.0]], 1)[0].tolist() == [[0]]

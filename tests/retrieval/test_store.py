@@ -137,7 +137,7 @@ async def test_a_document_is_replaced_as_a_whole(store: FaissVectorStore) -> Non
     await put(
         store, *chunks("v1", 3), Entry(id="b", text="v1 other", source="s", document="b.md", version="v1")
     )
-    await put(store, *chunks("v2", 2), replace={"s": ["a.md"]})
+    await put(store, *chunks("v2", 2), replacing={"s": ["a.md"]})
     assert sorted(texts(store.similarity_search("part", k=9))) == ["v1 other", "v2 part 0", "v2 part 1"]
     holdings = store.holdings
     assert holdings.catalogue.versions("s") == {"a.md": "v2", "b.md": "v1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.rebuilding import Rebuilding
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Rows, Scores
+from pilotman.retrieval.vectors.tune import tune
 
 FOLDER = "vectors"
 
+_REFRESH = 1.0
+"""Seconds after which an index that others trained anew is seen."""
 _TRIES = 5
 """Searches for one query, where others delete what each of them finds."""
 
@@ -54,12 +58,13 @@ class Holdings:
     ) -> None:
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
         self.config = config
-        self.rebuilding = Rebuilding(self.rebuild)
+        self.rebuilding = Rebuilding()
         self._folder = None if folder is None else folder / FOLDER
         self._index: VectorIndex | None = None
         self._opening = threading.Lock()
         self._checked: Model | None = None
-        self._state = 0
+        self._clock = clock
+        self._state, self._refreshed = 0, 0.0
         self._tidy()
         self._followed()
 
@@ -77,11 +82,11 @@ class Holdings:
         *,
         model: Model,
         sight: Sight,
-        replace: Mapping[str, Iterable[str]] | None = None,
+        replacing: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         """Store the entries, each in place of what the tenant has under its id; all of them or none.
 
-        ``vectors``: one an entry, shape ``(entries, dimensions)``. ``replace``: documents by source whose
+        ``vectors``: one an entry, shape ``(entries, dimensions)``. ``replacing``: documents by source whose
         chunks, as far as they are not among the entries, are deleted by the same transaction.
 
         Raises:
@@ -96,7 +101,7 @@ class Holdings:
             change.learn(model).check(model)
             index = self._opened(model.dimensions)
             self._fill(change, index)
-            old = _replaced(change, entries, replace or {}, sight)
+            old = _replaced(change, entries, replacing or {}, sight)
             rows = index.append(vectors) if entries else range(0)
             change.bury(old)
             change.add(rows, entries)
@@ -192,13 +197,20 @@ class Holdings:
                 break
         return found
 
-    def rebuild(self, *, retrain: bool = False) -> None:
-        """Train the index anew; searches and changes go on meanwhile. See ``VectorIndex.rebuild``."""
-        index = self.index()
-        if index is not None:
-            index.rebuild(retrain=retrain)
-            with self.catalogue.change() as change:
-                change.announce()
+    def tune(self, queries: Vectors, *, recall: float, k: int, sight: Sight) -> IndexConfig:
+        """Choose and keep how much a search looks at, for what may be seen; see ``vectors.tune``.
+
+        ``queries``: shape ``(n, dimensions)``.
+
+        Raises:
+            InvalidRequest: there are no queries, or no trained index.
+        """
+        _, index = self._followed()
+        if index is None:
+            raise InvalidRequest("there is nothing to tune with: the store is empty", hint="add texts first")
+        chosen = tune(index, queries, recall=recall, k=k, allowed=self.catalogue.allowed(sight)).chosen
+        index.settle(nprobe=chosen.nprobe, k_factor=chosen.k_factor)
+        return replace(self.config, nprobe=chosen.nprobe, k_factor=chosen.k_factor)
 
     def vectors(self, rows: Sequence[int]) -> Vectors:
         """The vectors of rows that were found, shape ``(rows, dimensions)``."""
@@ -250,11 +262,12 @@ class Holdings:
 
     def _followed(self) -> tuple[int, VectorIndex | None]:
         """The state that is known, and the vectors with what others have added."""
-        state = self.catalogue.follow()
+        state, now = self.catalogue.follow(), self._clock()
         index = self.index()
-        if state != self._state and index is not None:
+        # Another process's rebuild is no change of the catalogue.
+        if index is not None and (state != self._state or abs(now - self._refreshed) >= _REFRESH):
             index.refresh()
-            self._state = state
+            self._state, self._refreshed = state, now
         return state, index
 
     def _opened(self, dimensions: int) -> VectorIndex:
@@ -299,7 +312,7 @@ class Holdings:
 
 
 def _replaced(
-    change: Change, entries: Sequence[Entry], replace: Mapping[str, Iterable[str]], sight: Sight
+    change: Change, entries: Sequence[Entry], replacing: Mapping[str, Iterable[str]], sight: Sight
 ) -> set[int]:
     """The rows in whose place the entries come."""
     ids: dict[str, list[str]] = {}
@@ -311,5 +324,5 @@ def _replaced(
             "one of these ids belongs to a document that this principal may not read; nothing was written",
             hint="let the store choose the ids, or choose others",
         )
-    documents = (change.of_documents(source, named) for source, named in replace.items())
+    documents = (change.of_documents(source, named) for source, named in replacing.items())
     return set(old).union(*documents)

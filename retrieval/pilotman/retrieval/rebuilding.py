@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.retrieval.vectors import VectorIndex
@@ -15,8 +14,7 @@ class Rebuilding:
     ``failure`` says in words why the last one failed; the index then serves as it did.
     """
 
-    def __init__(self, rebuild: Callable[[], None]) -> None:
-        self._rebuild = rebuild
+    def __init__(self) -> None:
         self.failure = ""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -26,7 +24,9 @@ class Rebuilding:
         with self._lock:
             if (self._thread is not None and self._thread.is_alive()) or index.needs_rebuild() is None:
                 return
-            self._thread = threading.Thread(target=self._run, name="pilotman-rebuild", daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, args=(index,), name="pilotman-rebuild", daemon=True
+            )
             self._thread.start()
 
     def wait(self) -> None:
@@ -35,9 +35,9 @@ class Rebuilding:
         if thread is not None:
             thread.join()
 
-    def _run(self) -> None:
+    def _run(self, index: VectorIndex) -> None:
         try:
-            self._rebuild()
+            index.rebuild()
             self.failure = ""
         except (PilotmanError, OSError, MemoryError) as error:
             self.failure = f"the index could not be rebuilt: {error}"

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
+import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
@@ -169,7 +170,7 @@ class FaissVectorStore(VectorStore):
         entries: Sequence[Entry],
         *,
         vectors: Vectors | None = None,
-        replace: Mapping[str, Iterable[str]] | None = None,
+        replacing: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         """Store chunks with their governance, for a source that is reconciled; see ``Holdings.put``.
 
@@ -184,7 +185,7 @@ class FaissVectorStore(VectorStore):
         if vectors is None:
             texts = [entry.text for entry in entries]
             vectors = await self._encoder.adocuments(texts, batch_size=_BATCH)
-        put = partial(self._holdings.put, model=model, sight=self._sight, replace=replace)
+        put = partial(self._holdings.put, model=model, sight=self._sight, replacing=replacing)
         await off_loop(put, entries, vectors)
 
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
@@ -346,6 +347,18 @@ class FaissVectorStore(VectorStore):
         store = await off_loop(partial(cls, embedding, **kwargs))
         await store.aadd_texts(texts, metadatas, ids=ids)
         return store
+
+    async def tune(self, queries: Sequence[str], *, recall: float = 0.95, k: int = 10) -> IndexConfig:
+        """Choose and keep how much a search looks at, for a recall at ``k`` that is wanted.
+
+        ``queries`` are real ones, some hundred. Returns the settings with the choice.
+
+        Raises:
+            InvalidRequest: no queries, or too few documents for an index to be trained.
+        """
+        vectors = [await self._encoder.aquery(query) for query in listed("queries", queries)]
+        tuned = partial(self._holdings.tune, recall=recall, k=k, sight=self._sight)
+        return await off_loop(tuned, np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return relevance_of(self._holdings.config.metric)

@@ -109,10 +109,6 @@ class Change:
         update = "UPDATE chunk SET erased = 1 WHERE row = ?"
         self._connection.executemany(update, ((row,) for row in rows))
 
-    def announce(self) -> None:
-        """Something changed beside the catalogue: whoever follows it looks there too."""
-        self._seq()
-
     def learn(self, model: Model) -> Model:
         """The model that the vectors are made by: the first that was learnt."""
         insert = "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)"
