@@ -20,6 +20,7 @@ from pilotman.guardrails.errors import (
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval import FaissVectorStore, IndexConfig
 from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.sight import Sight
 
 ALICE = Principal(tenant="acme", user="alice", roles=frozenset({"oncall"}))
 BOB = Principal(tenant="acme", user="bob")
@@ -89,6 +90,8 @@ async def put(store: FaissVectorStore, *entries: Entry, **more: Any) -> None:
 async def test_only_the_application_vouches(store: FaissVectorStore) -> None:
     with pytest.raises(PermissionDenied, match="vouch"):
         await put(store.for_principal(ALICE), Entry(id="1", text="x", trusted=True))
+    with pytest.raises(PermissionDenied, match="tune"):
+        await store.for_principal(ALICE).tune(["x"])
 
 
 @pytest.mark.anyio
@@ -143,9 +146,9 @@ async def test_a_document_is_replaced_as_a_whole(store: FaissVectorStore) -> Non
     assert holdings.catalogue.versions("s") == {"a.md": "v2", "b.md": "v1"}
     assert holdings.delete_documents("s", ["a.md"]) == 2
     assert texts(store.similarity_search("part", k=9)) == ["v1 other"]
-    assert holdings.catalogue.documents("s", ["a.md", "b.md"], store.sight) == {"b.md"}
+    assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == {"b.md"}
     assert holdings.set_document_readers("s", ["b.md"], frozenset({"tenant:acme"})) == 1
-    assert holdings.catalogue.documents("s", ["a.md", "b.md"], store.sight) == set()
+    assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == set()
     assert texts(store.for_principal(BOB).similarity_search("part")) == ["v1 other"]
 
 

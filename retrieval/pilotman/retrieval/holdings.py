@@ -197,8 +197,8 @@ class Holdings:
                 break
         return found
 
-    def tune(self, queries: Vectors, *, recall: float, k: int, sight: Sight) -> IndexConfig:
-        """Choose and keep how much a search looks at, for what may be seen; see ``vectors.tune``.
+    def tune(self, queries: Vectors, *, recall: float, k: int) -> IndexConfig:
+        """Choose and keep how much a search looks at; see ``vectors.tune``.
 
         ``queries``: shape ``(n, dimensions)``.
 
@@ -208,7 +208,7 @@ class Holdings:
         _, index = self._followed()
         if index is None:
             raise InvalidRequest("there is nothing to tune with: the store is empty", hint="add texts first")
-        chosen = tune(index, queries, recall=recall, k=k, allowed=self.catalogue.allowed(sight)).chosen
+        chosen = tune(index, queries, recall=recall, k=k).chosen
         index.settle(nprobe=chosen.nprobe, k_factor=chosen.k_factor)
         return replace(self.config, nprobe=chosen.nprobe, k_factor=chosen.k_factor)
 

@@ -85,7 +85,6 @@ class FaissVectorStore(VectorStore):
         if stale not in ("drop", "mark"):
             raise ConfigurationError(f"stale={stale!r} is not known", hint="take 'drop' or 'mark'")
         self._encoder = Encoder(embedding)
-        self._clock = clock
         self._new_id = new_id
         self._sight = Sight()
         self._holdings = Holdings(
@@ -114,11 +113,6 @@ class FaissVectorStore(VectorStore):
         """What is stored, below LangChain's interface: for sources that are reconciled into it."""
         return self._holdings
 
-    @property
-    def sight(self) -> Sight:
-        """Who uses it."""
-        return self._sight
-
     def close(self) -> None:
         """Let the files go; what was added is on the disk already."""
         self._holdings.close()
@@ -145,8 +139,7 @@ class FaissVectorStore(VectorStore):
         size = kwargs.pop("batch_size", _BATCH)
         draft = Draft.of(texts, metadatas, ids, self._sight, self._new_id, **kwargs)
         if draft.entries:
-            vectors = self._encoder.documents(draft.texts, batch_size=size)
-            self._put(draft, vectors)
+            self._put(draft, self._encoder.documents(draft.texts, batch_size=size))
         return draft.ids
 
     async def aadd_texts(
@@ -161,8 +154,7 @@ class FaissVectorStore(VectorStore):
         size = kwargs.pop("batch_size", _BATCH)
         draft = Draft.of(texts, metadatas, ids, self._sight, self._new_id, **kwargs)
         if draft.entries:
-            vectors = await self._encoder.adocuments(draft.texts, batch_size=size)
-            await off_loop(self._put, draft, vectors)
+            await off_loop(self._put, draft, await self._encoder.adocuments(draft.texts, batch_size=size))
         return draft.ids
 
     async def aput(
@@ -179,8 +171,7 @@ class FaissVectorStore(VectorStore):
         Raises:
             PermissionDenied: the store is bound to a principal.
         """
-        if self._sight.user is not None:
-            raise PermissionDenied("a principal cannot vouch for what it writes", hint="use add_texts")
+        self._check_unbound("vouch for what it writes")
         model = await self._encoder.amodel()
         if vectors is None:
             texts = [entry.text for entry in entries]
@@ -285,9 +276,9 @@ class FaissVectorStore(VectorStore):
     ) -> list[Document]:
         nothing_left(kwargs)
         vector = await self._aquery(query)
-        if vector is None:
-            return []
-        return await off_loop(self._diverse, vector, k, fetch_k, lambda_mult, filter)
+        return (
+            [] if vector is None else await off_loop(self._diverse, vector, k, fetch_k, lambda_mult, filter)
+        )
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -355,13 +346,20 @@ class FaissVectorStore(VectorStore):
 
         Raises:
             InvalidRequest: no queries, or too few documents for an index to be trained.
+            PermissionDenied: the store is bound to a principal.
         """
+        self._check_unbound("tune what all use")
+        self._holdings.check(await self._encoder.amodel())
         vectors = [await self._encoder.aquery(query) for query in listed("queries", queries)]
-        tuned = partial(self._holdings.tune, recall=recall, k=k, sight=self._sight)
+        tuned = partial(self._holdings.tune, recall=recall, k=k)
         return await off_loop(tuned, np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return relevance_of(self._holdings.config.metric)
+
+    def _check_unbound(self, what: str) -> None:
+        if self._sight.user is not None:
+            raise PermissionDenied(f"a principal cannot {what}", hint="use the store that is not bound")
 
     def _put(self, draft: Draft, vectors: Vectors) -> None:
         self._holdings.put(draft.entries, vectors, model=self._encoder.model(), sight=self._sight)
