@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.retrieval.conftest import Clock, HashEmbeddings
 
 from pilotman.guardrails.errors import CorruptIndex, InvalidRequest
@@ -87,3 +89,37 @@ def test_a_rebuild_that_fails_is_said_and_the_index_serves_on() -> None:
     rebuilding.wait()
     assert rebuilding.failure == "the index could not be rebuilt: the disk is full"
     assert index.search([[1.0, 0.0]], 1)[0].tolist() == [[0]]
+
+
+def test_what_comes_during_a_rebuild_is_looked_at_when_it_ends() -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(VectorIndex):
+        rebuilt = 0
+
+        @property
+        def epoch(self) -> int:
+            return self.rebuilt
+
+        def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
+            return "it grew" if self.count > self.rebuilt else None
+
+        def rebuild(self, *, retrain: bool = False) -> None:
+            started.set()
+            assert go_on.wait(PATIENCE)
+            self.rebuilt += 1
+
+    rebuilding = Rebuilding()
+    index = Slow(None, dimensions=2, config=IndexConfig())
+    index.append([[1.0, 0.0]])
+    rebuilding.consider(index)
+    assert started.wait(PATIENCE)
+    index.append([[0.0, 1.0]])
+    rebuilding.consider(index)
+    go_on.set()
+    rebuilding.wait()
+    assert index.rebuilt == 2
+    index.append([[0.0, 1.0]])
+    rebuilding.consider(index)
+    rebuilding.wait()
+    assert index.rebuilt == 3

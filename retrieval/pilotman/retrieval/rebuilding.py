@@ -20,14 +20,13 @@ class Rebuilding:
         self._thread: threading.Thread | None = None
 
     def consider(self, index: VectorIndex) -> None:
-        """Begin one if the index is the better for it and none runs."""
+        """Begin one if the index is the better for it and none runs; one that runs looks again at its end."""
         with self._lock:
-            if (self._thread is not None and self._thread.is_alive()) or index.needs_rebuild() is None:
-                return
-            self._thread = threading.Thread(
-                target=self._run, args=(index,), name="pilotman-rebuild", daemon=True
-            )
-            self._thread.start()
+            if self._thread is None and index.needs_rebuild() is not None:
+                self._thread = threading.Thread(
+                    target=self._run, args=(index,), name="pilotman-rebuild", daemon=True
+                )
+                self._thread.start()
 
     def wait(self) -> None:
         """Until none runs."""
@@ -36,8 +35,15 @@ class Rebuilding:
             thread.join()
 
     def _run(self, index: VectorIndex) -> None:
-        try:
-            index.rebuild()
-            self.failure = ""
-        except (PilotmanError, OSError, MemoryError) as error:
-            self.failure = f"the index could not be rebuilt: {error}"
+        again = True
+        while again:
+            before = index.epoch
+            try:
+                index.rebuild()
+                self.failure = ""
+            except (PilotmanError, OSError, MemoryError) as error:
+                self.failure = f"the index could not be rebuilt: {error}"
+            with self._lock:
+                again = index.epoch != before and index.needs_rebuild() is not None
+                if not again:
+                    self._thread = None
