@@ -160,26 +160,19 @@ class Holdings:
     ) -> tuple[Rows, Scores]:
         """The rows of the ``k`` nearest that may be found, best first, and their scores.
 
-        ``vector``: shape ``(dimensions,)``. A deletion that is committed before this returns is respected.
+        ``vector``: shape ``(dimensions,)``. What goes while this looks may be among them: read the rows by
+        ``Catalogue.records``, which asks again.
         """
         if k < 1:
             raise InvalidRequest(f"k={k} is no number of results", hint="ask for 1 or more")
-        state, index = self._followed()
-        rows, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        index = self._followed()
         if index is None or not index.count:
-            return rows, scores
-        for _ in range(_TRIES):
-            allowed = self.catalogue.allowed(sight, filter)
-            found, found_scores = index.search(vector[np.newaxis, :], min(k, index.count), allowed)
-            there = found[0] >= 0
-            rows, scores = found[0][there], found_scores[0][there]
-            before, state = state, self.catalogue.follow()
-            if state == before:
-                break
-            standing = self.catalogue.standing(rows, sight)
-            rows, scores = rows[standing], scores[standing]
-            if standing.all():
-                break
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        allowed = self.catalogue.allowed(sight, filter)
+        found, found_scores = index.search(vector[np.newaxis, :], min(k, index.count), allowed)
+        rows, scores = found[0], found_scores[0]
+        if rows[-1] < 0:  # fewer than asked for
+            rows, scores = rows[rows >= 0], scores[rows >= 0]
         return rows, scores
 
     def hits(
@@ -205,7 +198,7 @@ class Holdings:
         Raises:
             InvalidRequest: there are no queries, or no trained index.
         """
-        _, index = self._followed()
+        index = self._followed()
         if index is None:
             raise InvalidRequest("there is nothing to tune with: the store is empty", hint="add texts first")
         chosen = tune(index, queries, recall=recall, k=k).chosen
@@ -260,15 +253,15 @@ class Holdings:
             self._index.close()
         self.catalogue.close()
 
-    def _followed(self) -> tuple[int, VectorIndex | None]:
-        """The state that is known, and the vectors with what others have added."""
+    def _followed(self) -> VectorIndex | None:
+        """The vectors, after a look at what others have changed."""
         state, now = self.catalogue.follow(), self._clock()
         index = self.index()
         # Another process's rebuild is no change of the catalogue.
         if index is not None and (state != self._state or abs(now - self._refreshed) >= _REFRESH):
             index.refresh()
             self._state, self._refreshed = state, now
-        return state, index
+        return index
 
     def _opened(self, dimensions: int) -> VectorIndex:
         with self._opening:

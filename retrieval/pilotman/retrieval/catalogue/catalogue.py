@@ -17,8 +17,8 @@ from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
 from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
-from pilotman.retrieval.catalogue.visibility import Mask, Visibility
-from pilotman.retrieval.vectors.allowed import Allowed, Rows
+from pilotman.retrieval.catalogue.visibility import Visibility
+from pilotman.retrieval.vectors.allowed import Allowed
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Record], bool]
 
@@ -60,7 +60,7 @@ class Catalogue:
     def follow(self) -> int:
         """Take in what was committed since the last look, by anybody, and what has expired.
 
-        Returns the number of the state that is known: another one whenever anything has changed.
+        Returns the number of the state that is known: another one whenever anything was committed.
         """
         with self._database.lock:
             token = self._database.token()
@@ -68,8 +68,7 @@ class Catalogue:
                 self._take_in()
                 self._token = token
                 self._state += 1
-            if self._visibility.expire(self._clock()):
-                self._state += 1
+            self._visibility.expire(self._clock())
             return self._state
 
     def allowed(self, sight: Sight, filter: Filter | None = None) -> Allowed:
@@ -85,11 +84,6 @@ class Catalogue:
         if callable(filter):
             return Allowed(self._filtering.meeting(filter, allowed))
         return self._filtering.narrowed(allowed, filter, lambda: self._visibility.size)
-
-    def standing(self, rows: Rows, sight: Sight) -> Mask:
-        """Which rows may be found, as of the last ``follow``."""
-        with self._database.lock:
-            return self._visibility.standing(rows, sight.tags, self._clock())
 
     def records(self, rows: Sequence[int], sight: Sight) -> dict[int, Record]:
         """What stands at the rows and may be read, now: this statement is what decides."""

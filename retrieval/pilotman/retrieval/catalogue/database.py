@@ -154,9 +154,10 @@ class Database:
 
     def _check(self, connection: sqlite3.Connection) -> None:
         """Whose file is it? Asked before anything is written."""
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        program = connection.execute("PRAGMA application_id").fetchone()[0]
+        # The tables first: another process may just be making them, and marks the file as ours with them.
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        program = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and program != APPLICATION_ID:
             raise self._corrupt("is another program's database")
         if version > VERSION:

@@ -90,17 +90,13 @@ class Visibility:
             )
         self._change(rows)
 
-    def expire(self, now: float) -> bool:
-        """Take out what is past its expiry at ``now``; a walk over all rows when something is due.
-
-        Returns whether anything was.
-        """
+    def expire(self, now: float) -> None:
+        """Take out what is past its expiry at ``now``; a walk over all rows when something is due."""
         if now < self.next_expiry:
-            return False
+            return
         known = self._expiry[: self._size]
         self._change(np.flatnonzero(known <= now))
         self.next_expiry = float(np.min(known, initial=np.inf, where=known > now))
-        return True
 
     def allowed(self, tags: frozenset[str], now: float) -> Allowed:
         """The rows that a reader with ``tags`` may find. The same object until something changes."""
@@ -115,15 +111,6 @@ class Visibility:
             rows = np.unique(np.concatenate(view.changed))
             view.allowed, view.changed = self._flipped(view, rows, now), []
         return view.allowed
-
-    def standing(self, rows: Rows, tags: frozenset[str], now: float) -> Mask:
-        """Which of ``rows`` such a reader may find at this moment; rows below 0 are none."""
-        known = (rows >= 0) & (rows < self._size)
-        at = np.where(known, rows, 0)
-        numbers = self._key(tags)
-        permitted = np.fromiter((int(one) in numbers for one in self._sets[at]), np.bool_, len(rows))
-        fresh = self._expiry[at] > now if self._drop_stale else True
-        return known & permitted & fresh
 
     def _key(self, tags: frozenset[str]) -> frozenset[int]:
         key = self._keys.get(tags)
