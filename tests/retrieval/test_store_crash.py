@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from tests.patience import PROCESS_PATIENCE
-from tests.retrieval.conftest import HashEmbeddings
+from tests.retrieval.conftest import Clock, HashEmbeddings
 
 from pilotman.guardrails.errors import CorruptIndex
 from pilotman.retrieval import FaissVectorStore
@@ -203,6 +204,33 @@ def test_searches_race_deletions_and_none_is_served_late(tmp_path: Path, on_disk
         thread.join()
     assert wrong == []
     store.close()
+
+
+@pytest.mark.parametrize("what", ["delete", "forbid", "replace", "expire"])
+def test_what_changes_while_a_query_is_in_flight_is_not_served(
+    tmp_path: Path, what: str, clock: Clock
+) -> None:
+    one, other = (FaissVectorStore(HashEmbeddings(), tmp_path, clock=clock) for _ in range(2))
+    soon = clock.now + timedelta(minutes=1)
+    one.add_texts(["disk full", "disk"], ids=["near", "far"])
+    one.add_texts(["disk full"], ids=["near"], expires_at=soon)
+    acts = {
+        "delete": lambda: other.delete(["near"]),
+        "forbid": lambda: other.set_readers(["near"], ["tenant:acme"]),
+        "replace": lambda: other.add_texts(["bread"], ids=["near"]),
+        "expire": lambda: clock.forward(minutes=1),
+    }
+
+    def meanwhile(document: Document) -> bool:  # is asked when the rows have been chosen from
+        if what in acts:
+            acts.pop(what)()
+            acts.clear()
+        return True
+
+    assert [document.id for document in one.similarity_search("disk full", k=1, filter=meanwhile)] == ["far"]
+    assert acts == {}
+    one.close()
+    other.close()
 
 
 def test_vectors_that_are_missing_are_noticed(tmp_path: Path) -> None:
