@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -214,7 +215,7 @@ def test_what_changes_while_a_query_is_in_flight_is_not_served(
     soon = clock.now + timedelta(minutes=1)
     one.add_texts(["disk full", "disk"], ids=["near", "far"])
     one.add_texts(["disk full"], ids=["near"], expires_at=soon)
-    acts = {
+    acts: dict[str, Callable[[], object]] = {
         "delete": lambda: other.delete(["near"]),
         "forbid": lambda: other.set_readers(["near"], ["tenant:acme"]),
         "replace": lambda: other.add_texts(["bread"], ids=["near"]),
