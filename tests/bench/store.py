@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tests.bench.index import ALLOWED, DELETED, DIMENSIONS, K, made, raw
+from tests.bench.index import ALLOWED, DELETED, DIMENSIONS, K, Raw, made
 
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.catalogue.entry import Entry
@@ -28,7 +28,7 @@ from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
-from pilotman.retrieval.holdings import Holdings
+from pilotman.retrieval.holdings import FOLDER, Holdings
 
 TENANTS = 10
 CHUNKS = 20
@@ -37,11 +37,15 @@ TEXT = "What to look at first, and whom to call when that did not help. " * 8
 MODEL = Model("bench", DIMENSIONS, bytes(4 * DIMENSIONS))
 
 
+def folder_of(rows: int) -> Path:
+    """Where the store of so many chunks is kept."""
+    return Path(tempfile.gettempdir()) / "pilotman-bench-store" / str(rows)
+
+
 def filled(rows: int, queries: int, console: Console) -> tuple[Holdings, Vectors]:
     """The store of so many chunks, made at the first call, and queries that are not in it."""
-    folder = Path(tempfile.gettempdir()) / "pilotman-bench-store" / str(rows)
     began = time.perf_counter()
-    holdings = Holdings(folder, config=IndexConfig())
+    holdings = Holdings(folder_of(rows), config=IndexConfig())
     index = holdings.index()
     console.print(f"opened in {time.perf_counter() - began:.2f} s")
     there = 0 if index is None else index.count
@@ -52,15 +56,15 @@ def filled(rows: int, queries: int, console: Console) -> tuple[Holdings, Vectors
         if first >= there and first < rows:
             part = chunk[: rows - first]
             holdings.put(_entries(first, len(part)), part, model=MODEL, sight=Sight())
+    holdings.rebuilding.wait()
+    index = holdings.index()
+    assert index is not None
+    if not index.epoch:
+        index.rebuild()
     if there < rows:
         gone = np.flatnonzero(np.random.default_rng(1).random(rows // CHUNKS) < DELETED)
         holdings.delete_documents("bench", [f"document {n}" for n in gone])
         console.print(f"filled in {time.perf_counter() - began:.0f} s")
-    holdings.rebuilding.wait()
-    if not holdings.epoch:
-        index = holdings.index()
-        assert index is not None
-        index.rebuild()
     return holdings, last
 
 
@@ -91,7 +95,7 @@ def timed(asked: dict[str, Callable[[Vectors], Any]], queries: Vectors) -> dict[
     return took
 
 
-def compare(holdings: Holdings, queries: Vectors, console: Console) -> None:
+def compare(holdings: Holdings, folder: Path, queries: Vectors, console: Console) -> None:
     """The table."""
     sight = Sight.of(Principal(tenant="t3", user="somebody"))
     holdings.search(queries[0], K, sight)
@@ -99,7 +103,8 @@ def compare(holdings: Holdings, queries: Vectors, console: Console) -> None:
     assert index is not None
     inner: Any = index
     within = inner._within(inner._view, allowed)
-    bare = raw(index, allowed.bits, within.plan(index.settings.nprobe).nprobe)
+    keep = np.unpackbits(allowed.bits, bitorder="little")[: index.count]
+    bare = Raw(folder / FOLDER).call(keep, within.plan(index.settings.nprobe).nprobe)
     rows = [int(row) for row in holdings.search(queries[0], K, sight)[0]]
     took = timed(
         {
@@ -131,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     holdings, queries = filled(options.rows, options.queries, console)
-    compare(holdings, queries, console)
+    compare(holdings, folder_of(options.rows), queries, console)
     holdings.close()
 
 

@@ -54,11 +54,13 @@ class Encoder:
 
     def query(self, text: str) -> Vectors:
         model = self.model()
-        return _checked([self.embedding.embed_query(text)], 1, model)[0]
+        vector: Vectors = _checked([self.embedding.embed_query(text)], 1, model)[0]
+        return vector
 
     async def aquery(self, text: str) -> Vectors:
         model = await self.amodel()
-        return _checked([await self.embedding.aembed_query(text)], 1, model)[0]
+        vector: Vectors = _checked([await self.embedding.aembed_query(text)], 1, model)[0]
+        return vector
 
     def _known(self, probe: Any) -> Model:
         kind = type(self.embedding)

@@ -17,10 +17,10 @@ from pilotman.retrieval.catalogue.entry import Entry, Record
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.rebuilding import Rebuilding
 from pilotman.retrieval.vectors import VectorIndex
-from pilotman.retrieval.vectors.allowed import Rows, Scores
+from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.tune import tune
 
 FOLDER = "vectors"

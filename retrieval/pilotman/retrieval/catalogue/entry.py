@@ -155,10 +155,10 @@ def _wrong(value: Any, where: str) -> str:
     if type(value) is float:
         return "" if math.isfinite(value) else f"{where} is {value}"
     if type(value) is list:
-        parts = cast("list[Any]", value)
+        parts = cast("Any", value)
         return next((wrong for n, one in enumerate(parts) if (wrong := _wrong(one, f"{where}[{n}]"))), "")
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value)
+        pairs = cast("Any", value)
         named = ((key, one) for key, one in pairs.items())
         return next((wrong for key, one in named if (wrong := _wrong_item(key, one, where))), "")
     return f"{where} is of type {type(value).__name__}"

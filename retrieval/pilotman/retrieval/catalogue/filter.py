@@ -48,7 +48,7 @@ def key_of(filter: Mapping[str, Any]) -> bytes:
 
 def keys_of(filter: Mapping[str, Any]) -> set[str]:
     """The keys of metadata that a filter names; also those that it has inside."""
-    lists = (cast("list[Any]", value) if isinstance(value, list) else [value] for value in filter.values())
+    lists = (cast("Any", value) if isinstance(value, list) else [value] for value in filter.values())
     nested = (cast("Any", one) for inside in lists for one in inside if isinstance(one, Mapping))
     return set(filter).union(*(keys_of(one) for one in nested))
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from pilotman.retrieval.catalogue.entry import GOVERNED, Record
 from pilotman.retrieval.catalogue.filter import Condition, condition_of, key_of, keys_of
-from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Rows
+from pilotman.retrieval.dense import Rows
+from pilotman.retrieval.vectors.allowed import Allowed, Bitmap
 
 _KEPT = 64
 _PENDING = 256

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Rows
+from pilotman.retrieval.dense import Rows
+from pilotman.retrieval.vectors.allowed import Allowed, Bitmap
 
 BUDGET = 16 * 2**20
 """Bytes of bitmaps that are kept: 134 at a million rows, 13,000 at ten thousand."""
