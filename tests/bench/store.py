@@ -104,7 +104,7 @@ def compare(holdings: Holdings, folder: Path, queries: Vectors, console: Console
     inner: Any = index
     within = inner._within(inner._view, allowed)
     keep = np.unpackbits(allowed.bits, bitorder="little")[: index.count]
-    bare = Raw(folder / FOLDER).call(keep, within.plan(index.settings.nprobe).nprobe)
+    bare = Raw(folder / FOLDER).call(keep, within.plan(index.settings.nprobe) or index.settings.nprobe)
     rows = [int(row) for row in holdings.search(queries[0], K, sight)[0]]
     took = timed(
         {
