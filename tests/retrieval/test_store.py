@@ -147,9 +147,12 @@ async def test_a_document_is_replaced_as_a_whole(store: FaissVectorStore) -> Non
     assert holdings.delete_documents("s", ["a.md"]) == 2
     assert texts(store.similarity_search("part", k=9)) == ["v1 other"]
     assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == {"b.md"}
+    epoch = holdings.catalogue.permission_epoch
     assert holdings.set_document_readers("s", ["b.md"], frozenset({"tenant:acme"})) == 1
     assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == set()
     assert texts(store.for_principal(BOB).similarity_search("part")) == ["v1 other"]
+    assert holdings.catalogue.permission_epoch > epoch
+    assert holdings.memory()["rows"] > 0
 
 
 @pytest.mark.anyio

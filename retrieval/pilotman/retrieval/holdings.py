@@ -123,10 +123,6 @@ class Holdings:
         """Delete the chunks of a source's documents; returns how many."""
         return self._delete(lambda change: change.of_documents(source, documents), Sight())
 
-    def delete_owned(self, tenant: str, owner: str) -> int:
-        """Delete what a user wrote; returns how many."""
-        return self._delete(lambda change: change.of_owner(tenant, owner), Sight())
-
     def set_readers(self, sight: Sight, ids: Iterable[str], readers: frozenset[str]) -> int:
         """Other readers for what the tenant has under these ids; returns how many.
 

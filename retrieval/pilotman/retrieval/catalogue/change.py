@@ -35,10 +35,6 @@ class Change:
         """All living rows that a tenant wrote."""
         return self._living("tenant = ?", (tenant,))
 
-    def of_owner(self, tenant: str, owner: str) -> dict[int, frozenset[str]]:
-        """All living rows that a user wrote."""
-        return self._living("tenant = ? AND owner = ?", (tenant, owner))
-
     def of_documents(self, source: str, documents: Iterable[str]) -> dict[int, frozenset[str]]:
         """The living rows of a source's documents."""
         where = "source = ? AND document = ?"
