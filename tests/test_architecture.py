@@ -25,7 +25,10 @@ FRONT_DOORS = {
         " PilotmanError Policy Principal Quota Retry"
     ),
     "pilotman.memory": "Anchors Event Memory",
-    "pilotman.retrieval": "Corpus FaissVectorStore FolderSource IndexConfig Snapshot Source",
+    "pilotman.retrieval": (
+        "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig SQLSource Snapshot Source"
+    ),
+    "pilotman.retrieval.testing": "Origin source_faults",
     "pilotman.agents": (
         "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult mcp_tools"
         " tool"

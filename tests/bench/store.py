@@ -28,7 +28,7 @@ from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
-from pilotman.retrieval.holdings import FOLDER, Holdings
+from pilotman.retrieval.holdings import Holdings
 
 TENANTS = 10
 CHUNKS = 20
@@ -95,7 +95,7 @@ def timed(asked: dict[str, Callable[[Vectors], Any]], queries: Vectors) -> dict[
     return took
 
 
-def compare(holdings: Holdings, folder: Path, queries: Vectors, console: Console) -> None:
+def compare(holdings: Holdings, queries: Vectors, console: Console) -> None:
     """The table."""
     sight = Sight.of(Principal(tenant="t3", user="somebody"))
     holdings.search(queries[0], K, sight)
@@ -104,7 +104,7 @@ def compare(holdings: Holdings, folder: Path, queries: Vectors, console: Console
     inner: Any = index
     within = inner._within(inner._view, allowed)
     keep = np.unpackbits(allowed.bits, bitorder="little")[: index.count]
-    bare = Raw(folder / FOLDER).call(keep, within.plan(index.settings.nprobe) or index.settings.nprobe)
+    bare = Raw(index).call(keep, within.plan(index.settings.nprobe) or index.settings.nprobe)
     rows = [int(row) for row in holdings.search(queries[0], K, sight)[0]]
     took = timed(
         {
@@ -136,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     holdings, queries = filled(options.rows, options.queries, console)
-    compare(holdings, folder_of(options.rows), queries, console)
+    compare(holdings, queries, console)
     holdings.close()
 
 

@@ -89,6 +89,74 @@ async def test_a_strange_question_is_not_covered(corpus: Corpus) -> None:
     assert snapshot.coverage < 0.5
 
 
+class InOtherWords:
+    """Says each query as it was told."""
+
+    def __init__(self, words: str | Exception | None) -> None:
+        self.words = words
+        self.asked: list[str] = []
+
+    async def reformulate(self, query: str) -> str | None:
+        self.asked.append(query)
+        if isinstance(self.words, Exception):
+            raise self.words
+        return self.words
+
+
+WEAK = "Volume exhausted: rotate logs"
+
+
+async def test_a_query_that_found_little_is_asked_once_more_in_other_words(folder: Folder) -> None:
+    told = InOtherWords("disk full, no space left, rotate the logs")
+    alone = await Corpus([FolderSource(folder(BOOKS))], embedding=None).search(WEAK, principal=ALICE)
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=None, reformulator=told)
+    snapshot = await corpus.search(WEAK, principal=ALICE)
+    assert told.asked == [WEAK]
+    assert (snapshot.query, snapshot.reformulated) == (WEAK, told.words)
+    assert snapshot.coverage > alone.coverage
+    assert sources(snapshot)[0] == "DiskFull.md"
+
+
+async def test_a_query_that_found_enough_is_not_reformulated(folder: Folder) -> None:
+    told = InOtherWords("anything")
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=None, reformulator=told)
+    assert (await corpus.search("The disk is full, no space is left", principal=ALICE)).reformulated == ""
+    assert told.asked == []
+
+
+@pytest.mark.parametrize("words", [None, " ", RuntimeError("no model"), TimeoutError()])
+async def test_a_model_that_has_no_other_words_leaves_it_to_the_rules(
+    folder: Folder, words: str | Exception | None
+) -> None:
+    query = "VolumeExhausted on web-7f9c, rotate the logs of PostgresPrimary"
+    by_rules = await Corpus([FolderSource(folder(BOOKS))], embedding=None).search(query, principal=ALICE)
+    told = InOtherWords(words)
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=None, reformulator=told)
+    snapshot = await corpus.search(query, principal=ALICE)
+    assert told.asked == [query]
+    assert (snapshot.snapshot_id, snapshot.reformulated) == (by_rules.snapshot_id, by_rules.reformulated)
+
+
+async def test_other_words_do_not_make_a_stranger_covered(corpus: Corpus, folder: Folder) -> None:
+    told = InOtherWords("The disk is full, no space is left")
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=None, reformulator=told)
+    snapshot = await corpus.search("Which violin concerto did the orchestra rehearse?", principal=ALICE)
+    assert told.asked
+    assert not snapshot.covered
+
+
+async def test_an_unknown_fusion_is_refused(folder: Folder) -> None:
+    with pytest.raises(ConfigurationError, match="fusion"):
+        Corpus([FolderSource(folder(BOOKS))], embedding=None, fusion="best")  # type: ignore[arg-type]
+
+
+async def test_fusion_by_ranks_finds_the_right_document_too(folder: Folder, embeddings: Embeddings) -> None:
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=embeddings, fusion="reciprocal")
+    snapshot = await corpus.search("The disk is full, no space is left", principal=ALICE)
+    assert snapshot.mode == "hybrid"
+    assert sources(snapshot)[0] == "DiskFull.md"
+
+
 async def test_each_of_the_best_documents_comes_once_before_further_passages(
     folder: Folder, embeddings: Embeddings
 ) -> None:
@@ -389,3 +457,51 @@ def test_a_corpus_serves_several_event_loops(folder: Folder, embeddings: Embeddi
     corpus = Corpus([FolderSource(folder(BOOKS), max_staleness=timedelta(0))], embedding=embeddings)
     for _ in range(3):
         assert asyncio.run(corpus.search("disk full", principal=ALICE)).covered
+
+
+async def test_a_snapshot_is_served_again_less_what_was_deleted_or_withdrawn(folder: Folder) -> None:
+    root = folder(BOOKS)
+    corpus = Corpus([FolderSource(root, max_staleness=timedelta(0))], embedding=None)
+    snapshot = await corpus.search("disk full", principal=ALICE)
+    assert await corpus.again(snapshot, principal=ALICE) == snapshot
+    (root / "DiskFull.md").write_text("# Disk full\n\nAnother text.\n")
+    assert await corpus.again(snapshot, principal=ALICE) == snapshot, "it is what was read then"
+    (root / "DiskFull.md").unlink()
+    left = await corpus.again(snapshot, principal=ALICE)
+    texts = {d.metadata["source"]: d.page_content for d in left.documents}
+    assert texts["DiskFull.md"] == ""
+    assert sources(left) == sources(snapshot), "each keeps its place"
+
+
+async def test_what_is_no_source_any_more_is_not_served(folder: Folder, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "disk.md").write_text("# Disk\n\nThe other disk.\n")
+    both = [FolderSource(folder(BOOKS)), FolderSource(other)]
+    await Corpus(both, embedding=None, path=tmp_path / "index").reconcile()
+    again = Corpus(both[:1], embedding=None, path=tmp_path / "index")
+    assert "disk.md" not in sources(await again.search("the other disk", principal=ALICE))
+
+
+async def test_what_was_stored_for_other_readers_is_not_served_until_it_is_read_again(
+    folder: Folder, tmp_path: Path
+) -> None:
+    root, index = folder(BOOKS), tmp_path / "index"
+    await Corpus([FolderSource(root)], embedding=None, path=index).reconcile()
+    narrower = Corpus([FolderSource(root, readers=["tenant:acme"])], embedding=None, path=index)
+    assert (await narrower.reconcile())["added"] == len(BOOKS)
+    eve = Principal(tenant="umbrella", user="eve")
+    assert (await narrower.search("disk full", principal=eve)).documents == ()
+    assert sources(await narrower.search("disk full", principal=ALICE))[0] == "DiskFull.md"
+
+
+async def test_the_store_beneath_serves_what_its_principal_may_read(
+    folder: Folder, embeddings: Embeddings
+) -> None:
+    corpus = Corpus([FolderSource(folder(BOOKS), readers=["tenant:acme"])], embedding=embeddings)
+    await corpus.reconcile()
+    [found] = await corpus.store.for_principal(ALICE).asimilarity_search("disk full", k=1)
+    assert found.metadata["source"] == "DiskFull.md"
+    assert corpus.store.similarity_search("disk full") == []
+    with pytest.raises(ConfigurationError, match="no vectors"):
+        _ = Corpus([FolderSource(folder(BOOKS))], embedding=None).store

@@ -17,11 +17,13 @@ needs_model = pytest.mark.skipif(
 
 
 def test_the_name_of_a_model_follows_its_provider() -> None:
-    assert model_name("sentence-transformers:all-MiniLM-L6-v2") == "all-MiniLM-L6-v2"
-    assert model_name("sentence-transformers:org/name:x") == "org/name:x"
+    assert model_name("sentence-transformers:all-MiniLM-L6-v2") == ("all-MiniLM-L6-v2", "torch")
+    assert model_name("sentence-transformers+onnx:org/name:x") == ("org/name:x", "onnx")
 
 
-@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "openai:ada", "sentence-transformers:", ""])
+@pytest.mark.parametrize(
+    "name", ["all-MiniLM-L6-v2", "openai:ada", "sentence-transformers:", "", "sentence-transformers+tpu:x"]
+)
 def test_other_providers_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="unknown embedding"):
         model_name(name)
@@ -49,6 +51,34 @@ def test_the_packaged_model_puts_like_things_together() -> None:
     far = sum(a * b for a, b in zip(disk, music, strict=True))
     assert near > far + 0.2
     assert embeddings.embed_query("The disk is full") == pytest.approx(disk, abs=1e-5)
+
+
+def _absent(_: str) -> None:
+    """No package is installed."""
+
+
+def test_a_back_end_that_is_not_installed_is_said_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", _absent)
+    with pytest.raises(ConfigurationError, match="needs optimum and openvino") as failure:
+        SentenceEmbeddings("all-MiniLM-L6-v2", backend="openvino").embed_query("x")
+    assert "sentence-transformers[openvino]" in str(failure.value.hint)
+
+
+@needs_model
+@pytest.mark.slow
+def test_queries_and_documents_have_the_prompts_that_the_model_names() -> None:
+    embeddings = SentenceEmbeddings("all-MiniLM-L6-v2", threads=1)
+    plain = embeddings.embed_query("The disk is full")
+    loaded = embeddings._loaded  # pyright: ignore[reportPrivateUsage]
+    loaded.prompts = {"query": "Question: ", "document": "Passage: "}
+    asked, [told] = (
+        embeddings.embed_query("The disk is full"),
+        embeddings.embed_documents(["The disk is full"]),
+    )
+    assert asked != pytest.approx(told, abs=1e-3)
+    assert asked != pytest.approx(plain, abs=1e-3)
 
 
 @needs_model

@@ -7,7 +7,7 @@ import pilotman.retrieval
 
 
 def test_the_front_door_is_frozen_and_sorted() -> None:
-    names = "Corpus FaissVectorStore FolderSource IndexConfig Snapshot Source"
+    names = "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig SQLSource Snapshot Source"
     assert pilotman.retrieval.__all__ == names.split()
 
 

@@ -171,9 +171,31 @@ async def test_alerts_find_their_runbooks_and_strangers_find_none(
         f"(AUC {auc(coverages(found), coverages(siblings)):.3f})"
     )
     assert three >= 0.98
-    assert first >= 0.84
+    assert first >= 0.9
     assert told >= 0.9
     assert refused >= 0.9
+    assert auc(coverages(found), coverages(siblings)) >= (0.84 if embedding is None else 0.85)
+
+
+@needs_data
+@pytest.mark.parametrize("question", [plain, generic])
+async def test_both_retrievers_together_are_no_worse_than_either(
+    embedding: Embeddings | None, question: Any
+) -> None:
+    if embedding is None:
+        pytest.skip("there is one retriever")
+    cases = [Case(query=question(webhook), expected=expected) for webhook, expected in covered_alerts()]
+    firsts: dict[str, tuple[float, float]] = {}
+    for embedded, hybrid in ((embedding, True), (embedding, False), (None, False)):
+        corpus = Corpus([FolderSource(DATA / "runbooks")], embedding=embedded, hybrid=hybrid)
+        found = [sources(s) for s in await searched(corpus, (case.query for case in cases))]
+        firsts[corpus.mode] = (
+            share(s[:1] == [c.expected] for s, c in zip(found, cases, strict=True)),
+            share(c.expected in s[:3] for s, c in zip(found, cases, strict=True)),
+        )
+    print(f"\n{question.__name__}: {firsts}")
+    for place in (0, 1):
+        assert firsts["hybrid"][place] >= max(firsts["dense"][place], firsts["lexical"][place])
 
 
 @needs_data
@@ -188,7 +210,7 @@ async def test_alerts_in_other_words_than_their_rules_find_their_runbooks(
     covered = share(snapshot.covered for snapshot in found)
     print(f"\n{corpus.mode:8} rephrased first {first:.0%}, among three {three:.0%}, covered {covered:.0%}")
     assert three >= 0.95
-    assert first >= 0.75
+    assert first >= 0.8
     assert covered >= 0.85
 
 
@@ -209,7 +231,7 @@ async def test_small_corpora_of_other_domains_answer_and_refuse_alike(
     print(
         f"\n{corpus.mode:8} {domain:9} first {first:.0%}, covered {told:.0%}; strangers refused {refused:.0%}"
     )
-    assert first >= 0.84
+    assert first >= 0.9
     assert told >= 0.9
     assert refused >= 0.9
 

@@ -23,7 +23,14 @@ def snapshot(text: str = "Rotate the logs.", version: str = "1") -> Snapshot:
 
 
 def test_it_survives_a_round_trip_through_json() -> None:
-    assert Snapshot.from_dict(json.loads(json.dumps(snapshot().to_dict()))) == snapshot()
+    for one in (snapshot(), replace(snapshot(), reformulated="disk space")):
+        assert Snapshot.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_a_record_from_before_queries_were_reformulated_is_read() -> None:
+    older = snapshot().to_dict()
+    del older["reformulated"]
+    assert Snapshot.from_dict(older) == snapshot()
 
 
 def test_the_id_follows_from_the_content() -> None:

@@ -20,7 +20,9 @@ from pilotman.guardrails.errors import (
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval import FaissVectorStore, IndexConfig
 from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.sight import Sight
+from pilotman.retrieval.encoder import Encoder
 
 ALICE = Principal(tenant="acme", user="alice", roles=frozenset({"oncall"}))
 BOB = Principal(tenant="acme", user="bob")
@@ -82,14 +84,15 @@ def test_a_principal_cannot_vouch_for_what_it_writes(store: FaissVectorStore) ->
         alice.add_texts(["transfer all"], [{"label": {"trusted": True}}])
 
 
-async def put(store: FaissVectorStore, *entries: Entry, **more: Any) -> None:
-    await store.aput(entries, **more)
+def put(store: FaissVectorStore, *entries: Entry, **more: Any) -> None:
+    """As a corpus does for its sources."""
+    encoder = Encoder(store.embeddings)
+    vectors = encoder.documents([entry.text for entry in entries], batch_size=8)
+    store.holdings.put(entries, vectors, model=encoder.model(), sight=Sight(), **more)
 
 
 @pytest.mark.anyio
-async def test_only_the_application_vouches(store: FaissVectorStore) -> None:
-    with pytest.raises(PermissionDenied, match="vouch"):
-        await put(store.for_principal(ALICE), Entry(id="1", text="x", trusted=True))
+async def test_only_the_application_tunes(store: FaissVectorStore) -> None:
     with pytest.raises(PermissionDenied, match="tune"):
         await store.for_principal(ALICE).tune(["x"])
 
@@ -109,7 +112,7 @@ async def test_a_hit_carries_all_that_is_known_of_it(store: FaissVectorStore, cl
         trusted=True,
         label={"author": "ops"},
     )
-    await put(store, entry)
+    put(store, entry)
     [found] = await store.for_principal(EVE).asimilarity_search("disk full")
     assert found.id == "disk#0"
     assert found.metadata == {
@@ -137,19 +140,19 @@ async def test_a_document_is_replaced_as_a_whole(store: FaissVectorStore) -> Non
             for n in range(count)
         ]
 
-    await put(
-        store, *chunks("v1", 3), Entry(id="b", text="v1 other", source="s", document="b.md", version="v1")
-    )
-    await put(store, *chunks("v2", 2), replacing={"s": ["a.md"]})
+    put(store, *chunks("v1", 3), Entry(id="b", text="v1 other", source="s", document="b.md", version="v1"))
+    put(store, *chunks("v2", 2), replacing={"s": ["a.md"]}, documents=[Kept("s", "a.md", "2", None)])
     assert sorted(texts(store.similarity_search("part", k=9))) == ["v1 other", "v2 part 0", "v2 part 1"]
     holdings = store.holdings
-    assert holdings.catalogue.versions("s") == {"a.md": "v2", "b.md": "v1"}
+    assert holdings.catalogue.listed("s") == {"a.md": "2"}
     assert holdings.delete_documents("s", ["a.md"]) == 2
     assert texts(store.similarity_search("part", k=9)) == ["v1 other"]
-    assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == {"b.md"}
+    assert holdings.catalogue.listed("s") == {}
+    places = [("s", "a.md"), ("s", "b.md")]
+    assert holdings.catalogue.standing_documents(places, Sight()) == {("s", "b.md")}
     epoch = holdings.catalogue.permission_epoch
     assert holdings.set_document_readers("s", ["b.md"], frozenset({"tenant:acme"})) == 1
-    assert holdings.catalogue.documents("s", ["a.md", "b.md"], Sight()) == set()
+    assert holdings.catalogue.standing_documents(places, Sight()) == set()
     assert texts(store.for_principal(BOB).similarity_search("part")) == ["v1 other"]
     assert holdings.catalogue.permission_epoch > epoch
     assert holdings.memory()["rows"] > 0
@@ -161,15 +164,14 @@ async def test_what_is_stale_is_dropped_and_comes_back_when_it_was_looked_at(
 ) -> None:
     soon = clock.now + timedelta(minutes=5)
     old = Entry(id="1", text="prices today", source="s", document="p", expires_at=soon)
-    await put(store, old, Entry(id="2", text="prices for ever"))
+    put(store, old, Entry(id="2", text="prices for ever"))
     clock.forward(minutes=5)
     assert texts(store.similarity_search("prices", k=1)) == ["prices for ever"]
     assert store.get_by_ids(["1"]) == []
     until = clock.now + timedelta(minutes=5)
-    looked = {"fetched_at": clock.now.timestamp(), "expires_at": until.timestamp()}
-    assert store.holdings.refresh_documents("s", ["p"], **looked) == 1
+    store.holdings.confirm_documents("s", ["p"], until.timestamp())
     [found] = store.get_by_ids(["1"])
-    assert found.metadata["fetched_at"] == clock.now.isoformat()
+    assert found.metadata["expires_at"] == until.isoformat()
     assert len(store.similarity_search("prices")) == 2
 
 

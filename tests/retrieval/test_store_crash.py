@@ -236,8 +236,8 @@ def test_what_changes_while_a_query_is_in_flight_is_not_served(
 
 def test_vectors_that_are_missing_are_noticed(tmp_path: Path) -> None:
     written(tmp_path)
-    for path in sorted((tmp_path / "vectors").rglob("*"), reverse=True):
+    for path in sorted((tmp_path / "vectors-0").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
-    os.rmdir(tmp_path / "vectors")
+    os.rmdir(tmp_path / "vectors-0")
     with pytest.raises(CorruptIndex, match="nothing was changed"):
         FaissVectorStore(HashEmbeddings(), tmp_path)

@@ -24,7 +24,7 @@ from pilotman.agents import Specialist, ToolContext, tool
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.guardrails import Budget, Decision, Principal
 from pilotman.memory import Memory
-from pilotman.retrieval import Corpus
+from pilotman.retrieval import Corpus, Snapshot
 from pilotman.supervisor import Plan, Supervisor, Task, setup
 
 alice = Principal(tenant="acme", user="alice")
@@ -128,11 +128,7 @@ class Hanging:
     name = "hanging"
     max_staleness = timedelta(days=1)
 
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-
     async def list(self) -> AsyncIterator[tuple[str, str]]:
-        self.asked.set()
         await asyncio.sleep(3600)
         yield "never", "never"
 
@@ -140,15 +136,26 @@ class Hanging:
         raise AssertionError(document_id)
 
 
+class Asked(Corpus):
+    """Tells when a run asks it."""
+
+    def __init__(self, source: Hanging) -> None:
+        super().__init__([source], embedding=None)
+        self.asked = asyncio.Event()
+
+    async def search(self, query: str, *, principal: Principal, k: int = 4) -> Snapshot:
+        self.asked.set()
+        return await super().search(query, principal=principal, k=k)
+
+
 @pytest.mark.anyio
 async def test_a_corpus_does_not_keep_the_run() -> None:
-    clock, source = Clock(), Hanging()
-    corpus = Corpus([source], embedding=None)
+    clock, corpus = Clock(), Asked(Hanging())
     model = ScriptedChatModel(["web-1 is there."])
     settings: Any = {"models": model, "corpus": corpus, "budget": Budget(timeout=60.0), "clock": clock}
     async with Supervisor("t", [Specialist("looker", "Looks.")], **settings) as team:
         work = asyncio.create_task(team.run("look at web-1", principal=alice, plan=PLAN))
-        await until(source.asked.is_set)
+        await until(corpus.asked.is_set)
         clock.forward(seconds=30)
         await until(work.done)
         run = work.result()

@@ -25,6 +25,7 @@ from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.specialist import Kit, tool_card, tool_function
+from pilotman.agents.window import opened
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, NotFound, Unavailable
 from pilotman.guardrails.permit import Permit
@@ -46,6 +47,7 @@ class Desk:
         self.guard = Guard(task, self.runner)
         self.permits = Permits(task, self.guard)
         self.ledger = Ledger(task, self.runner, self.guard)
+        self._left_out: tuple[str, ...] = ()
 
     async def think(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Model turns and free reads; returns the state's changes."""
@@ -158,15 +160,27 @@ class Desk:
         return str(self._prompt()[-1]["content"])
 
     def _prompt(self) -> list[dict[str, Any]]:
-        return work_prompt(
-            self.task.brief,
-            instructions=self.task.instructions,
-            tools=[tool_card(tool) for tool in self.task.tools.values()],
-        )
+        """The task and what is known for it, in half a window: the other half is for what tools return."""
+        brief = self.task.brief
+        tools = [tool_card(tool) for tool in self.task.tools.values()]
+
+        def written(
+            passages: tuple[Passage, ...], reports: tuple[Report, ...], left_out: tuple[str, ...]
+        ) -> list[dict[str, Any]]:
+            shown = replace(brief, passages=passages, reports=reports)
+            return work_prompt(shown, instructions=self.task.instructions, tools=tools, left_out=left_out)
+
+        limit = self.task.wallet.budget.max_context_tokens // 2
+        window = opened(written, brief.passages, brief.reports, limit=limit)
+        self._left_out = window.left_out
+        return window.messages
 
     def _request(self, path: str, messages: Sequence[Mapping[str, Any]]) -> ModelRequest:
         tools = [tool_function(tool) for tool in self.task.tools.values()]
-        return ModelRequest(path=path, role=self.task.role, messages=list(messages), tools=tools)
+        left_out, self._left_out = self._left_out, ()  # said once on the record, with the first turn
+        return ModelRequest(
+            path=path, role=self.task.role, messages=list(messages), tools=tools, left_out=left_out
+        )
 
     async def _read(self, calls: Sequence[ProposedCall]) -> list[ProposedCall]:
         """Run the free reads among the calls, in parallel; the same call twice is made once."""

@@ -24,6 +24,7 @@ from pilotman.agents.shortening import is_too_long, shortened
 from pilotman.agents.structured import json_schema
 from pilotman.agents.telemetry import failed, model_attributes
 from pilotman.agents.tokens import BYTES_PER_TOKEN
+from pilotman.agents.window import is_loss, within
 from pilotman.guardrails.breaker import Breaker
 from pilotman.guardrails.digest import canonical, digest_of
 from pilotman.guardrails.errors import BudgetExceeded, QuotaExceeded, Unavailable
@@ -38,13 +39,17 @@ _CUT = frozenset({"length", "max_tokens", "max_output_tokens"})
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """One model turn. ``messages`` and ``tools`` are JSON-able; ``schema`` asks for a structured answer."""
+    """One model turn. ``messages`` and ``tools`` are JSON-able; ``schema`` asks for a structured answer.
+
+    ``left_out``: what did not fit into the messages, in words, for the record.
+    """
 
     path: str
     role: Role
     messages: Sequence[Mapping[str, Any]]
     tools: Sequence[Mapping[str, Any]] = ()
     schema: type[BaseModel] | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def body(self) -> dict[str, Any]:
@@ -56,6 +61,14 @@ class ModelRequest:
     def raw(self) -> bytes:
         """``body`` in canonical form: a long prompt is written once a call."""
         return canonical(self.body)
+
+    def within(self, limit: int | None) -> ModelRequest:
+        """The request in so many tokens, or as near as condensed results of tools bring it."""
+        size = len(self.raw) // BYTES_PER_TOKEN + 1
+        window = None if limit is None else within(self.messages, size=size, limit=limit)
+        if window is None:
+            return self
+        return replace(self, messages=window.messages, left_out=(*self.left_out, *window.left_out))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +115,13 @@ class ModelGateway:
 
     async def _ask(self, request: ModelRequest) -> ModelReply:
         """The same for what a model may see."""
+        request = request.within(self.task.wallet.budget.max_context_tokens)
         name = digest_of(request.raw)
         recorded = self._recorded(request, name)
         if recorded is not None:
             return recorded
+        if any(is_loss(one) for one in request.left_out):
+            self.task.run.caveat("a model did not see all that was found: its context has a limit")
         chain = [tier for tier in self.task.models.chain(request.role) if self._speaks_to_us(tier)]
         problem = "no model is there for this agent"
         for index, tier in enumerate(chain):
@@ -141,6 +157,7 @@ class ModelGateway:
         if allowed is not None and tier.name not in allowed and not tier.rules:
             return "not among the allowed models"
         retry = self.task.wallet.budget.retry
+        request = request.within(tier.context)
         first = asked = request if tier.may_write else self._harmless(request)
         attempt = 0
         self.task.run.retries.called(f"model:{tier.name}")
@@ -280,7 +297,9 @@ class ModelGateway:
         recorder = self.task.run.recorder
         attempt = recorder.attempts("model_call", request.path, name) + 1
         facts = {"digest": name, "role": request.role, "model": tier.name, "attempt": attempt}
-        asked = {"request": {"payload": recorder.keep_request(request.raw)}}
+        asked: dict[str, Any] = {"request": {"payload": recorder.keep_request(request.raw)}}
+        if request.left_out:
+            asked["left_out"] = list(request.left_out)
         self._emit("model_call_started", request, **facts, **asked, max_output_tokens=estimate.output_tokens)
         started = time.perf_counter()
         try:

@@ -39,6 +39,13 @@ class NamedModel:
     rules: bool = False
 
     @property
+    def context(self) -> int | None:
+        """Tokens that the model reads at most, where LangChain's profile of it knows."""
+        profile: Any = getattr(self.model, "profile", None) or {}
+        most = profile.get("max_input_tokens")
+        return most if isinstance(most, int) and most > 0 else None
+
+    @property
     def may_write(self) -> bool:
         """The rule-based model proposes writes if it was chosen, not if it stands in for another."""
         return not (isinstance(self.model, ChatRules) and self.model.fallback)

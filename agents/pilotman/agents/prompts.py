@@ -44,6 +44,10 @@ reports that it depends on, nothing else.
 _RETRY = """\
 Your last plan was refused. <errors> says why. Answer with another plan that has none of these errors."""
 
+_LEFT_OUT = """\
+Not everything fits here. <left_out> names passages and reports that are missing or cut: do not take what is \
+here for all there is, and say so where it matters."""
+
 _WORK = """\
 You are one agent of a team. Do the task of <task>, nothing more.
 - Call tools to find out or to act; call several reads at once. Never invent an argument: if you have no \
@@ -73,9 +77,9 @@ Give the answer by calling the tool {name}: the person's program expects its fie
 nobody said."""
 
 _TEXTS: Mapping[Kind, tuple[str, ...]] = {
-    "plan": (_PLAN, _RETRY, _DATA),
-    "work": (_WORK, _DATA),
-    "answer": (_ANSWER, _ANSWER_RETRY, _SCHEMA, _DATA),
+    "plan": (_PLAN, _RETRY, _LEFT_OUT, _DATA),
+    "work": (_WORK, _LEFT_OUT, _DATA),
+    "answer": (_ANSWER, _ANSWER_RETRY, _SCHEMA, _LEFT_OUT, _DATA),
 }
 
 
@@ -102,6 +106,7 @@ def plan_prompt(
     max_tasks: int = 8,
     errors: Sequence[str] = (),
     reports: Sequence[Report] = (),
+    left_out: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Ask for a plan; answered with a ``PlanDraft``. ``errors``: why the last draft was refused."""
     rules = [_PLAN, _RETRY] if errors else [_PLAN]
@@ -113,12 +118,13 @@ def plan_prompt(
         "passages": [passage.to_dict() for passage in passages],
         "reports": [report.to_dict() for report in reports],
         "errors": list(errors),
+        "left_out": list(left_out),
     }
     return _messages("plan", rules, sections)
 
 
 def work_prompt(
-    brief: Brief, *, instructions: str = "", tools: Sequence[ToolCard] = ()
+    brief: Brief, *, instructions: str = "", tools: Sequence[ToolCard] = (), left_out: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Open a specialist's conversation. ``instructions`` is the prompt that the specialist's author wrote."""
     rules = (
@@ -140,6 +146,7 @@ def work_prompt(
         "tools": cards,
         "passages": [passage.to_dict() for passage in brief.passages],
         "reports": [report.to_dict() for report in brief.reports],
+        "left_out": list(left_out),
     }
     return _messages("work", rules, sections)
 
@@ -154,6 +161,7 @@ def answer_prompt(
     caveats: Sequence[str] = (),
     errors: Sequence[str] = (),
     schema: type[BaseModel] | None = None,
+    left_out: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Ask for the final answer.
 
@@ -174,6 +182,7 @@ def answer_prompt(
         "passages": [passage.to_dict() for passage in passages],
         "caveats": list(caveats),
         "errors": list(errors),
+        "left_out": list(left_out),
     }
     return _messages("answer", rules, sections)
 
@@ -181,7 +190,8 @@ def answer_prompt(
 def _messages(kind: Kind, rules: Sequence[str], sections: Mapping[str, Any]) -> list[dict[str, Any]]:
     header = f"Pilotman {kind} prompt, version {_VERSIONS[kind]}."
     filled = {name: value for name, value in sections.items() if value not in ([], {}, "")}
+    more = [_LEFT_OUT] if "left_out" in filled else []
     return [
-        {"role": "system", "content": "\n\n".join([header, *rules, _DATA])},
+        {"role": "system", "content": "\n\n".join([header, *rules, *more, _DATA])},
         {"role": "user", "content": render_sections(filled)},
     ]

@@ -22,6 +22,7 @@ class Budget:
     calls in the run: what would be one more is denied.
     ``allowed_models`` names models as ``provider:name``; None allows all. ``max_result_bytes``: of one tool's
     result, as JSON, that a model sees; more is condensed, and said. The record has what was returned.
+    ``max_context_tokens``: of one prompt; what does not fit is chosen or condensed, and said.
     ``retry`` is that of models; ``tool_retry`` and ``breaker`` narrow what tools say themselves, and
     ``breaker`` is that of models too.
     """
@@ -40,6 +41,7 @@ class Budget:
     max_calls_per_tool: int = 5
     max_questions: int = 10
     max_result_bytes: int = 16_384
+    max_context_tokens: int = 32_000
     allowed_models: frozenset[str] | None = None
     retry: Retry = field(default_factory=lambda: Retry(max_attempts=3, backoff_ms=(200, 400)))
     tool_retry: Retry | None = None
@@ -61,6 +63,7 @@ class Budget:
             max_steps=6,
             max_tool_calls=4,
             max_input_tokens=24_000,
+            max_context_tokens=12_000,
             max_output_tokens=4_000,
             max_cost_usd=0.08,
             retry=Retry(max_attempts=3, backoff_ms=(200, 800)),

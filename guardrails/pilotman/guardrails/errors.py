@@ -107,9 +107,13 @@ class PermitRefused(PilotmanError):
 
 
 class Unavailable(PilotmanError):
-    """A dependency is gone and nothing can stand in for it."""
+    """A dependency is gone and nothing can stand in for it; ``retry_after`` in seconds, where it said so."""
 
     code = "unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class CorruptJournal(PilotmanError):

@@ -2,9 +2,22 @@
 
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.corpus import Corpus
-from pilotman.retrieval.folder import FolderSource
 from pilotman.retrieval.snapshot import Snapshot
 from pilotman.retrieval.source import Source
+from pilotman.retrieval.sources.folder import FolderSource
+from pilotman.retrieval.sources.git import GitSource
+from pilotman.retrieval.sources.http import HTTPSource
+from pilotman.retrieval.sources.sql import SQLSource
 from pilotman.retrieval.store import FaissVectorStore
 
-__all__ = ["Corpus", "FaissVectorStore", "FolderSource", "IndexConfig", "Snapshot", "Source"]
+__all__ = [
+    "Corpus",
+    "FaissVectorStore",
+    "FolderSource",
+    "GitSource",
+    "HTTPSource",
+    "IndexConfig",
+    "SQLSource",
+    "Snapshot",
+    "Source",
+]

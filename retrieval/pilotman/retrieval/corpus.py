@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import random
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from pilotman.guardrails.errors import ConfigurationError, PilotmanError, Unavailable
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.guardrails.principal import Principal
-from pilotman.retrieval.access import tags_of
-from pilotman.retrieval.analyzer import Analyzer
 from pilotman.retrieval.blocking import off_loop
-from pilotman.retrieval.dense import Vectors
-from pilotman.retrieval.embedded import Embedded, EmbeddingFailed
+from pilotman.retrieval.catalogue.sight import Sight
+from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.embedding import DEFAULT, SentenceEmbeddings, installed, model_name
-from pilotman.retrieval.index import Found, Hit, Index
-from pilotman.retrieval.reconciler import Changes, Reconciler, Shelf
+from pilotman.retrieval.encoder import Encoder
+from pilotman.retrieval.holdings import Holdings
+from pilotman.retrieval.lexicon import Lexicon
+from pilotman.retrieval.meaning import EmbeddingFailed, Meaning, Progress
+from pilotman.retrieval.ranking import Found, Hit, Near, Ranker
+from pilotman.retrieval.reranker import Reranker, RerankingFailed, reranker_of
 from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
+from pilotman.retrieval.sources.reconciler import Reconciler
+from pilotman.retrieval.sources.status import SourceStatus
+from pilotman.retrieval.sources.upkeep import Upkeep, When, keys
+from pilotman.retrieval.stock import StoredDocuments
+from pilotman.retrieval.store import FaissVectorStore
 from pilotman.retrieval.turn import Turn
+from pilotman.retrieval.words.analyzer import Analyzer
+from pilotman.retrieval.words.fusion import FUSIONS, Fusion
+from pilotman.retrieval.words.reformulation import GAIN, Reformulator
 
 _LONGEST_QUERY = 4_000
 """Characters of a query that are looked at; the snapshot keeps as many."""
 
 _QUERY_TIMEOUT = 10.0
-"""Seconds for the embedding of a query; after them the search goes on by words alone."""
+"""Seconds for the embedding of a query, after which the search goes on by words alone, and for its
+reformulation."""
+
+_PATIENCE, _FIRST_PATIENCE = 10.0, 60.0
+"""Seconds that a search waits for a source that is known already, and for one that is not; after them the
+search goes on with what there is."""
 
 _COVERED = 0.5
+_CONFIG = IndexConfig()
+_HIDDEN = frozenset({"title"})
+"""Metadata of chunks that is of no use to whoever cites them."""
 
 
 def _now() -> datetime:
@@ -41,15 +65,27 @@ def _now() -> datetime:
 class Corpus:
     """Documents of several sources under one search.
 
-    ``embedding`` is ``sentence-transformers:NAME``, a LangChain ``Embeddings`` or None. Without the extra
-    ``embeddings``, with None, or where the embedding fails, the search goes by words alone (BM25):
-    ``mode`` is then ``lexical`` and ``caveats`` says why. With ``hybrid=False`` an embedding ranks alone.
-    In the folder ``path`` the embeddings are kept from one process to the next.
+    ``embedding`` is ``sentence-transformers:NAME`` (computed by torch; with ``+onnx`` or ``+openvino`` before
+    the colon by these), a LangChain ``Embeddings`` or None. Without the extra ``embeddings``, with None, or
+    where the embedding fails, the search goes by words alone (BM25): ``mode`` is then ``lexical`` and
+    ``caveats`` says why. With ``hybrid=False`` an embedding ranks alone. ``fusion`` is how both rankings
+    become one: ``relative`` (by scores) or ``reciprocal`` (by ranks alone). A search that finds little is
+    tried once more in other words: those of the ``reformulator``, or by rules. ``rerank`` is
+    ``cross-encoder:NAME`` or a ``Reranker`` that puts the best documents in order; where it fails they stay
+    as they were, with a caveat.
 
-    Documents are filtered by their readers before anything is ranked, see ``access``.
+    In the folder ``path`` documents and vectors are kept from one process to the next; several processes may
+    use it at the same time. Without one they are kept in memory. ``progress(done, of)`` is called after each
+    batch of embeddings.
+
+    Documents are filtered by their readers before anything is ranked, see ``access``. What was deleted or has
+    expired is not served, from the very next search on. ``store`` is the vector store beneath.
+
+    Each source is listed anew when its own ``max_staleness`` is over: in the background inside ``async with
+    corpus:`` (or a supervisor that has it), else by the next search.
 
     Raises:
-        ConfigurationError: no source, or a name of an embedding that cannot be.
+        ConfigurationError: no source, or a name of an embedding or a fusion that cannot be.
     """
 
     def __init__(
@@ -59,161 +95,294 @@ class Corpus:
         path: str | Path | None = None,
         embedding: str | Embeddings | None = DEFAULT,
         hybrid: bool = True,
+        fusion: Fusion = "relative",
+        reformulator: Reformulator | None = None,
+        rerank: str | Reranker | None = None,
+        progress: Progress | None = None,
+        config: IndexConfig = _CONFIG,
         clock: Callable[[], datetime] = _now,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         if not sources:
             raise ConfigurationError("a corpus needs a source", hint='such as FolderSource("runbooks")')
+        if fusion not in FUSIONS:
+            raise ConfigurationError(f"unknown fusion {fusion!r}", hint=f"one of {', '.join(FUSIONS)}")
         self._sources = tuple(sources)
         self._hybrid = hybrid
+        self._reformulator = reformulator
+        self._reranker = reranker_of(rerank)
+        self._not_reranked_because = ""
         self._clock = clock
-        self._analyzer = Analyzer()
-        self._reconciler = Reconciler(self._sources, analyzer=self._analyzer, clock=clock)
-        self._shelves: Mapping[int, Shelf] = {}
-        self._failures: tuple[PilotmanError, ...] = ()
-        self._checked_at: datetime | None = None
-        self._index = Index((), epoch=0, analyzer=self._analyzer)
+        self._embedding, self._lexical_because = _chosen(embedding)
+        folder = None if path is None else Path(path)
+        self._holdings = Holdings(folder, config=config, clock=lambda: clock().timestamp())
+        self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
+        self._ranker = Ranker(self._holdings, self._lexicon, hybrid=hybrid, fusion=fusion)
+        self._meaning = (
+            None
+            if self._embedding is None
+            else Meaning(Encoder(self._embedding), self._holdings, progress=progress)
+        )
+        named = keys(self._sources)
+        terms = [str(getattr(source, "terms", "")) for source in self._sources]
+        self._stock = StoredDocuments(self._holdings, dict(zip(named, terms, strict=True)))
+        reconciler = Reconciler(self._stock, clock=clock)
+        self._upkeeps = tuple(
+            Upkeep(source, key, reconciler, clock=clock, jitter=jitter)
+            for source, key in zip(self._sources, named, strict=True)
+        )
+        self._passes: set[asyncio.Task[None]] = set()
+        self._watches: list[AbstractAsyncContextManager[None]] = []
         self._turn = Turn()
-        self._embedded, self._lexical_because = _embedded(embedding, None if path is None else Path(path))
+
+    @property
+    def store(self) -> FaissVectorStore:
+        """The vector store that the sources are reconciled into; bind it before you show what it gives.
+
+        Raises:
+            ConfigurationError: the corpus has no embedding.
+        """
+        if self._embedding is None:
+            raise ConfigurationError(
+                f"this corpus has no vectors: {self._lexical_because}", hint="give it an embedding"
+            )
+        return FaissVectorStore.over(self._holdings, self._embedding)
 
     @property
     def mode(self) -> Mode:
         """How searches rank at present."""
-        if self._embedded is None or self._lexical_because:
+        if self._meaning is None or self._lexical_because:
             return "lexical"
         return "hybrid" if self._hybrid else "dense"
 
     @property
     def caveats(self) -> tuple[str, ...]:
         """What an answer that rests on this corpus has to add."""
-        caveats = [caveat for _, shelf in sorted(self._shelves.items()) for caveat in shelf.caveats]
+        caveats = [caveat for upkeep in self._upkeeps for caveat in upkeep.caveats()]
         if self._lexical_because:
             caveats.insert(0, f"documents are searched by words alone (BM25): {self._lexical_because}")
-        caveats += [f"{error}; the documents are served as they were before" for error in self._failures]
-        if self._embedded is not None:
-            caveats += self._embedded.caveats
-        if self._checked_at is not None and not self._index.pages:
+        if self._not_reranked_because:
+            caveats.append(
+                f"the reranker failed, the documents stay unranked by it: {self._not_reranked_because}"
+            )
+        caveats += self._holdings.caveats
+        if not self._holdings.catalogue.documents_kept() and all(upkeep.listed for upkeep in self._upkeeps):
             caveats.append("the corpus holds no documents")
         return tuple(caveats)
 
+    def status(self) -> tuple[SourceStatus, ...]:
+        """A row for each source: its documents, how old its listing is, its objective, its last error."""
+        return tuple(upkeep.status() for upkeep in self._upkeeps)
+
     async def reconcile(self) -> Mapping[str, int]:
         """Bring the index up to what the sources list now; returns the documents ``added, updated, deleted``.
+
+        The sources are read at the same time, none waits for another.
 
         Raises:
             ConfigurationError: a source cannot be used, or the embedding's model cannot be loaded.
             Unavailable: a source is gone for now; the others are up to date.
         """
-        async with self._turn:
-            changes = await self._pass()
-        if changes.failures:
-            raise changes.failures[0]
-        return {"added": changes.added, "updated": changes.updated, "deleted": changes.deleted}
+        await self._bring_up(self._upkeeps, "now")
+        failed = [upkeep.error for upkeep in self._upkeeps if upkeep.error is not None]
+        if failed:
+            raise failed[0]
+        outcomes = [upkeep.outcome for upkeep in self._upkeeps if upkeep.outcome is not None]
+        return {
+            "added": sum(outcome.added for outcome in outcomes),
+            "updated": sum(outcome.updated for outcome in outcomes),
+            "deleted": sum(outcome.deleted for outcome in outcomes),
+        }
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[None]:
+        """Inside, each source is listed in the background before its ``max_staleness`` is over.
+
+        A source that fails is tried again after a second, then two, and so on, at most its objective or five
+        minutes; one that hangs holds up no other.
+        """
+        loops = [asyncio.create_task(self._watched(upkeep)) for upkeep in self._upkeeps]
+        try:
+            yield
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        watch = self.watch()
+        await watch.__aenter__()
+        self._watches.append(watch)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._watches.pop().__aexit__(kind, error, trace)
 
     async def search(self, query: str, *, principal: Principal, k: int = 4) -> Snapshot:
         """The passages for ``query`` of the ``k`` best documents that the principal may read.
 
-        Reconciles first if that has not been done, or is longer ago than a source's ``max_staleness``. A
-        source that fails then is served as it was, with a caveat.
+        Sources that were not listed yet, or whose ``max_staleness`` is over, are listed first. One that fails
+        then, or takes too long, is served as it was, with a caveat.
 
         Raises:
             ConfigurationError: a source cannot be used at all, or the embedding's model cannot be loaded.
-            Unavailable: a source has never been reached.
+            Unavailable: no source has ever been reached.
         """
         if k < 1:
             raise ConfigurationError(f"k must be at least one document, not {k}")
         await self._refresh()
-        index, text = self._index, query[:_LONGEST_QUERY]
-        vector = await self._vector(text) if index.dense is not None and text.strip() else None
-        found = await off_loop(_searched, index, tags_of(principal), text, vector, k)
+        text, sight = query[:_LONGEST_QUERY], Sight.of(principal)
+        (found, mode), asked = await self._found(text, k, sight), text
+        if found.weak and text.strip():
+            other = await self._reformulated(text, sight)
+            again, its_mode = await self._found(other, k, sight, asked=text) if other else (Found(), mode)
+            if again.coverage >= found.coverage + GAIN:
+                found, mode, asked = again, its_mode, other
         return Snapshot(
             query=text,
-            epoch=index.epoch,
-            mode="lexical" if vector is None else ("hybrid" if self._hybrid else "dense"),
+            reformulated="" if asked == text else asked,
+            epoch=self._holdings.catalogue.epoch,
+            mode=mode,
+            index_epoch=self._holdings.epoch,
+            permission_epoch=self._holdings.catalogue.permission_epoch,
+            parameters={"k": k, **self._ranker.parameters},
             coverage=round(found.coverage, 4),
             covered=found.coverage >= _COVERED,
             documents=tuple(_document(hit) for hit in found.hits),
         )
 
+    async def _found(
+        self, query: str, k: int, sight: Sight, *, asked: str | None = None
+    ) -> tuple[Found, Mode]:
+        """What a query finds, and how it was ranked."""
+        near = await self._near(query) if query.strip() else None
+        search = partial(self._ranker.search, query, near, k, sight, asked=asked)
+        try:
+            found = await off_loop(partial(search, reranker=self._reranker))
+            self._not_reranked_because = ""
+        except RerankingFailed as error:
+            found = await off_loop(search)
+            self._not_reranked_because = str(error)
+        return found, "lexical" if near is None else ("hybrid" if self._hybrid else "dense")
+
+    async def _reformulated(self, query: str, sight: Sight) -> str:
+        """The query in other words, or an empty text where there are none."""
+        if self._reformulator is not None:
+            try:
+                async with asyncio.timeout(_QUERY_TIMEOUT):
+                    other = await self._reformulator.reformulate(query)
+            except Exception:  # whatever a user's model raises, and a late answer: the rules are there
+                other = None
+            if other and other.strip():
+                return other.strip()[:_LONGEST_QUERY]
+        other = await off_loop(self._ranker.reformulated, query, sight)
+        return "" if other == query else other
+
+    async def again(self, snapshot: Snapshot, *, principal: Principal) -> Snapshot:
+        """A snapshot as it may be served now: the text of documents that have been deleted since, or that the
+        principal may not read any more, is empty. A newer version of a document changes nothing."""
+        await self._refresh()
+        keys = [_place(document) for document in snapshot.documents]
+        standing = await off_loop(self._holdings.catalogue.standing_documents, keys, Sight.of(principal))
+        if standing.issuperset(keys):
+            return snapshot
+        pairs = zip(snapshot.documents, keys, strict=True)
+        documents = tuple(document if key in standing else emptied(document) for document, key in pairs)
+        return replace(snapshot, documents=documents)
+
     async def _refresh(self) -> None:
-        if not self._is_stale():
+        due = [upkeep for upkeep in self._upkeeps if upkeep.is_due()]
+        timeout = _PATIENCE if all(upkeep.listed for upkeep in due) else _FIRST_PATIENCE
+        await self._bring_up(due, "stale", timeout=timeout)
+        unread = [upkeep.error for upkeep in self._upkeeps if upkeep.error is not None and not upkeep.listed]
+        fatal = [error for error in unread if isinstance(error, ConfigurationError)]
+        if fatal or len(unread) == len(self._upkeeps):
+            raise (fatal or unread)[0]
+        if not any(upkeep.listed for upkeep in self._upkeeps):
+            raise Unavailable(f"no source has answered within {_FIRST_PATIENCE:.0f} s")
+
+    async def _bring_up(self, upkeeps: Iterable[Upkeep], when: When, *, timeout: float | None = None) -> None:
+        """A pass of each, at the same time. What takes longer than ``timeout`` goes on by itself."""
+        passes = [asyncio.create_task(self._pass(upkeep, when)) for upkeep in upkeeps]
+        if not passes:
+            return
+        for one in passes:
+            self._passes.add(one)
+            one.add_done_callback(self._ended)
+        done, _ = await asyncio.wait(passes, timeout=timeout)
+        for one in done:
+            one.result()
+
+    def _ended(self, one: asyncio.Task[None]) -> None:
+        self._passes.discard(one)
+        if not one.cancelled():
+            one.exception()  # looked at: where nobody waits any more, nothing complains
+
+    async def _pass(self, upkeep: Upkeep, when: When) -> None:
+        await upkeep.bring_up(when)
+        await self._catch_up()
+
+    async def _watched(self, upkeep: Upkeep) -> None:
+        while True:
+            await asyncio.sleep(upkeep.wait())
+            with contextlib.suppress(Exception):  # the next search meets it too, and says so
+                await self._pass(upkeep, "scheduled")
+
+    async def _catch_up(self) -> None:
+        """Give what came its vectors; where that fails, it is found by words."""
+        if self._meaning is None:
             return
         async with self._turn:
-            if not self._is_stale():
-                return
-            changes = await self._pass()
-        if changes.failures and len(self._shelves) < len(self._sources):
-            raise changes.failures[0]
-
-    def _is_stale(self) -> bool:
-        if self._checked_at is None or len(self._shelves) < len(self._sources):
-            return True
-        return self._clock() - self._checked_at > min(source.max_staleness for source in self._sources)
-
-    async def _pass(self) -> Changes:
-        started = self._clock()
-        changes = await self._reconciler.run(self._shelves)
-        changed = bool(changes.added or changes.updated or changes.deleted)
-        # An embedding that failed before is tried again.
-        if changed or (self._embedded is not None and self._index.pages and self._index.dense is None):
-            index = await self._indexed(changes)
-            self._index = index if changed or index.dense is not None else self._index
-        self._shelves, self._failures = changes.shelves, changes.failures
-        self._checked_at = started
-        return changes
-
-    async def _indexed(self, changes: Changes) -> Index:
-        pages = [page for _, shelf in sorted(changes.shelves.items()) for _, page in shelf.pages.values()]
-        embedded = self._embedded
-        if embedded is not None:
-            texts = [text for page in pages for text in (page.name, *page.texts())]
             try:
-                await embedded.prepare(texts)
-                self._lexical_because = ""
+                await self._meaning.catch_up()
             except (EmbeddingFailed, Unavailable) as error:
-                embedded, self._lexical_because = None, str(error)
-        build = partial(Index, pages, epoch=self._index.epoch + 1, analyzer=self._analyzer)
-        return await off_loop(partial(build, embedded=embedded, hybrid=self._hybrid))
+                self._lexical_because = str(error)
+            else:
+                self._lexical_because = ""
 
-    async def _vector(self, text: str) -> Vectors | None:
+    async def _near(self, text: str) -> Near | None:
         """The query's vector, or None where the embedding fails: the search goes on by words."""
-        assert self._embedded is not None
+        if self._meaning is None or not self._holdings.has_vectors():
+            return None
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT):
-                vector = await self._embedded.query(text)
+                vector = await self._meaning.query(text)
         except TimeoutError:
             self._lexical_because = f"the embedding gave no answer within {_QUERY_TIMEOUT:.0f} s"
-        except (EmbeddingFailed, Unavailable) as error:
+        except EmbeddingFailed as error:
             self._lexical_because = str(error)
         else:
             self._lexical_because = ""
-            return vector
+            return Near(vector=vector, meaning=self._meaning)
         return None
 
 
-def _embedded(embedding: str | Embeddings | None, folder: Path | None) -> tuple[Embedded | None, str]:
+def _chosen(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]:
     """The embedding to use, or None and why there is none."""
     if embedding is None:
         return None, "no embedding was given"
     if isinstance(embedding, Embeddings):
-        return Embedded(embedding, folder), ""
-    model = model_name(embedding)
+        return embedding, ""
+    model, backend = model_name(embedding)
     if not installed():
         return None, "the extra is not installed (pip install 'pilotman[embeddings]')"
-    return Embedded(SentenceEmbeddings(model), folder), ""
-
-
-def _searched(index: Index, tags: frozenset[str], query: str, vector: Vectors | None, k: int) -> Found:
-    return index.view(tags).search(query, vector, k) if query.strip() else Found()
+    return SentenceEmbeddings(model, backend=backend), ""
 
 
 def _document(hit: Hit) -> Document:
-    metadata = {
-        "source": hit.page.source,
-        "version": hit.page.version,
-        "heading": hit.chunk.heading,
-        "start": hit.chunk.start,
-        "end": hit.chunk.end,
-        "score": hit.score,
-        "readers": sorted(hit.page.readers),
-        **hit.page.labels,
-    }
-    return Document(page_content=hit.chunk.text, metadata=metadata)
+    record = hit.record
+    metadata = {name: value for name, value in record.metadata.items() if name not in _HIDDEN}
+    metadata |= {"origin": record.source, "document_id": record.document or record.id, "score": hit.score}
+    return Document(id=record.id, page_content=record.text, metadata=metadata)
+
+
+def emptied(document: Document) -> Document:
+    """What is left of a document that may not be served any more: its place, so that numbers still count."""
+    return Document(id=document.id, page_content="", metadata={**document.metadata, "heading": ""})
+
+
+def _place(document: Document) -> tuple[str | None, str]:
+    metadata = document.metadata
+    return metadata.get("origin"), str(metadata.get("document_id", ""))

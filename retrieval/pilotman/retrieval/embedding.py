@@ -7,8 +7,11 @@ import importlib
 import importlib.util
 import os
 import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 from langchain_core.embeddings import Embeddings
 
@@ -21,6 +24,11 @@ _PACKAGED = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of ``model.safetensors``: the same file as on the model hub."""
 
+Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
+_NEEDED: Mapping[Backend, tuple[str, ...]] = MappingProxyType(
+    {"torch": (), "onnx": ("optimum", "onnxruntime"), "openvino": ("optimum", "openvino")}
+)
+
 _BATCH = 32
 _MOST_THREADS = 4
 
@@ -30,17 +38,20 @@ def installed() -> bool:
     return importlib.util.find_spec("sentence_transformers") is not None
 
 
-def model_name(name: str) -> str:
-    """The model of ``sentence-transformers:NAME``.
+def model_name(name: str) -> tuple[str, Backend]:
+    """The model of ``sentence-transformers:NAME`` and the back end, which is torch unless the provider is
+    written ``sentence-transformers+onnx`` or ``sentence-transformers+openvino``.
 
     Raises:
         ConfigurationError: another form.
     """
-    provider, _, model = name.partition(":")
-    if provider != _PROVIDER or not model:
+    written, _, model = name.partition(":")
+    provider, _, wanted = written.partition("+")
+    backend: Backend | None = next((one for one in _NEEDED if one == (wanted or "torch")), None)
+    if provider != _PROVIDER or not model or backend is None:
         hint = f"write {_PROVIDER}:NAME, or pass a LangChain Embeddings object"
         raise ConfigurationError(f"unknown embedding {name!r}", hint=hint)
-    return model
+    return model, backend
 
 
 class SentenceEmbeddings(Embeddings):
@@ -49,52 +60,69 @@ class SentenceEmbeddings(Embeddings):
     all-MiniLM-L6-v2 comes from an installed package, if there is one, and its hash is checked; every other
     model comes by its name from the model hub (``HF_HUB_OFFLINE`` is respected) or from a folder. Weights are
     only read in the safetensors format. ``threads`` compute, by default half of the processors, at most four.
+    ``backend`` is ``torch``, ``onnx`` or ``openvino``: the last two need the extra of sentence-transformers
+    that is called so.
     """
 
-    def __init__(self, model: str, *, threads: int | None = None) -> None:
+    def __init__(self, model: str, *, threads: int | None = None, backend: Backend = "torch") -> None:
         self.model = model
-        self._threads = threads or max(1, min((os.cpu_count() or 1) // 2, _MOST_THREADS))
+        self._backend: Backend = backend
+        self._threads = threads
         self._loaded: Any = None
         self._failure: PilotmanError | None = None
         self._lock = threading.Lock()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Unit vectors, one a text.
+        """Unit vectors, one a text, by the model's encoder (or prompt) for documents, where it has one.
 
         Raises:
             ConfigurationError: the model cannot be loaded, or is not the one that its name says.
             Unavailable: the default model is neither installed nor to be had from the hub.
         """
+        return self._encoded("encode_document", texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        """The unit vector of a query, by the model's encoder (or prompt) for queries, where it has one."""
+        return self._encoded("encode_query", [text])[0]
+
+    def _encoded(self, encoder: str, texts: list[str]) -> list[list[float]]:
         with self._lock:  # the tokenizer is not made for several threads at once
             if self._loaded is None:
                 self._loaded = self._load()
-            torch: Any = importlib.import_module("torch")
-            before = torch.get_num_threads()
-            torch.set_num_threads(self._threads)
-            try:
-                found = self._loaded.encode(
+            with computing(self._threads):
+                found = getattr(self._loaded, encoder)(
                     texts, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
                 )
-            finally:
-                torch.set_num_threads(before)
         vectors: list[list[float]] = found.tolist()
         return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        """The unit vector of a query."""
-        return self.embed_documents([text])[0]
 
     def _load(self) -> Any:
         """The model; a failure stands, because the way to the hub may be long."""
         if self._failure is None:
             try:
-                return _load(self.model)
+                return _load(self.model, self._backend)
             except PilotmanError as error:
                 self._failure = error
         raise self._failure
 
 
-def _load(model: str) -> Any:
+@contextmanager
+def computing(threads: int | None) -> Generator[None]:
+    """Torch computes with so many threads, by default half of the processors, at most four."""
+    torch: Any = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or max(1, min((os.cpu_count() or 1) // 2, _MOST_THREADS)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _load(model: str, backend: Backend) -> Any:
+    missing = [name for name in _NEEDED[backend] if importlib.util.find_spec(name) is None]
+    if missing:
+        hint = f"pip install 'sentence-transformers[{backend}]'"
+        raise ConfigurationError(f"the back end {backend} needs {' and '.join(missing)}", hint=hint)
     library: Any = importlib.import_module("sentence_transformers")
     place = _packaged() if model in _PACKAGED else None
     logging: Any = importlib.import_module("transformers.utils.logging")
@@ -102,7 +130,10 @@ def _load(model: str) -> Any:
     logging.disable_progress_bar()
     try:
         return library.SentenceTransformer(
-            str(place or model), device="cpu", model_kwargs={"use_safetensors": True}
+            str(place or model),
+            device="cpu",
+            backend=backend,
+            model_kwargs={"use_safetensors": True} if backend == "torch" else {},
         )
     except Exception as error:  # the libraries beneath raise whatever they like
         why = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pilotman.guardrails.errors import CorruptIndex, InvalidRequest, PermissionDenied
+from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest, PermissionDenied
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.entry import Entry, Record
+from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
@@ -24,6 +26,7 @@ from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.tune import tune
 
 FOLDER = "vectors"
+"""Begins the name of the folder of the vectors; their generation ends it."""
 
 _REFRESH = 1.0
 """Seconds after which an index that others trained anew is seen."""
@@ -59,12 +62,14 @@ class Holdings:
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
         self.config = config
         self.rebuilding = Rebuilding()
-        self._folder = None if folder is None else folder / FOLDER
+        self._folder = folder
         self._index: VectorIndex | None = None
+        self._generation = 0
         self._opening = threading.Lock()
         self._checked: Model | None = None
         self._clock = clock
         self._state, self._refreshed = 0, 0.0
+        self._follow_generation()
         self._tidy()
         self._followed()
 
@@ -78,35 +83,81 @@ class Holdings:
     def put(
         self,
         entries: Sequence[Entry],
-        vectors: Vectors,
+        vectors: Vectors | None,
         *,
-        model: Model,
+        model: Model | None,
         sight: Sight,
-        replacing: Mapping[str, Iterable[str]] | None = None,
+        replacing: Mapping[str, Collection[str]] | None = None,
+        documents: Iterable[Kept] = (),
     ) -> None:
         """Store the entries, each in place of what the tenant has under its id; all of them or none.
 
-        ``vectors``: one an entry, shape ``(entries, dimensions)``. ``replacing``: documents by source whose
-        chunks, as far as they are not among the entries, are deleted by the same transaction.
+        ``vectors``: one an entry, shape ``(entries, dimensions)``; None, and no model: they come later, see
+        ``waiting``. ``replacing``: documents by source whose chunks, as far as they are not among the
+        entries, are deleted by the same transaction; ``documents``: those of them that are kept from now on.
 
         Raises:
+            Conflict: entries that came before wait for their vectors: these have to come first.
             ConfigurationError: the model is not the one that the stored vectors were made by.
             PermissionDenied: an id belongs to what the principal may not read.
             InvalidRequest: a vector is not finite, or a value cannot be kept.
         """
         last = {(entry.tenant, entry.id): number for number, entry in enumerate(entries)}
         kept = sorted(last.values())
-        entries, vectors = [entries[number] for number in kept], vectors[kept]
+        entries = [entries[number] for number in kept]
+        with self.catalogue.change() as change:
+            old = _replaced(change, entries, replacing or {}, sight)
+            if vectors is None or model is None:
+                first = self._known(change)
+                rows = range(first, first + len(entries))
+            else:
+                rows = self._appended(change, vectors[kept], model)
+            for source, replaced in (replacing or {}).items():
+                change.drop(source, replaced)
+            change.bury(old)
+            change.add(rows, entries)
+            change.keep(documents)
+        self._tidy()
+        self._consider_rebuild()
+
+    def has_vectors(self) -> bool:
+        """Whether there is anything to compare a query with."""
+        index = self._followed()
+        return index is not None and index.count > 0
+
+    def waiting(self, limit: int) -> dict[int, Record | None]:
+        """The first rows that have no vector yet, in their order; None for what was deleted meanwhile."""
+        index = self._followed()
+        return self.catalogue.waiting(0 if index is None else index.count, limit)
+
+    def count_waiting(self) -> int:
+        """How many rows have no vector yet."""
+        index = self._followed()
+        return self.catalogue.count_waiting(0 if index is None else index.count)
+
+    def supply(self, first: int, vectors: Vectors, *, model: Model) -> None:
+        """Vectors for the rows from ``first`` on, shape ``(rows, dimensions)``; nothing happens where others
+        have supplied them.
+
+        Raises:
+            ConfigurationError: the model is not the one that the stored vectors were made by.
+        """
         with self.catalogue.change() as change:
             change.learn(model).check(model)
             index = self._opened(model.dimensions)
             self._fill(change, index)
-            old = _replaced(change, entries, replacing or {}, sight)
-            rows = index.append(vectors) if entries else range(0)
-            change.bury(old)
-            change.add(rows, entries)
+            if index.count == first and first + len(vectors) <= change.known():
+                index.append(vectors)
+                change.supplied(index.count)
+                change.to_erase(first, index.count)
         self._tidy()
-        self.rebuilding.consider(index)
+        self._consider_rebuild()
+
+    def begin_vectors_anew(self) -> None:
+        """Another model makes all vectors: every row waits for its own."""
+        with self.catalogue.change() as change:
+            change.begin_vectors_anew()
+        self._followed()
 
     def delete(self, sight: Sight, ids: Iterable[str] | None) -> int:
         """Delete what the tenant has under these ids, or all that it has; returns how many.
@@ -119,9 +170,14 @@ class Holdings:
 
         return self._delete(chosen, sight)
 
-    def delete_documents(self, source: str, documents: Iterable[str]) -> int:
-        """Delete the chunks of a source's documents; returns how many."""
-        return self._delete(lambda change: change.of_documents(source, documents), Sight())
+    def delete_documents(self, source: str, documents: Collection[str]) -> int:
+        """Delete a source's documents; returns how many chunks they had."""
+
+        def chosen(change: Change) -> Mapping[int, frozenset[str]]:
+            change.drop(source, documents)
+            return change.of_documents(source, documents)
+
+        return self._delete(chosen, Sight())
 
     def set_readers(self, sight: Sight, ids: Iterable[str], readers: frozenset[str]) -> int:
         """Other readers for what the tenant has under these ids; returns how many.
@@ -142,14 +198,11 @@ class Holdings:
             change.set_readers(rows, readers)
         return len(rows)
 
-    def refresh_documents(
-        self, source: str, documents: Iterable[str], *, fetched_at: float, expires_at: float | None
-    ) -> int:
-        """A source's documents were found unchanged; times in seconds since 1970. Returns the chunks."""
+    def confirm_documents(self, source: str, documents: Iterable[str], until: float) -> None:
+        """A source's documents were found unchanged: they hold ``until`` (seconds since 1970), or until they
+        expire themselves."""
         with self.catalogue.change() as change:
-            rows = change.of_documents(source, documents)
-            change.refresh(rows, fetched_at, expires_at)
-        return len(rows)
+            change.confirm(source, documents, until)
 
     def search(
         self, vector: Vectors, k: int, sight: Sight, filter: Filter | None = None
@@ -200,6 +253,16 @@ class Holdings:
         chosen = tune(index, queries, recall=recall, k=k).chosen
         index.settle(nprobe=chosen.nprobe, k_factor=chosen.k_factor)
         return replace(self.config, nprobe=chosen.nprobe, k_factor=chosen.k_factor)
+
+    def cosines(self, rows: Rows, vector: Vectors) -> Scores:
+        """The inner product of a vector with those of rows, shape ``(rows,)``; -inf for rows that wait for
+        theirs."""
+        scores = np.full(len(rows), -np.inf, dtype=np.float32)
+        index = self.index()
+        if index is not None:
+            there = rows < index.count
+            scores[there] = index.vectors(rows[there]) @ vector
+        return scores
 
     def vectors(self, rows: Sequence[int]) -> Vectors:
         """The vectors of rows that were found, shape ``(rows, dimensions)``."""
@@ -252,6 +315,8 @@ class Holdings:
     def _followed(self) -> VectorIndex | None:
         """The vectors, after a look at what others have changed."""
         state, now = self.catalogue.follow(), self._clock()
+        if state != self._state:
+            self._follow_generation()
         index = self.index()
         # Another process's rebuild is no change of the catalogue.
         if index is not None and (state != self._state or abs(now - self._refreshed) >= _REFRESH):
@@ -259,22 +324,57 @@ class Holdings:
             self._state, self._refreshed = state, now
         return index
 
+    def _follow_generation(self) -> None:
+        """Leave vectors that are another model's by now; a search that runs may finish."""
+        generation = self.catalogue.generation()
+        with self._opening:
+            if generation == self._generation:
+                return
+            self._index = self._checked = None
+            self._generation = generation
+        if self._folder is not None:
+            for old in self._folder.glob(f"{FOLDER}-*"):
+                if old != self._place():
+                    shutil.rmtree(old, ignore_errors=True)
+
+    def _place(self) -> Path | None:
+        return None if self._folder is None else self._folder / f"{FOLDER}-{self._generation}"
+
     def _opened(self, dimensions: int) -> VectorIndex:
         with self._opening:
             if self._index is None:
-                self._index = VectorIndex(self._folder, dimensions=dimensions, config=self.config)
+                self._index = VectorIndex(self._place(), dimensions=dimensions, config=self.config)
             return self._index
+
+    def _known(self, change: Change) -> int:
+        """The rows that there ever were, with those that a crash left without a text."""
+        index = self.index()
+        if index is not None:
+            self._fill(change, index)
+        return change.known()
+
+    def _appended(self, change: Change, vectors: Vectors, model: Model) -> range:
+        """Rows for vectors."""
+        change.learn(model).check(model)
+        index = self._opened(model.dimensions)
+        self._fill(change, index)
+        if index.count < change.known():
+            raise Conflict("documents wait for their vectors", hint="these have to come first: try again")
+        rows = index.append(vectors) if len(vectors) else range(0)
+        change.supplied(index.count)
+        return rows
 
     def _fill(self, change: Change, index: VectorIndex) -> None:
         """See what others appended, and that the two agree."""
         index.refresh()
-        known = change.fill(index.count)
+        known = change.vectors()
         if known > index.count:
             raise CorruptIndex(
-                f"{self._folder} holds {index.count} vectors of {known} that the catalogue knows;"
+                f"{self._place()} holds {index.count} vectors of {known} that the catalogue knows;"
                 " nothing was changed",
                 hint="restore the folder from a backup, or fill another",
             )
+        change.fill(index.count)
 
     def _delete(self, chosen: Callable[[Change], Mapping[int, frozenset[str]]], sight: Sight) -> int:
         with self.catalogue.change() as change:
@@ -282,26 +382,29 @@ class Holdings:
             change.bury(rows)
         if rows:
             self._tidy()
-            index = self.index()
-            assert index is not None
-            self.rebuilding.consider(index)
+            self._consider_rebuild()
         return len(rows)
+
+    def _consider_rebuild(self) -> None:
+        index = self.index()
+        if index is not None:
+            self.rebuilding.consider(index)
 
     def _tidy(self) -> None:
         """Overwrite the vectors of what is deleted, also of what a crash left."""
         index = self.index()
-        if index is None:
-            return
         with self.catalogue.change() as change:
-            self._fill(change, index)
+            if index is not None:
+                self._fill(change, index)
+            change.without_vector(0 if index is None else index.count)
             rows = change.unerased()
-            if rows:
+            if rows and index is not None:
                 index.erase(np.array(rows, dtype=np.int64))
                 change.erased(rows)
 
 
 def _replaced(
-    change: Change, entries: Sequence[Entry], replacing: Mapping[str, Iterable[str]], sight: Sight
+    change: Change, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]], sight: Sight
 ) -> set[int]:
     """The rows in whose place the entries come."""
     ids: dict[str, list[str]] = {}

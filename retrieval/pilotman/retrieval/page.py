@@ -1,33 +1,21 @@
-"""A document as it is indexed: cut into chunks and taken apart into terms."""
+"""A document as its chunks tell it, taken apart into terms: what coverage looks at."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
 
-from pilotman.retrieval.analyzer import Analyzer
-from pilotman.retrieval.chunk import Chunk, cut, title_of
-
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[-_.\s]+")
+from pilotman.retrieval.catalogue.entry import Record
+from pilotman.retrieval.lexicon import text_of, written
+from pilotman.retrieval.words.analyzer import Analyzer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One version of a document with its labels; ``source`` is what a citation names.
+    """``terms`` has a list for each chunk. ``subjects`` are the terms of each of the document's names (of the
+    source, the title and the first heading) that its text says too: a name in which nothing comes from the
+    text, such as a number, is none."""
 
-    ``name`` is the last part of the source in words (``Kube Proxy Down``). ``subjects`` are the terms of
-    each of its names: of the source, the title and the first heading. ``terms`` has a list per chunk.
-    """
-
-    source: str
-    version: str
-    name: str
-    readers: frozenset[str]
-    labels: Mapping[str, Any]
-    chunks: tuple[Chunk, ...]
     terms: tuple[tuple[str, ...], ...]
     name_terms: tuple[str, ...]
     subjects: tuple[frozenset[str], ...]
@@ -37,37 +25,20 @@ class Page:
         """All terms that occur in the page or its name."""
         return frozenset(self.name_terms).union(*self.terms)
 
-    def texts(self) -> tuple[str, ...]:
-        """What is embedded for each chunk: the page's name, the innermost heading, the text."""
-        heads = [chunk.path[-1] if chunk.path else "" for chunk in self.chunks]
-        return tuple(
-            f"{self.name}. {head}\n{chunk.text}" for head, chunk in zip(heads, self.chunks, strict=True)
-        )
 
-
-def page_of(
-    text: str,
-    *,
-    source: str,
-    version: str,
-    readers: frozenset[str],
-    labels: Mapping[str, Any],
-    analyzer: Analyzer,
-) -> Page:
-    """The page of one document's text."""
-    chunks = cut(text)
-    written = PurePosixPath(source).stem or source
-    name = " ".join(part for part in _CAMEL.split(written) if part)
-    named = [written, title_of(text), chunks[0].path[0] if chunks and chunks[0].path else ""]
-    parts = [frozenset(part for word in analyzer.words(one) for part in word.parts) for one in named]
+def page_of(chunks: Sequence[Record], analyzer: Analyzer) -> Page:
+    """The page of a document's chunks, in their order."""
+    first = chunks[0].metadata
+    name = written(first)
+    named = [name, str(first.get("title", "")), str(first.get("heading", "")).split(" > ")[0]]
+    said = _parts(analyzer, (f"{chunk.metadata.get('heading', '')}\n{chunk.text}" for chunk in chunks))
+    parts = [_parts(analyzer, [one]) & said for one in named]
     return Page(
-        source=source,
-        version=version,
-        name=name,
-        readers=readers,
-        labels=labels,
-        chunks=chunks,
-        terms=tuple(tuple(analyzer.terms(f"{written}\n{chunk.heading}\n{chunk.text}")) for chunk in chunks),
-        name_terms=tuple(analyzer.terms(written)),
+        terms=tuple(tuple(analyzer.terms(text_of(chunk))) for chunk in chunks),
+        name_terms=tuple(analyzer.terms(name)),
         subjects=tuple(dict.fromkeys(part for part in parts if part)),
     )
+
+
+def _parts(analyzer: Analyzer, texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(part for text in texts for word in analyzer.words(text) for part in word.parts)

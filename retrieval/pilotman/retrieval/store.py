@@ -20,7 +20,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.catalogue import Filter
-from pilotman.retrieval.catalogue.entry import Entry, Record
+from pilotman.retrieval.catalogue.entry import Record
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.dense import Vectors
@@ -94,6 +94,14 @@ class FaissVectorStore(VectorStore):
             clock=lambda: clock().timestamp(),
         )
 
+    @classmethod
+    def over(cls, holdings: Holdings, embedding: Embeddings) -> Self:
+        """A store on what is held already, by a ``Corpus``."""
+        store = cls.__new__(cls)
+        store._encoder, store._holdings, store._sight = Encoder(embedding), holdings, Sight()
+        store._new_id = _new_id
+        return store
+
     def for_principal(self, principal: Principal) -> Self:
         """The same store, as this principal may use it."""
         given: Any = principal
@@ -156,28 +164,6 @@ class FaissVectorStore(VectorStore):
         if draft.entries:
             await off_loop(self._put, draft, await self._encoder.adocuments(draft.texts, batch_size=size))
         return draft.ids
-
-    async def aput(
-        self,
-        entries: Sequence[Entry],
-        *,
-        vectors: Vectors | None = None,
-        replacing: Mapping[str, Iterable[str]] | None = None,
-    ) -> None:
-        """Store chunks with their governance, for a source that is reconciled; see ``Holdings.put``.
-
-        ``vectors``: shape ``(entries, dimensions)``; without them the texts are embedded.
-
-        Raises:
-            PermissionDenied: the store is bound to a principal.
-        """
-        self._check_unbound("vouch for what it writes")
-        model = await self._encoder.amodel()
-        if vectors is None:
-            texts = [entry.text for entry in entries]
-            vectors = await self._encoder.adocuments(texts, batch_size=_BATCH)
-        put = partial(self._holdings.put, model=model, sight=self._sight, replacing=replacing)
-        await off_loop(put, entries, vectors)
 
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
         """Delete what is under these ids, or with None all that the tenant has; missing ones are no error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from pilotman.agents.report import Citation, Passage, Report
 from pilotman.agents.rules.model import ChatRules
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.undo import undone_by
+from pilotman.agents.window import Window, opened
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.incoming.cleaner import clean
@@ -106,12 +108,19 @@ class Writer:
         if alone and not errors and self._team.response_format is None:
             return Draft(text=told[0].text)
         actions = await self.actions()
-        messages = self._messages(reports, actions, errors)
+        limit = self._scope.wallet.budget.max_context_tokens
+        window = self._window(reports, actions, errors, limit=limit)
         path = f"{self._scope.path}/answer:{round}" if self._scope.path else f"answer:{round}"
         role: Role = "planner" if errors and self._scope.models.has("planner") else "writer"
         try:
             reply = await ModelGateway(self._scope).ask(
-                ModelRequest(path=path, role=role, messages=messages, schema=self._team.response_format)
+                ModelRequest(
+                    path=path,
+                    role=role,
+                    messages=window.messages,
+                    schema=self._team.response_format,
+                    left_out=window.left_out,
+                )
             )
         except (BudgetExceeded, Unavailable) as error:
             self._scope.run.caveat(f"the answer was put together by rules: {error}")
@@ -120,7 +129,8 @@ class Writer:
 
     def extract(self, reports: Sequence[Report], actions: Sequence[Mapping[str, Any]]) -> Draft:
         """An answer from the reports alone, without a model call: nothing from the purse, no time."""
-        messages = [to_langchain(m) for m in self._messages(reports, actions, ())]
+        window = self._window(reports, actions, (), limit=sys.maxsize)  # the rules read any length
+        messages = [to_langchain(m) for m in window.messages]
         schema = self._team.response_format
         model = ChatRules(fallback=True)
         if schema is None:
@@ -128,20 +138,32 @@ class Writer:
         from_rules = model.bind_tools([schema]).invoke(messages)
         return self._drafted(from_langchain(from_rules))
 
-    def _messages(
-        self, reports: Sequence[Report], actions: Sequence[Mapping[str, Any]], errors: Sequence[str]
-    ) -> list[dict[str, Any]]:
+    def _window(
+        self,
+        reports: Sequence[Report],
+        actions: Sequence[Mapping[str, Any]],
+        errors: Sequence[str],
+        *,
+        limit: int,
+    ) -> Window:
         scope = self._scope
-        return answer_prompt(
-            request=scope.brief.request,
-            facts=scope.brief.facts,
-            reports=reports,
-            passages=list(self.passages(reports).values()),
-            actions=actions,
-            caveats=scope.run.caveats,
-            errors=errors,
-            schema=self._team.response_format,
-        )
+
+        def written(
+            passages: tuple[Passage, ...], reports: tuple[Report, ...], left_out: tuple[str, ...]
+        ) -> list[dict[str, Any]]:
+            return answer_prompt(
+                request=scope.brief.request,
+                facts=scope.brief.facts,
+                reports=reports,
+                passages=passages,
+                actions=actions,
+                caveats=scope.run.caveats,
+                errors=errors,
+                schema=self._team.response_format,
+                left_out=left_out,
+            )
+
+        return opened(written, self.passages(reports).values(), reports, limit=limit)
 
     def passages(self, reports: Sequence[Report]) -> dict[int, Passage]:
         """Those that the answer may cite: the run's own, and what the reports cite."""

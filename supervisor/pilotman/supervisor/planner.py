@@ -11,8 +11,9 @@ from pilotman.agents.drafts import PlanDraft
 from pilotman.agents.gateway import ModelGateway, ModelReply, ModelRequest
 from pilotman.agents.models import ModelTable
 from pilotman.agents.prompts import plan_prompt
-from pilotman.agents.report import Report
+from pilotman.agents.report import Passage, Report
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.window import opened
 from pilotman.guardrails.errors import Unavailable
 from pilotman.supervisor.plan import Plan, Task, problems
 from pilotman.supervisor.team import MAX_TASKS, Team
@@ -73,17 +74,32 @@ class Planner:
     async def _ask(
         self, task: TaskScope, path: str, errors: Sequence[str], reports: Sequence[Report]
     ) -> ModelReply:
-        messages = plan_prompt(
-            request=task.brief.request,
-            facts=task.brief.facts,
-            agents=[member.card() for member in self._team.members.values()],
-            passages=task.brief.passages,
-            max_tasks=MAX_TASKS,
-            errors=errors,
-            reports=reports,
-        )
+        brief, agents = task.brief, [member.card() for member in self._team.members.values()]
+
+        def written(
+            passages: tuple[Passage, ...], reports: tuple[Report, ...], left_out: tuple[str, ...]
+        ) -> list[dict[str, Any]]:
+            return plan_prompt(
+                request=brief.request,
+                facts=brief.facts,
+                agents=agents,
+                passages=passages,
+                max_tasks=MAX_TASKS,
+                errors=errors,
+                reports=reports,
+                left_out=left_out,
+            )
+
+        limit = task.wallet.budget.max_context_tokens
+        window = opened(written, brief.passages, reports, limit=limit)
         with task.run.telemetry.span("plan", self._team.name, {"gen_ai.agent.name": self._team.name}):
-            request = ModelRequest(path=path, role="planner", messages=messages, schema=PlanDraft)
+            request = ModelRequest(
+                path=path,
+                role="planner",
+                messages=window.messages,
+                schema=PlanDraft,
+                left_out=window.left_out,
+            )
             return await ModelGateway(task).ask(request)
 
     def _errors(self, plan: Plan | None, known: Sequence[Task]) -> list[str]:

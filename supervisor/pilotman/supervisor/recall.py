@@ -18,6 +18,7 @@ from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.incoming.cleaner import Cleaned, clean
 from pilotman.retrieval import Corpus, Snapshot
+from pilotman.retrieval.corpus import emptied
 from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4
@@ -47,7 +48,7 @@ class Recall:
         recorded = run.recorder.result("retrieval", path, digest(query))
         body = None if recorded is None else run.recorder.fetch(recorded["payload"])
         if body is not None:
-            snapshot = Snapshot.from_dict(body)
+            snapshot = await self._again(Snapshot.from_dict(body))
         else:
             found = await self._search(query, path)
             if found is None:
@@ -69,6 +70,20 @@ class Recall:
             return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]
 
         return _TOOL.with_body(replace(_BODY, fn=search_corpus))  # making its schema costs more than a search
+
+    async def _again(self, snapshot: Snapshot) -> Snapshot:
+        """What the run retrieved before a crash or a pause, less what has been deleted since."""
+        assert self._corpus is not None
+        try:
+            timeout = self._run.time_for(min(MOST_SECONDS, self._run.left() * SHARE), path=self._path)
+            standing = await bounded(self._corpus.again(snapshot, principal=self._run.principal), timeout)
+        except Exception as error:  # as below; what nobody can vouch for is not shown
+            self._run.caveat(f"the corpus could not be searched: {str(error) or type(error).__name__}")
+            return replace(snapshot, documents=tuple(map(emptied, snapshot.documents)))
+        gone = sum(not document.page_content for document in standing.documents)
+        if gone:
+            self._run.caveat(f"{gone} of the passages that were read have been deleted since")
+        return standing
 
     async def _search(self, query: str, path: str) -> Snapshot | None:
         """Ask the corpus and write down what it gave; None if it cannot answer, which is said."""

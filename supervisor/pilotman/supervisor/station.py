@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from pilotman.guardrails.digest import digest
@@ -40,6 +41,7 @@ class Station:
         self._notices: Notices | None = None
         self._opened_memory = False
         self._opening = asyncio.Lock()
+        self._watched: AsyncExitStack | None = None
 
     @property
     def journal(self) -> Journal:
@@ -90,8 +92,18 @@ class Station:
             self.workers = Workers(engine, self.journal, self._team.name, self._ports.capacity)
         return self.workers
 
+    async def watch(self) -> None:
+        """Have the sources of the team's corpora listed in the background until it is closed."""
+        if self._watched is None:
+            self._watched = AsyncExitStack()
+            for corpus in self._team.corpora():
+                await self._watched.enter_async_context(corpus.watch())
+
     async def aclose(self) -> None:
         """Finish what is being driven, or leave it for the next start; close a memory of our own."""
+        if self._watched is not None:
+            watched, self._watched = self._watched, None
+            await watched.aclose()
         if self.workers is not None:
             await self.workers.aclose()
             self.workers = None

@@ -179,6 +179,7 @@ class Supervisor(Amends, Backlog, Levers, People):
 
     async def __aenter__(self) -> Self:
         await self._station.work()
+        await self._station.watch()
         return self
 
     async def __aexit__(

@@ -72,6 +72,12 @@ class Team:
             else:
                 yield member
 
+    def corpora(self) -> tuple[Corpus, ...]:
+        """Every corpus of the team, each once, nested teams included."""
+        own = () if self.corpus is None else (self.corpus,)
+        nested = [member.corpora() for member in self.members.values() if isinstance(member, Team)]
+        return tuple(dict.fromkeys((*own, *(corpus for group in nested for corpus in group))))
+
     def check_own(self, row: RunRow) -> None:
         """See that a run is this team's.
 

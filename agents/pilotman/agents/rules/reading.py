@@ -15,6 +15,7 @@ from pilotman.agents.messages import text_of
 from pilotman.agents.prompts import prompt_kind
 from pilotman.agents.report import AgentCard, Passage, Report, ToolCard
 from pilotman.agents.sections import parse_sections
+from pilotman.agents.window import ranked
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.shape import is_list, is_mapping
 from pilotman.guardrails.wording.verbs import only_looks
@@ -105,7 +106,7 @@ def _own(kind: Literal["plan", "work", "answer"], messages: Sequence[BaseMessage
         facts=data.get("facts", {}),
         agents=tuple(_agent(card) for card in data.get("agents", ())),
         max_tasks=data.get("limits", {}).get("max_tasks", 8),
-        passages=tuple(Passage(**passage) for passage in data.get("passages", ())),
+        passages=ranked([Passage(**passage) for passage in data.get("passages", ())]),
         reports=tuple(Report.from_dict(report) for report in data.get("reports", ())),
         actions=tuple(data.get("actions", ())),
         caveats=tuple(data.get("caveats", ())),

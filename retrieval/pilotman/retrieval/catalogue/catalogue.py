@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,8 @@ from pilotman.retrieval.vectors.allowed import Allowed
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Record], bool]
 
+_LISTED = 500
+"""Rows that one statement names."""
 _AT_ONCE = 50_000
 """Changes that are taken in at a time."""
 _LAST_ROW = 2**62
@@ -56,6 +58,11 @@ class Catalogue:
         """The number of the last change of who may read what."""
         self.follow()
         return self._permission_seq
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last change that was taken in."""
+        return self._seq
 
     def follow(self) -> int:
         """Take in what was committed since the last look, by anybody, and what has expired.
@@ -111,22 +118,71 @@ class Catalogue:
         """Whether it is past its expiry."""
         return record.expires_at is not None and record.expires_at <= self._clock()
 
-    def versions(self, source: str) -> dict[str, str]:
-        """The documents of a source, each with the version that is stored."""
-        query = "SELECT DISTINCT document, version FROM chunk WHERE source = ? AND readers IS NOT NULL"
+    def listed(self, source: str) -> dict[str, str]:
+        """The documents of a source that are kept, each with its version in the listing."""
+        query = "SELECT document, listed FROM document WHERE source = ?"
         return dict(self._database.read(query, (source,)))
 
-    def documents(self, source: str, documents: Sequence[str], sight: Sight) -> set[str]:
-        """Which of a source's documents are there and may be read: what a replay may serve again."""
+    def documents_kept(self) -> int:
+        """How many documents of sources are kept."""
+        return int(self._database.read("SELECT count(*) FROM document")[0][0])
+
+    def sources(self) -> set[str]:
+        """The sources of which documents are kept."""
+        return {source for (source,) in self._database.read("SELECT DISTINCT source FROM document")}
+
+    def standing_documents(
+        self, places: Iterable[tuple[str | None, str]], sight: Sight
+    ) -> set[tuple[str | None, str]]:
+        """Which documents are there and may be read: what a replay may serve again. A place is a source and
+        its document, or None and the id of a text that somebody added."""
         self.follow()
-        query = "SELECT DISTINCT readers FROM chunk WHERE source = ? AND document = ? AND readers IS NOT NULL"
-        known = self._visibility.readers
-        standing: set[str] = set()
-        for document in documents:
-            sets = self._database.read(query, (source, document))
-            if any(known.get(number, frozenset()) & sight.tags for (number,) in sets):
-                standing.add(document)
+        standing: set[tuple[str | None, str]] = set()
+        for source, name in dict.fromkeys(places):
+            found = self.by_ids([name], sight) if source is None else self.of_document(source, name)
+            records = found.values() if isinstance(found, dict) else found
+            if any(self._readable(record, sight, self._clock()) for record in records):
+                standing.add((source, name))
         return standing
+
+    def generation(self) -> int:
+        """Of the vectors: another one after each change of the model."""
+        return int(self._database.read("SELECT generation FROM state")[0][0])
+
+    def waiting(self, count: int, limit: int) -> dict[int, Record | None]:
+        """The first rows from ``count`` on, which have no vector yet; None for what is deleted."""
+        query = "SELECT row FROM chunk WHERE row >= ? ORDER BY row LIMIT ?"
+        rows = [row for (row,) in self._database.read(query, (count, limit))]
+        found = {record.row: record for record in self._read(rows)}
+        return {row: found.get(row) for row in rows}
+
+    def changes(self, after: tuple[int, int], limit: int) -> list[tuple[bool, int, int]]:
+        """What was changed after a place (a sequence number and a row), in this order: whether the row is
+        alive, the row, the sequence number. A row comes once, at its last change."""
+        query = (
+            "SELECT readers IS NOT NULL, row, seq FROM chunk WHERE (seq, row) > (?, ?)"
+            " ORDER BY seq, row LIMIT ?"
+        )
+        found = self._database.read(query, (*after, limit))
+        return [(bool(alive), row, seq) for alive, row, seq in found]
+
+    def chunks(self, rows: Sequence[int]) -> list[Record]:
+        """What stands at the rows, whoever may read it: for indexes, which serve nobody."""
+        return [
+            record
+            for first in range(0, len(rows), _LISTED)
+            for record in self._read(rows[first : first + _LISTED])
+        ]
+
+    def of_document(self, source: str, document: str) -> list[Record]:
+        """The chunks of a source's document in their order, whoever may read them."""
+        where = "source = ? AND document = ? AND readers IS NOT NULL"
+        query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where} ORDER BY row"  # noqa: S608
+        return self._records(query, (source, document))
+
+    def count_waiting(self, count: int) -> int:
+        """How many rows there are from ``count`` on."""
+        return int(self._database.read("SELECT count(*) FROM chunk WHERE row >= ?", (count,))[0][0])
 
     def model(self) -> Model | None:
         """What the vectors were made by, or None before the first."""

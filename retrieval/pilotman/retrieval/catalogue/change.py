@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 import orjson
 
 from pilotman.retrieval.catalogue.entry import Entry, is_text
+from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
@@ -15,6 +16,9 @@ _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased =
  label = NULL, metadata = NULL, text = NULL WHERE row = ?"""
 _ADD = """INSERT INTO chunk (row, seq, readers, expires_at, tenant, id, owner, source, document, version,
  fetched_at, trusted, label, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+_CONFIRM = """UPDATE chunk SET seq = ?, expires_at = min(?, coalesce((SELECT d.expires_at FROM document d
+ WHERE d.source = chunk.source AND d.document = chunk.document), 9e999)) WHERE source = ? AND document = ?"""
 
 
 class Change:
@@ -78,27 +82,58 @@ class Change:
         self._connection.executemany(update, ((seq, number, row) for row in rows))
         self._connection.execute("UPDATE state SET permission_seq = ?", (seq,))
 
-    def refresh(self, rows: Iterable[int], fetched_at: float, expires_at: float | None) -> None:
-        """Looked at again and found as they were."""
+    def keep(self, documents: Iterable[Kept]) -> None:
+        """Documents of sources, each in place of what was kept under its name."""
+        insert = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)"
+        self._connection.executemany(insert, documents)
+
+    def drop(self, source: str, documents: Iterable[str]) -> None:
+        """Documents of a source are not kept any more; their chunks have to be buried, too."""
+        delete = "DELETE FROM document WHERE source = ? AND document = ?"
+        self._connection.executemany(delete, ((source, document) for document in documents))
+
+    def confirm(self, source: str, documents: Iterable[str], until: float) -> None:
+        """Documents of a source hold until then, or until they expire themselves."""
         seq = self._seq()
-        update = "UPDATE chunk SET seq = ?, fetched_at = ?, expires_at = ? WHERE row = ?"
-        self._connection.executemany(update, ((seq, fetched_at, expires_at, row) for row in rows))
+        self._connection.executemany(_CONFIRM, ((seq, until, source, document) for document in documents))
 
-    def fill(self, count: int) -> int:
-        """Tombstones for the vectors that a crash left without a text; returns the rows that there were.
+    def known(self) -> int:
+        """The rows that there ever were."""
+        return int(self._connection.execute("SELECT coalesce(max(row) + 1, 0) FROM chunk").fetchone()[0])
 
-        ``count``: the vectors that there are.
-        """
-        known = self._connection.execute("SELECT coalesce(max(row) + 1, 0) FROM chunk").fetchone()[0]
+    def vectors(self) -> int:
+        """How many rows have a vector."""
+        return int(self._connection.execute("SELECT vectors FROM state").fetchone()[0])
+
+    def supplied(self, count: int) -> None:
+        """So many rows have a vector now."""
+        self._connection.execute("UPDATE state SET vectors = ?", (count,))
+
+    def fill(self, count: int) -> None:
+        """Tombstones for the vectors that a crash left without a text; ``count``: those that there are."""
+        known = self.known()
         if known < count:
             seq = self._seq()
             insert = "INSERT INTO chunk (row, seq, erased) VALUES (?, ?, 0)"
             self._connection.executemany(insert, ((row, seq) for row in range(known, count)))
-        return int(known)
 
     def unerased(self) -> list[int]:
         """The tombstones whose vectors are still there."""
         return [row for (row,) in self._connection.execute("SELECT row FROM chunk WHERE erased = 0")]
+
+    def without_vector(self, count: int) -> None:
+        """There are none from row ``count`` on: of what is deleted there, nothing has to be overwritten."""
+        self._connection.execute("UPDATE chunk SET erased = 1 WHERE erased = 0 AND row >= ?", (count,))
+
+    def to_erase(self, first: int, end: int) -> None:
+        """Of what is deleted, the vectors of these rows have to be overwritten."""
+        update = "UPDATE chunk SET erased = 0 WHERE readers IS NULL AND row >= ? AND row < ?"
+        self._connection.execute(update, (first, end))
+
+    def begin_vectors_anew(self) -> None:
+        """No row has a vector, and no model is known."""
+        self._connection.execute("DELETE FROM model")
+        self._connection.execute("UPDATE state SET vectors = 0, generation = generation + 1")
 
     def erased(self, rows: Iterable[int]) -> None:
         """Their vectors have been overwritten."""

@@ -30,9 +30,11 @@ _TABLES = """
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     seq INTEGER NOT NULL,            -- of the last change
-    permission_seq INTEGER NOT NULL  -- of the last change of who may read what
+    permission_seq INTEGER NOT NULL, -- of the last change of who may read what
+    vectors INTEGER NOT NULL,        -- rows that have one: those before all that wait for theirs
+    generation INTEGER NOT NULL      -- of the vectors: another when a new model makes all of them anew
 );
-INSERT INTO state VALUES (1, 0, 0);
+INSERT INTO state VALUES (1, 0, 0, 0, 0);
 CREATE TABLE model (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     name TEXT NOT NULL,
@@ -61,6 +63,13 @@ CREATE TABLE chunk (
     metadata BLOB,
     text BLOB
 );
+CREATE TABLE document (
+    source TEXT NOT NULL,
+    document TEXT NOT NULL,
+    listed TEXT NOT NULL,            -- its version in the source's listing
+    expires_at REAL,                 -- what it says of itself
+    PRIMARY KEY (source, document)
+) WITHOUT ROWID;
 CREATE UNIQUE INDEX chunk_id ON chunk (tenant, id) WHERE readers IS NOT NULL;
 CREATE INDEX chunk_document ON chunk (source, document) WHERE source IS NOT NULL;
 CREATE INDEX chunk_change ON chunk (seq, row, readers, expires_at);

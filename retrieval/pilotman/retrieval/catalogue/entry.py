@@ -93,6 +93,8 @@ class Record:
     expires_at: float | None
     tenant: str
     id: str
+    source: str | None
+    document: str | None
     text: str
     metadata: dict[str, Any]
 
@@ -120,6 +122,8 @@ class Record:
             expires_at=expires_at,
             tenant=tenant,
             id=id_,
+            source=source,
+            document=document,
             text=text.decode("utf-8", "surrogatepass"),
             metadata=found,
         )

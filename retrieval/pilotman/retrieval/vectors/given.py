@@ -12,8 +12,8 @@ from pilotman.retrieval.dense import Vectors
 
 N = TypeVar("N", int, float)
 
-_UNIT = 1e-6
-"""How far from 1 the square of the length of a unit vector is, in single precision."""
+_UNIT = 1e-5
+"""How far from 1 the square of the length of a unit vector may be, in single precision."""
 
 
 def fitting(given: npt.ArrayLike, dimensions: int, *, unit: bool) -> Vectors:
@@ -51,8 +51,6 @@ def at_least_one(name: str, value: N) -> N:
 
 def _single(given: npt.ArrayLike) -> Vectors:
     """In single precision, contiguous; what does not fit becomes an infinity."""
-    if isinstance(given, np.ndarray) and given.dtype == np.float32:
-        return np.ascontiguousarray(given)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(given, dtype=np.float32)
 

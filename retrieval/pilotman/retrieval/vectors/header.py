@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from pilotman.guardrails.errors import ConfigurationError, CorruptIndex
 from pilotman.retrieval.config import Metric
@@ -76,18 +77,18 @@ def read(raw: bytes, where: str) -> Header:
 def _slot(raw: bytes, where: str) -> Header | None:
     if len(raw) != SLOT or struct.unpack("<I", raw[-4:])[0] != zlib.crc32(raw[:-4]):
         return None
-    magic, version, dimensions, metric, *counts = _FIELDS.unpack_from(raw)
+    fields: tuple[Any, ...] = _FIELDS.unpack_from(raw)
+    magic, version, dimensions, metric, sequence, count, erased, cleared, epoch = fields
     if magic != _MAGIC:
         return None
-    if version > VERSION or metric >= len(_METRICS):
+    if version > VERSION or int(metric) >= len(_METRICS):
         raise CorruptIndex(
             f"{where} has format {version}, this package reads up to {VERSION}; it was left untouched",
             hint="it was written by a newer version of Pilotman: use that one",
         )
-    sequence, count, erased, cleared, epoch = counts
     return Header(
         dimensions=dimensions,
-        metric=_METRICS[metric],
+        metric=_METRICS[int(metric)],
         sequence=sequence,
         count=count,
         erased=erased,

@@ -37,9 +37,10 @@ def probed(
         bits = None if within is None else within.by_bit
         known = view.vectors[: trained.rows]
         found[0][lacking], found[1][lacking] = scan(queries[lacking], known, k, bits)
-    if view.count == trained.rows:
+    if view.count == trained.rows or (within is not None and not within.fresh):
         return found
-    rows, scores = scan(
-        queries, view.vectors[trained.rows :], k, None if within is None else within.by_fresh_bit
-    )
+    bits = None if within is None else within.by_fresh_bit
+    rows, scores = scan(queries, view.vectors[trained.rows :], k, bits)
+    if (scores[:, 0] <= found[1][:, -1]).all():  # nothing came near enough since
+        return found
     return merged(found, (np.where(rows == NOTHING, rows, rows + trained.rows), scores))

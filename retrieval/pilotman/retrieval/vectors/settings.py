@@ -42,7 +42,7 @@ def kept(folder: Path | None) -> Settings | None:
     if folder is None or not (folder / FILE).is_file():
         return None
     body = unsealed((folder / FILE).read_bytes())
-    if body is None or body.keys() != {"nprobe", "k_factor", "nlist"}:
+    if body is None or set(body) != {"nprobe", "k_factor", "nlist"}:
         return None
     return Settings(nprobe=body["nprobe"], k_factor=body["k_factor"], nlist=body["nlist"])
 

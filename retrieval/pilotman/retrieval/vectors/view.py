@@ -113,6 +113,11 @@ class Within:
         """How many of the rows the trained index knows."""
         return Allowed(self.alive.bits[: self._known // 8]).count
 
+    @cached_property
+    def fresh(self) -> int:
+        """How many of the rows it does not know."""
+        return self.alive.count - self.inside
+
     def plan(self, nprobe: int) -> int:
         """How many clusters to probe where ``nprobe`` would do without a filter; 0: look at each row."""
         plan = self._plans.get(nprobe)

@@ -19,7 +19,7 @@ from pilotman.supervisor.cli.guardrails_app import JsonOption
 
 index_app = typer.Typer(name="index", help="The vector index of a store.", no_args_is_help=True)
 
-FolderArgument = Annotated[Path, typer.Argument(help="The folder that holds vectors.f32.")]
+FolderArgument = Annotated[Path, typer.Argument(help="The folder of a store or a corpus.")]
 _BAR = 30
 """Characters of recall 1 in the plot."""
 
@@ -48,7 +48,7 @@ def tune_command(
 
     Without queries, vectors of the index are asked for and left out of what is searched.
     """
-    index = VectorIndex.at(folder)
+    index = VectorIndex.at(_vectors_of(folder))
     asked, allowed = held_out(index) if queries is None else _read(queries)
     named = None if classes is None else classes.read_text(encoding="utf-8").splitlines()
     found = tune(index, asked, recall=recall, k=k, allowed=allowed, classes=named)
@@ -68,6 +68,12 @@ def tune_command(
         output.console.print(f"nothing gives recall {recall:g}; {chosen} gives most: {kept}")
     for name in found.drifting:
         output.console.print(f"{visible(name)} drifts: recall {found.classes[name]:.3f}", markup=False)
+
+
+def _vectors_of(folder: Path) -> Path:
+    """Where a store keeps its vectors: in the newest of their generations."""
+    kept = folder.glob("vectors-*/vectors.f32")
+    return max((one.parent for one in kept), key=lambda one: int(one.name.rpartition("-")[2]), default=folder)
 
 
 def _read(file: Path) -> tuple[Any, Allowed | None]:

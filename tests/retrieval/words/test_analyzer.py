@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pilotman.retrieval.analyzer import Analyzer
+from pilotman.retrieval.words.analyzer import Analyzer
 
 
 @pytest.fixture

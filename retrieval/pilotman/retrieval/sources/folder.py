@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 
 from langchain_core.documents import Document
 
 from pilotman.guardrails.errors import ConfigurationError, NotFound
 from pilotman.guardrails.label import Label
-from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.blocking import off_loop
-
-LARGEST = 1_048_576
-"""Bytes of the largest file that is read."""
+from pilotman.retrieval.sources.pattern import checked
+from pilotman.retrieval.sources.terms import LARGEST, Terms, named, version_of
 
 # Named here, because inside the class ``list`` is the method.
 _Pairs: TypeAlias = list[tuple[str, str]]
 _Names: TypeAlias = list[str]
-
-_NAMED = 5
-"""Files that a caveat names; more are counted."""
 
 
 class FolderSource:
@@ -32,7 +26,7 @@ class FolderSource:
     ``readers`` may read every document (see ``access`` for the forms). ``label`` says who wrote them and
     whether they are trusted; without one they are not. Links that lead out of the folder, files that are
     not UTF-8 and files above 1 MiB are left out and named in ``caveats``. A folder that vanishes after it
-    was read once counts as emptied.
+    was read once counts as emptied. ``max_age``: see ``Source``.
 
     Raises:
         ConfigurationError: the readers cannot be understood, or the pattern is not a relative one.
@@ -46,16 +40,16 @@ class FolderSource:
         label: Label | None = None,
         readers: Iterable[str] = ("*",),
         max_staleness: timedelta = timedelta(minutes=1),
+        max_age: timedelta | None = None,
     ) -> None:
-        if not glob or PurePosixPath(glob).is_absolute() or ".." in PurePosixPath(glob).parts:
-            raise ConfigurationError(f"the pattern {glob!r} leads out of the folder", hint="such as **/*.md")
         self.path = Path(path)
         self.name = self.path.name or str(self.path)
         self.max_staleness = max_staleness
+        self.max_age = max_age
         self.caveats: tuple[str, ...] = ()
-        self._glob = glob
-        self._readers = sorted(readers_of(readers))
-        self._label = label
+        self._glob = checked(glob)
+        self._terms = Terms.of(readers, label)
+        self.terms = self._terms.digest
         self._seen = False
 
     async def list(self) -> AsyncIterator[tuple[str, str]]:
@@ -77,15 +71,8 @@ class FolderSource:
         data, why = await off_loop(self._read, self.path / document_id)
         if data is None:
             raise NotFound(f"{document_id} of {self.path} {why}")
-        metadata: dict[str, Any] = {
-            "source": document_id,
-            "version": _version(data),
-            "readers": self._readers,
-            "trusted": self._label is not None and self._label.trusted,
-        }
-        if self._label is not None:
-            metadata["label"] = self._label.to_dict()
-        return Document(page_content=data.decode("utf-8-sig"), metadata=metadata)
+        text = data.decode("utf-8-sig")
+        return self._terms.document(text, source=document_id, version=version_of(data))
 
     def _listing(self) -> tuple[_Pairs, tuple[str, ...]]:
         try:
@@ -101,11 +88,11 @@ class FolderSource:
             if data is None:
                 left_out.append(f"{document_id} {why}")
             else:
-                versions.append((document_id, _version(data)))
+                versions.append((document_id, version_of(data)))
         if not versions and not self._seen:
-            raise ConfigurationError(f"no file of {self.path} can be used: {_named(left_out)}")
+            raise ConfigurationError(f"no file of {self.path} can be used: {named(left_out)}")
         self._seen = True
-        return versions, (f"left out of {self.name}: {_named(left_out)}",) if left_out else ()
+        return versions, (f"left out of {self.name}: {named(left_out)}",) if left_out else ()
 
     def _check_folder(self, matched: bool) -> None:
         if matched or self._seen:
@@ -135,17 +122,7 @@ class FolderSource:
             data.decode("utf-8")
         except UnicodeDecodeError:
             return None, "is not UTF-8"
-        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
-            return None, f"cannot be read ({getattr(error, 'strerror', None) or 'links in a circle'})"
+        except (OSError, RuntimeError, ValueError) as error:
+            # RuntimeError: links in a circle, before Python 3.13; ValueError: a name that no file can have
+            return None, f"cannot be read ({getattr(error, 'strerror', None) or 'no file has such a name'})"
         return data, ""
-
-
-def _version(data: bytes) -> str:
-    """The content hash that names a version: the first 32 hexadecimal digits of SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
-def _named(left_out: Iterable[str]) -> str:
-    names = list(left_out)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -6,8 +6,8 @@ import importlib
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -29,13 +29,15 @@ class Word:
 
     ``joined`` holds each two neighbouring parts as one stem, so that ``DaemonSet`` meets ``daemonset``.
     ``coded`` says that digits occur in it: a version, a host, a figure, an identifier. ``linked`` says
-    that it was written with a hyphen, a dot or the like.
+    that it was written with a hyphen, a dot or the like. ``plain`` has the parts themselves, without
+    figures, which makes no difference between two words.
     """
 
     parts: tuple[str, ...]
     joined: tuple[str, ...]
     coded: bool
     linked: bool
+    plain: str = field(default="", compare=False)
 
 
 class Analyzer:
@@ -49,32 +51,39 @@ class Analyzer:
         lists: Any = importlib.import_module("bm25s.stopwords")
         self._stemmer: Any = snowball.stemmer("english")
         self._stop: frozenset[str] = frozenset(lists.STOPWORDS_EN_PLUS) - _TELLING
-        self._stems: dict[str, str] = {}
+        self._words: dict[str, Word] = {}
         self._lock = threading.Lock()
 
     def words(self, text: str) -> Iterator[Word]:
         """The words of ``text`` in their order; a word that is only stop words or figures is left out."""
         for match in _COMPOUND.finditer(unicodedata.normalize("NFKC", text)):
-            written = match.group()
-            raw = [part for fragment in _FRAGMENT.findall(written) for part in _split(fragment)]
-            parts = tuple(self._stem(part) for part in raw if part not in self._stop)
-            joined = tuple(self._stem(a + b) for a, b in pairwise(raw))
-            if parts:
-                coded = any(letter.isdigit() for letter in written)
-                linked = _FRAGMENT.fullmatch(written) is None
-                yield Word(parts, joined, coded, linked)
+            word = self._word(match.group())
+            if word.parts:
+                yield word
 
     def terms(self, text: str) -> list[str]:
         """The terms of ``text`` as the lexical index counts them, repeated as often as they occur."""
         return [term for word in self.words(text) for term in (*word.parts, *word.joined)]
 
-    def _stem(self, part: str) -> str:
-        with self._lock:  # a Snowball stemmer keeps the word that it works on in itself
-            if part not in self._stems:
-                if len(self._stems) >= _REMEMBERED:
-                    self._stems.clear()
-                self._stems[part] = self._stemmer.stemWord(part)
-            return self._stems[part]
+    def _word(self, written: str) -> Word:
+        """A word; the same text gives the same one, and most words were seen before."""
+        found = self._words.get(written)
+        if found is None:
+            raw = [part for fragment in _FRAGMENT.findall(written) for part in _split(fragment)]
+            told = [part for part in raw if part not in self._stop]
+            with self._lock:  # a Snowball stemmer keeps the word that it works on in itself
+                stem: Callable[[str], str] = self._stemmer.stemWord
+                found = Word(
+                    parts=tuple(map(stem, told)),
+                    joined=tuple(stem(a + b) for a, b in pairwise(raw)),
+                    coded=any(letter.isdigit() for letter in written),
+                    linked=_FRAGMENT.fullmatch(written) is None,
+                    plain=" ".join(part for part in told if part.isalpha()),
+                )
+                if len(self._words) >= _REMEMBERED:
+                    self._words.clear()
+                self._words[written] = found
+        return found
 
 
 def _split(fragment: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from pilotman.guardrails import Label
 from pilotman.guardrails.errors import ConfigurationError, NotFound
 from pilotman.retrieval import FolderSource
-from pilotman.retrieval.folder import LARGEST
+from pilotman.retrieval.sources.terms import LARGEST
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,1 @@
+"""Connectors: what documents come from. Each is a ``Source``."""
