@@ -19,8 +19,9 @@ from tests.agents.office import QUICK, Office, office
 from tests.patience import in_time
 
 from pilotman.agents.chat import chat
+from pilotman.agents.exchange import ModelRequest
 from pilotman.agents.fakes import ModelFault
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.models import ModelTable, NamedModel
 from pilotman.agents.prices import Price, PriceTable
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel

@@ -12,7 +12,8 @@ from langchain_core.language_models import LangSmithParams
 from tests.agents.office import Office, office, proposed
 from tests.patience import in_time
 
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.exchange import ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.limits import Bulkhead, Limits, Place
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.testing import ScriptedChatModel

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.agents.office import office, proposed
 from tests.agents.test_runner import Scripted, fails
 
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.exchange import ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.retries import Retries
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel

@@ -11,8 +11,9 @@ from langchain_core.messages import BaseMessage
 from tests.agents.office import office
 from tests.agents.test_gateway import Provider, said
 
+from pilotman.agents.exchange import ModelRequest
 from pilotman.agents.failure import ToolError
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.shortening import LEFT_OUT, is_too_long, shortened
 
 messages = st.lists(

@@ -12,7 +12,8 @@ from langchain_core.messages import BaseMessage
 from tests.agents.office import office
 from tests.agents.test_gateway import Provider, said
 
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.exchange import ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.prompts import answer_prompt, work_prompt
 from pilotman.agents.report import Brief, Citation, Passage, Report
 from pilotman.agents.sections import parse_sections

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench.stores import STORES, Store
 
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 
 DIMENSIONS = 384

@@ -23,11 +23,11 @@ from rich.table import Table
 from tests.bench.index import ALLOWED, DELETED, DIMENSIONS, K, Raw, made
 
 from pilotman.guardrails.principal import Principal
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.catalogue.entry import Entry
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.holdings import Holdings
 
 TENANTS = 10

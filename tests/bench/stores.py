@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 
 K = 10

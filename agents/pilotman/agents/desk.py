@@ -13,9 +13,10 @@ from langchain_core.runnables import Runnable
 from pilotman.agents import grounding
 from pilotman.agents.calls import ProposedCall, failure, is_drafted
 from pilotman.agents.denials import MOST_DENIALS, denials
+from pilotman.agents.exchange import ModelRequest
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.foreign import Seat
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.guard import Guard
 from pilotman.agents.ledger import Ledger
 from pilotman.agents.permits import Permits

@@ -25,7 +25,7 @@ from typing_extensions import override
 
 from pilotman.agents.blocking import bounded
 from pilotman.agents.calls import ProposedCall
-from pilotman.agents.gateway import ModelReply, ModelRequest
+from pilotman.agents.exchange import ModelReply, ModelRequest
 from pilotman.agents.isolation import isolated
 from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.specialist import Kit

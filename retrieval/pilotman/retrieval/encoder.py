@@ -9,8 +9,8 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.catalogue.model import PROBE, Model
-from pilotman.retrieval.dense import Vectors
 
 
 class Encoder:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest, PermissionDenied
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.entry import Entry, Record
@@ -19,7 +20,6 @@ from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.rebuilding import Rebuilding
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Scores

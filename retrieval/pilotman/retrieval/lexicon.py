@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pilotman.retrieval.arrays import Rows
 from pilotman.retrieval.catalogue.catalogue import Catalogue
 from pilotman.retrieval.catalogue.entry import Record
-from pilotman.retrieval.dense import Rows
 from pilotman.retrieval.words.analyzer import Analyzer
 from pilotman.retrieval.words.bm25 import BM25
 

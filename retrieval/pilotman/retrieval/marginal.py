@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilotman.retrieval.dense import Vectors, unit
+from pilotman.retrieval.arrays import Vectors, unit
 
 
 def chosen(query: Vectors, vectors: Vectors, k: int, relevance: float) -> list[int]:

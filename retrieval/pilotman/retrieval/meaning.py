@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PilotmanError, Unavailable
+from pilotman.retrieval.arrays import Vectors, unit
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.entry import Record
 from pilotman.retrieval.catalogue.model import Model
-from pilotman.retrieval.dense import Vectors, unit
 from pilotman.retrieval.encoder import Encoder
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.lexicon import name_of

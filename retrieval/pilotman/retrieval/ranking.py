@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.entry import Record
 from pilotman.retrieval.catalogue.sight import Sight
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.lexicon import Lexicon
 from pilotman.retrieval.meaning import Meaning, embedded_text

@@ -18,12 +18,12 @@ from langchain_core.vectorstores import VectorStore
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.access import readers_of
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.catalogue import Filter
 from pilotman.retrieval.catalogue.entry import Record
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.draft import Draft, listed, nothing_left
 from pilotman.retrieval.encoder import Encoder, vector_of
 from pilotman.retrieval.holdings import Holdings

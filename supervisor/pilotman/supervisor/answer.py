@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from pilotman.agents import grounding
 from pilotman.agents.chat import structured
-from pilotman.agents.gateway import ModelGateway, ModelRequest
+from pilotman.agents.exchange import ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.messages import from_langchain, text_of, to_langchain
 from pilotman.agents.models import Role
 from pilotman.agents.prompts import answer_prompt

@@ -8,7 +8,8 @@ from typing import Any
 
 from pilotman.agents.chat import structured
 from pilotman.agents.drafts import PlanDraft
-from pilotman.agents.gateway import ModelGateway, ModelReply, ModelRequest
+from pilotman.agents.exchange import ModelReply, ModelRequest
+from pilotman.agents.gateway import ModelGateway
 from pilotman.agents.models import ModelTable
 from pilotman.agents.prompts import plan_prompt
 from pilotman.agents.report import Passage, Report

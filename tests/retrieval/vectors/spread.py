@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.vectors import VectorIndex
 
 SIZE = 16

@@ -10,8 +10,8 @@ import pytest
 from tests.retrieval.vectors.spread import SIZE, TRAINED, best, clustered, recall
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, InvalidRequest
+from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Vectors
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 
 COUNT = 3_000

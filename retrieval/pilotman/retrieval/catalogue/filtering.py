@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from pilotman.retrieval.arrays import Rows
 from pilotman.retrieval.catalogue.entry import GOVERNED, Record
 from pilotman.retrieval.catalogue.filter import Condition, condition_of, key_of, keys_of
-from pilotman.retrieval.dense import Rows
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap
 
 _KEPT = 64

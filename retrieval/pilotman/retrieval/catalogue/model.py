@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.arrays import Vectors
 
 PROBE = "The pilotman rides with the train, or hands its driver the ticket."
 """A text that is always the same: a model is known by where it puts it."""

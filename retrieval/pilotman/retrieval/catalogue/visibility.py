@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pilotman.retrieval.dense import Rows
+from pilotman.retrieval.arrays import Rows
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap
 
 BUDGET = 16 * 2**20

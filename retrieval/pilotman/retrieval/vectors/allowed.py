@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotman.guardrails.errors import InvalidRequest
-from pilotman.retrieval.dense import Rows
+from pilotman.retrieval.arrays import Rows
 
 Bitmap: TypeAlias = npt.NDArray[np.uint8]
 """A bit a row, little-endian in each byte: row ``r`` is bit ``r % 8`` of byte ``r // 8``."""

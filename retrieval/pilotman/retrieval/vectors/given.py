@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotman.guardrails.errors import InvalidRequest
-from pilotman.retrieval.dense import Vectors
+from pilotman.retrieval.arrays import Vectors
 
 N = TypeVar("N", int, float)
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotman.guardrails.errors import ConfigurationError, CorruptIndex, InvalidRequest, NotFound
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, Scores
 from pilotman.retrieval.vectors.epochs import Epochs, InMemoryEpochs
 from pilotman.retrieval.vectors.given import at_least_one, fitting

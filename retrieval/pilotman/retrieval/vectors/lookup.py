@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.retrieval.dense import Rows, Vectors
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.scan import NOTHING, merged, padded, scan
 from pilotman.retrieval.vectors.view import View, Within

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.retrieval.dense import Rows, Vectors
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Scores
 
 NOTHING = -1

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, CorruptIndex, Unavailable
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.config import Metric
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.header import SLOT, Header, read
 from pilotman.retrieval.vectors.lock import locked
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.config import SMALLEST_TRAINING, IndexConfig
-from pilotman.retrieval.dense import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.scan import NOTHING, padded
 from pilotman.retrieval.vectors.table import Fault

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotman.guardrails.errors import InvalidRequest
-from pilotman.retrieval.dense import Rows, Vectors
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed
 from pilotman.retrieval.vectors.index import VectorIndex
 

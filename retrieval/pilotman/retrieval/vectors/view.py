@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.retrieval.dense import Rows, Vectors
+from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.vectors.allowed import Allowed, Bitmap, cut, unpacked
 from pilotman.retrieval.vectors.plan import planned
 from pilotman.retrieval.vectors.scan import selector
