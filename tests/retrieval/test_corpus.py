@@ -505,3 +505,19 @@ async def test_the_store_beneath_serves_what_its_principal_may_read(
     assert corpus.store.similarity_search("disk full") == []
     with pytest.raises(ConfigurationError, match="no vectors"):
         _ = Corpus([FolderSource(folder(BOOKS))], embedding=None).store
+
+
+async def test_a_text_added_to_the_store_beneath_is_found_and_cited(embeddings: Embeddings) -> None:
+    corpus = Corpus([Shelf(disk=document("The disk is full."))], embedding=embeddings)
+    corpus.store.add_texts(["The lift is stuck."], ids=["lift"])
+    snapshot = await corpus.search("Is the lift stuck?", principal=ALICE, k=1)
+    [found] = snapshot.documents
+    assert (found.page_content, found.metadata["source"]) == ("The lift is stuck.", "lift")
+    assert (found.metadata["start"], found.metadata["end"]) == (0, len(found.page_content))
+    assert Snapshot.from_dict(snapshot.to_dict()).snapshot_id == snapshot.snapshot_id
+    assert await corpus.again(snapshot, principal=ALICE) == snapshot
+    corpus.store.add_texts(["The lift is stuck again."], ids=["lift"])
+    changed = await corpus.search("Is the lift stuck?", principal=ALICE, k=1)
+    assert changed.documents[0].metadata["version"] != found.metadata["version"]
+    corpus.store.delete(["lift"])
+    assert (await corpus.again(snapshot, principal=ALICE)).documents[0].page_content == ""

@@ -18,7 +18,7 @@ def snapshot(text: str = "Rotate the logs.", version: str = "1") -> Snapshot:
         "score": 1.0,
         "readers": ["*"],
     }
-    documents = (Document(page_content=text, metadata=metadata),)
+    documents = (Document(id="books/disk.md#0", page_content=text, metadata=metadata),)
     return Snapshot(query="disk", epoch=3, mode="lexical", coverage=0.9, covered=True, documents=documents)
 
 

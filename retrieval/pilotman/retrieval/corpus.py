@@ -33,6 +33,7 @@ from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
+from pilotman.retrieval.sources.terms import version_of
 from pilotman.retrieval.sources.upkeep import Upkeep, When, keys
 from pilotman.retrieval.stock import StoredDocuments
 from pilotman.retrieval.store import FaissVectorStore
@@ -322,6 +323,7 @@ class Corpus:
 
     async def _pass(self, upkeep: Upkeep, when: When) -> None:
         await upkeep.bring_up(when)
+        await off_loop(self._lexicon.follow)  # else the next search would count all that came
         await self._catch_up()
 
     async def _watched(self, upkeep: Upkeep) -> None:
@@ -373,7 +375,11 @@ def _chosen(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]
 
 def _document(hit: Hit) -> Document:
     record = hit.record
-    metadata = {name: value for name, value in record.metadata.items() if name not in _HIDDEN}
+    # A text that somebody added to the store beneath is a document by itself.
+    version = version_of(record.text.encode("utf-8", "surrogatepass"))
+    added = {"source": record.id, "version": version, "start": 0, "end": len(record.text)}
+    own = {name: value for name, value in record.metadata.items() if name not in _HIDDEN}
+    metadata = own if record.source is not None else {**added, **own}
     metadata |= {"origin": record.source, "document_id": record.document or record.id, "score": hit.score}
     return Document(id=record.id, page_content=record.text, metadata=metadata)
 

@@ -62,7 +62,9 @@ class Snapshot:
             "index_epoch": self.index_epoch,
             "permission_epoch": self.permission_epoch,
             "parameters": dict(self.parameters),
-            "documents": [{"text": d.page_content, "metadata": dict(d.metadata)} for d in self.documents],
+            "documents": [
+                {"id": d.id, "text": d.page_content, "metadata": dict(d.metadata)} for d in self.documents
+            ],
         }
 
     @classmethod
@@ -78,7 +80,7 @@ class Snapshot:
             permission_epoch=data.get("permission_epoch", 0),
             parameters=data.get("parameters", {}),
             documents=tuple(
-                Document(page_content=one["text"], metadata=dict(one["metadata"]))
+                Document(id=one.get("id"), page_content=one["text"], metadata=dict(one["metadata"]))
                 for one in data["documents"]
             ),
         )
