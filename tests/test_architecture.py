@@ -26,7 +26,8 @@ FRONT_DOORS = {
     ),
     "pilotman.memory": "Anchors Event Memory",
     "pilotman.retrieval": (
-        "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig SQLSource Snapshot Source"
+        "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig Objective SQLSource"
+        " Snapshot Source"
     ),
     "pilotman.retrieval.testing": "Origin source_faults",
     "pilotman.agents": (

@@ -303,7 +303,7 @@ async def test_without_an_embedding_it_says_why(folder: Folder) -> None:
 async def test_without_the_extra_the_default_is_lexical_and_says_so(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "installed", lambda: False)
+    monkeypatch.setattr("pilotman.retrieval.embedding.installed", lambda: False)
     corpus = Corpus([FolderSource(folder(BOOKS))])
     assert corpus.mode == "lexical"
     assert "pilotman[embeddings]" in corpus.caveats[0]

@@ -7,7 +7,8 @@ import pilotman.retrieval
 
 
 def test_the_front_door_is_frozen_and_sorted() -> None:
-    names = "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig SQLSource Snapshot Source"
+    names = "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig Objective SQLSource"
+    names += " Snapshot Source"
     assert pilotman.retrieval.__all__ == names.split()
 
 

