@@ -113,7 +113,8 @@ def test_a_killed_process_leaves_nothing_half(tmp_path: Path, lines: int) -> Non
     assert process.stdout is not None
     said = [process.stdout.readline().split() for _ in range(lines)]
     process.kill()
-    said += [line.split() for line in process.communicate(timeout=PROCESS_PATIENCE)[0].splitlines()]
+    said += [line.split() for line in process.stdout.read().splitlines()]
+    process.wait(PROCESS_PATIENCE)
     store = FaissVectorStore(HashEmbeddings(), tmp_path)
     last, turn = said[-1][0], int(said[-1][1])
     now = {name: f"turn{turn} of {name}" for name in IDS}
