@@ -109,12 +109,11 @@ def stands(store: FaissVectorStore) -> dict[str, str]:
 
 @pytest.mark.parametrize("lines", [1, 2, 10, 35])
 def test_a_killed_process_leaves_nothing_half(tmp_path: Path, lines: int) -> None:
-    process = child(BUSY, tmp_path)
-    assert process.stdout is not None
-    said = [process.stdout.readline().split() for _ in range(lines)]
-    process.kill()
-    said += [line.split() for line in process.stdout.read().splitlines()]
-    process.wait(PROCESS_PATIENCE)
+    with child(BUSY, tmp_path) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline().split() for _ in range(lines)]
+        process.kill()
+        said += [line.split() for line in process.stdout.read().splitlines()]
     store = FaissVectorStore(HashEmbeddings(), tmp_path)
     last, turn = said[-1][0], int(said[-1][1])
     now = {name: f"turn{turn} of {name}" for name in IDS}
