@@ -14,7 +14,7 @@ from tests.patience import in_time
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
-from pilotman.retrieval import Corpus, FolderSource, Snapshot
+from pilotman.retrieval import Corpus, FolderSource, IndexConfig, Snapshot
 from pilotman.retrieval import corpus as module
 
 pytestmark = pytest.mark.anyio
@@ -176,6 +176,17 @@ async def test_each_of_the_best_documents_comes_once_before_further_passages(
         assert scores[0] >= scores[3]
         places = [(found.metadata["start"], found.metadata["source"]) for found in snapshot.documents]
         assert len(set(places)) == 6
+
+
+async def test_a_snapshot_tells_with_which_settings_it_was_found(
+    folder: Folder, embeddings: Embeddings
+) -> None:
+    corpus = Corpus([FolderSource(folder(BOOKS))], embedding=embeddings, config=IndexConfig(nprobe=7))
+    snapshot = await corpus.search("disk full", principal=ALICE, k=2)
+    assert snapshot.parameters["k"] == 2
+    assert (snapshot.parameters["nprobe"], snapshot.parameters["metric"]) == (7, "cosine")
+    assert (snapshot.index_epoch, snapshot.permission_epoch >= 0) == (0, True)
+    assert Snapshot.from_dict(snapshot.to_dict()) == snapshot
 
 
 async def test_the_same_search_gives_the_same_snapshot(corpus: Corpus) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -298,6 +299,12 @@ class Holdings:
         damaged = (f"{lost} chunks are not found: their vectors are damaged; add them again",) if lost else ()
         failed = (self.rebuilding.failure,) if self.rebuilding.failure else ()
         return (*said, *damaged, *failed, *self.quality.caveats)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How much a search looks at, as it was configured or tuned."""
+        settings = self.config if self._index is None else self._index.settings
+        return {"metric": self.config.metric, "nprobe": settings.nprobe, "k_factor": settings.k_factor}
 
     @property
     def epoch(self) -> int:

@@ -85,15 +85,8 @@ class Ranker:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The settings of a search."""
-        config = self._holdings.config
-        return {
-            "depth": _DEPTH,
-            "fusion": self._fusion,
-            "nprobe": config.nprobe,
-            "k_factor": config.k_factor,
-            "metric": config.metric,
-        }
+        """The settings of a search; of the index those that are in force."""
+        return {"depth": _DEPTH, "fusion": self._fusion, **self._holdings.settings}
 
     def search(
         self,
