@@ -23,6 +23,7 @@ from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4
 _ON_RECORD = ("source", "version", "score", "heading", "start", "end", "trusted", "fetched_at")
+_IF_TOLD = ("expires_at", "document_id", "origin")
 MOST_SECONDS = 60.0
 SHARE = 0.5
 """A search may take so much of the time left, at most so long: the first one reads all sources."""
@@ -121,6 +122,7 @@ class Recall:
         """What the record says of one document that was found, beside its text."""
         meta = document.metadata
         row = {name: meta.get(name) for name in _ON_RECORD}
+        row |= {name: meta[name] for name in _IF_TOLD if name in meta}
         suspicions = sorted(_clean(document).suspicions)
         self._run.flow.suspect(documents(trusted=bool(meta.get("trusted"))), suspicions)
         return row | ({"suspicions": suspicions} if suspicions else {})
