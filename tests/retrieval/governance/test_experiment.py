@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -79,6 +80,9 @@ async def test_an_experiment_that_would_show_nothing_is_refused(wrong: dict[str,
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "PILOTMAN_TEST_FULL" not in os.environ, reason="takes a quarter of an hour: set PILOTMAN_TEST_FULL"
+)
 async def test_a_hundred_thousand_passages() -> None:
     report = await measure()
     check(report)
