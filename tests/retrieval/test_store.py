@@ -151,7 +151,7 @@ async def test_a_document_is_replaced_as_a_whole(store: FaissVectorStore) -> Non
     places = [("s", "a.md"), ("s", "b.md")]
     assert holdings.catalogue.standing_documents(places, Sight()) == {("s", "b.md")}
     epoch = holdings.catalogue.permission_epoch
-    assert holdings.set_document_readers("s", ["b.md"], frozenset({"tenant:acme"})) == 1
+    assert holdings.set_readers(Sight(), ["b"], frozenset({"tenant:acme"})) == 1
     assert holdings.catalogue.standing_documents(places, Sight()) == set()
     assert texts(store.for_principal(BOB).similarity_search("part")) == ["v1 other"]
     assert holdings.catalogue.permission_epoch > epoch

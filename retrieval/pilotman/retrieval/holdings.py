@@ -194,13 +194,6 @@ class Holdings:
             change.set_readers(rows, readers)
         return len(rows)
 
-    def set_document_readers(self, source: str, documents: Iterable[str], readers: frozenset[str]) -> int:
-        """Other readers for a source's documents; returns of how many chunks."""
-        with self.catalogue.change() as change:
-            rows = change.of_documents(source, documents)
-            change.set_readers(rows, readers)
-        return len(rows)
-
     def confirm_documents(self, source: str, documents: Iterable[str], until: float) -> None:
         """A source's documents were found unchanged: they hold ``until`` (seconds since 1970), or until they
         expire themselves."""

@@ -55,7 +55,7 @@ class Meaning:
         self.background = 0.0
         self._encoder = encoder
         self._holdings = holdings
-        self._begun = False
+        self._model: Model | None = None
         self._progress = progress
 
     async def catch_up(self) -> None:
@@ -84,14 +84,14 @@ class Meaning:
         return min(1.0, max(0.0, (cosine - self.background) / (1 - self.background)))
 
     async def _begin(self) -> Model:
-        model = await _tried(self._encoder.model)
-        if not self._begun:
+        if self._model is None:
+            model = await _tried(self._encoder.model)
             probes = unit(await _tried(self._documents, _APART))
             apart = ~np.eye(len(_APART), dtype=bool)
             self.background = float(np.clip((probes @ probes.T)[apart].mean(), 0.0, 0.95))
             await off_loop(_renewed, self._holdings, model)
-            self._begun = True
-        return model
+            self._model = model
+        return self._model
 
     def _of_chunks(self, records: Sequence[Record]) -> Vectors:
         """A unit vector for each chunk, of its text and of its document's name."""
