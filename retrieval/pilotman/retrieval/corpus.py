@@ -122,7 +122,6 @@ class Corpus:
         self._reformulator = reformulator
         self._reranker = reranker_of(rerank)
         self._not_reranked_because = ""
-        self._clock = clock
         self._embedding, self._lexical_because = chosen(embedding)
         folder = None if path is None else Path(path)
         self._holdings = Holdings(
@@ -138,17 +137,21 @@ class Corpus:
             if self._embedding is None
             else Meaning(Encoder(self._embedding), self._holdings, progress=progress)
         )
-        named = keys(self._sources)
-        terms = [str(getattr(source, "terms", "")) for source in self._sources]
-        self._stock = StoredDocuments(self._holdings, dict(zip(named, terms, strict=True)))
-        reconciler = Reconciler(self._stock, clock=clock)
-        self._upkeeps = tuple(
-            Upkeep(source, key, reconciler, clock=clock, jitter=jitter)
-            for source, key in zip(self._sources, named, strict=True)
-        )
+        self._upkeeps = self._kept_up(clock, jitter)
         self._passes: set[asyncio.Task[None]] = set()
         self._watches: list[AbstractAsyncContextManager[None]] = []
         self._turn = Turn()
+
+    def _kept_up(self, clock: Callable[[], datetime], jitter: Callable[[], float]) -> tuple[Upkeep, ...]:
+        """An upkeep for each source; what is stored of others, or under other terms, goes."""
+        named = keys(self._sources)
+        terms = [str(getattr(source, "terms", "")) for source in self._sources]
+        stock = StoredDocuments(self._holdings, dict(zip(named, terms, strict=True)))
+        reconciler = Reconciler(stock, clock=clock)
+        return tuple(
+            Upkeep(source, key, reconciler, clock=clock, jitter=jitter)
+            for source, key in zip(self._sources, named, strict=True)
+        )
 
     @property
     def store(self) -> FaissVectorStore:
