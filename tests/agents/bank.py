@@ -17,7 +17,7 @@ from pilotman.agents.context import ToolContext
 from pilotman.agents.desk import Desk
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.retry import Retry
-from pilotman.memory.records import EffectRow
+from pilotman.memory.journal.records import EffectRow
 
 pytestmark = pytest.mark.anyio
 STEP = "task:t1/turn:0/call:0"

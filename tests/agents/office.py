@@ -34,8 +34,8 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
 from pilotman.guardrails.retry import Retry
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import RunRow
 
 ALICE = Principal(tenant="acme", user="alice")
 BOB = Principal(tenant="acme", user="bob", roles=frozenset({"approver"}))

@@ -20,7 +20,7 @@ from tests.patience import in_time, pass_time, until
 from pilotman.agents.result import ToolResult
 from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.permit import Permit
-from pilotman.memory.owner import owner_name
+from pilotman.memory.journal.owner import owner_name
 
 pytestmark = pytest.mark.anyio
 

@@ -36,8 +36,8 @@ from pilotman.agents.switches import PromptBody
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.agents.tool import Tool, tool
 from pilotman.guardrails.level import Scope
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import Switched
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import Switched
 
 pytestmark = pytest.mark.anyio
 Before = Callable[[int], Awaitable[object]]

@@ -20,12 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pilotman.memory import blocks, events, runs
-from pilotman.memory.audit import verify
-from pilotman.memory.chain import Tail
-from pilotman.memory.database import Database, database
+from pilotman.memory.audit.audit import verify
 from pilotman.memory.event import NewEvent
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal import blocks, events, runs
+from pilotman.memory.journal.chain import Tail
+from pilotman.memory.journal.records import RunRow
+from pilotman.memory.storage.database import Database, database
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DATA = {

@@ -13,8 +13,8 @@ import pytest
 from pilotman.guardrails import Approval, Principal
 from pilotman.guardrails.permit import Permit
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import EffectRow, RunRow, TransitionRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import EffectRow, RunRow, TransitionRow
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from tests.patience import PROCESS_PATIENCE
 import pilotman.memory
 from pilotman.guardrails.errors import ConfigurationError, CorruptJournal
 from pilotman.memory import Memory
-from pilotman.memory.parking import strict_serde
+from pilotman.memory.checkpoints.parking import strict_serde
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from tests.patience import PROCESS_PATIENCE
 
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 pytestmark = pytest.mark.anyio
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
@@ -30,8 +30,8 @@ from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.permit import Permit
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import EffectRow, RunRow, TransitionRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import EffectRow, RunRow, TransitionRow
 
 url, name = sys.argv[1:3]
 now = datetime.now(UTC)

@@ -11,7 +11,7 @@ import pytest
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import InvalidRequest, NotFound
 from pilotman.guardrails.level import Scope
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 pytestmark = pytest.mark.anyio
 EVE = Principal(tenant="evil", user="eve")

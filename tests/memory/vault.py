@@ -11,17 +11,17 @@ from typing import Any, Self
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from pilotman.memory.anchor import Anchor
-from pilotman.memory.anchor_store import AnchorStore
-from pilotman.memory.audit import Report, verify
-from pilotman.memory.block_check import heads_of
-from pilotman.memory.chain import EMPTY, HASHED, Block, chained, genesis
-from pilotman.memory.database import database, parse
+from pilotman.memory.audit.anchor import Anchor
+from pilotman.memory.audit.anchor_store import AnchorStore
+from pilotman.memory.audit.audit import Report, verify
+from pilotman.memory.audit.block_check import heads_of
+from pilotman.memory.audit.finding import Finding
+from pilotman.memory.audit.keys import PublicKey
 from pilotman.memory.event import NewEvent
-from pilotman.memory.finding import Finding
-from pilotman.memory.journal import Journal
-from pilotman.memory.keys import PublicKey
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal.chain import EMPTY, HASHED, Block, chained, genesis
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import RunRow
+from pilotman.memory.storage.database import database, parse
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 COLUMNS = [name for name in HASHED if name not in ("run_id", "seq")]

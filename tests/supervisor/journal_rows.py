@@ -9,7 +9,7 @@ from typing import Any
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import Event
-from pilotman.memory.records import EffectRow, RunRow, TransitionRow
+from pilotman.memory.journal.records import EffectRow, RunRow, TransitionRow
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALICE = Principal(tenant="acme", user="alice", roles=frozenset({"sre"}))

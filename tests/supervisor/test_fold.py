@@ -10,7 +10,7 @@ import pytest
 from tests.supervisor.journal_rows import ALICE, BEGAN, Journal, approval, effect, row, transition
 
 from pilotman.agents.report import Citation
-from pilotman.memory.records import EffectRow
+from pilotman.memory.journal.records import EffectRow
 from pilotman.supervisor.fold import fold
 from pilotman.supervisor.run import Retrieved, Run, Usage
 

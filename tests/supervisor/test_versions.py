@@ -6,7 +6,7 @@ from hypothesis import given
 from tests.guardrails.test_budget import budgets
 
 from pilotman.guardrails import Budget
-from pilotman.memory.codec import dump, load
+from pilotman.memory.storage.codec import dump, load
 from pilotman.supervisor.versions import budget_from, budget_to
 
 

@@ -31,7 +31,7 @@ from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, NotFound, Unavailable
 from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.shape import is_list, is_mapping
-from pilotman.memory.records import Switched
+from pilotman.memory.journal.records import Switched
 
 SEARCH = "search_corpus"
 REFUSED = "Your report was refused:"

@@ -20,8 +20,8 @@ from pilotman.guardrails.digest import short_id
 from pilotman.guardrails.errors import Conflict, NotFound
 from pilotman.guardrails.permit import Permit, check, permit_id
 from pilotman.memory.event import NewEvent
-from pilotman.memory.owner import is_dead
-from pilotman.memory.records import EffectRow
+from pilotman.memory.journal.owner import is_dead
+from pilotman.memory.journal.records import EffectRow
 
 POLL_SECONDS = 0.1
 Outcome: TypeAlias = Literal["applied", "not_applied", "unknown"]

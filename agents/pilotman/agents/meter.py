@@ -10,7 +10,7 @@ from pilotman.guardrails.cap import UNITS, Cap, Reservation
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Spend
 from pilotman.guardrails.quota import Quota, Window
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from pilotman.guardrails.cap import Reservation, Unmeasurable
 from pilotman.guardrails.errors import PermitRefused
 from pilotman.guardrails.permit import Permit, permit_id
 from pilotman.guardrails.policy import Decision
-from pilotman.memory.policies import StalePolicy
-from pilotman.memory.reservations import CapExceeded
+from pilotman.memory.journal.policies import StalePolicy
+from pilotman.memory.journal.reservations import CapExceeded
 
 PERMIT_SECONDS = 300.0
 

@@ -13,7 +13,7 @@ from pilotman.guardrails.digest import canonical, digest
 from pilotman.guardrails.purse import Spend
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 MAX_PAYLOAD = 1 << 20
 _KEY_FIELDS = ("path", "digest", "model", "round", "stage", "attempt", "task_id", "approval_id", "effect_id")

@@ -35,7 +35,7 @@ from pilotman.guardrails.ladder import Rung
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 
 class Activity(Protocol):

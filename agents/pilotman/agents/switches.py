@@ -19,7 +19,7 @@ from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.ladder import at_or_below
 from pilotman.guardrails.level import Held, Setting, Standing, passes, standing
 from pilotman.guardrails.policy import Level
-from pilotman.memory.records import EffectRow, Switched
+from pilotman.memory.journal.records import EffectRow, Switched
 
 COPY_SECONDS: Final = 0.5
 """How old what a decision rests on may be."""

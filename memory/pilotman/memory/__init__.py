@@ -1,6 +1,6 @@
 """Floor 2: what a run leaves behind. The journal, and where graphs are parked."""
 
-from pilotman.memory.anchoring import Anchors
+from pilotman.memory.audit.anchoring import Anchors
 from pilotman.memory.event import Event
 from pilotman.memory.memory import Memory
 

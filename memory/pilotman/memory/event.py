@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilotman.memory.codec import dump
+from pilotman.memory.storage.codec import dump
 
 
 @dataclass(frozen=True, kw_only=True)

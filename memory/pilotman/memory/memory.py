@@ -13,15 +13,15 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.memory.access import now
-from pilotman.memory.anchor_store import AnchorStore
-from pilotman.memory.anchoring import Anchoring, Anchors
-from pilotman.memory.audit import Report, verify
-from pilotman.memory.checkpoints import CheckpointStore, opener
-from pilotman.memory.database import database, parse, sqlite_path
-from pilotman.memory.journal import Journal
-from pilotman.memory.late import LateSaver
-from pilotman.memory.parking import ParkingSaver, strict_serde
+from pilotman.memory.audit.anchor_store import AnchorStore
+from pilotman.memory.audit.anchoring import Anchoring, Anchors
+from pilotman.memory.audit.audit import Report, verify
+from pilotman.memory.checkpoints.checkpoints import CheckpointStore, opener
+from pilotman.memory.checkpoints.late import LateSaver
+from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
+from pilotman.memory.journal.access import now
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.storage.database import database, parse, sqlite_path
 
 
 class Memory:
@@ -122,7 +122,7 @@ class Memory:
         stores = [] if anchors is None else [Anchors(to=anchors).store()]
         public = None
         if key is not None:
-            from pilotman.memory.keys import PublicKey  # it takes time to load
+            from pilotman.memory.audit.keys import PublicKey  # it takes time to load
 
             public = PublicKey.load(Path(key))
         return await asyncio.to_thread(verify, database(self._url, busy_timeout=5.0), stores, key=public)

@@ -8,7 +8,7 @@ from pilotman.guardrails.budget import Budget
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import Conflict
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.records import ENDED
+from pilotman.memory.journal.records import ENDED
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.reception import Arrival
 from pilotman.supervisor.run import Run

@@ -26,7 +26,7 @@ from pilotman.agents.window import Window, opened
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.incoming.cleaner import clean
-from pilotman.memory.records import EffectRow
+from pilotman.memory.journal.records import EffectRow
 from pilotman.supervisor.team import Team
 
 _MARK = re.compile(r"\[(\d{1,9})\]")

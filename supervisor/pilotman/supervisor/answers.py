@@ -12,8 +12,8 @@ from pilotman.guardrails.digest import short_id
 from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import ENDED, RunRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import ENDED, RunRow
 from pilotman.supervisor.approvers import objections
 from pilotman.supervisor.plan import Plan, problems
 from pilotman.supervisor.team import MAX_TASKS, Team

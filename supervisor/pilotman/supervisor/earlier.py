@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 
 MOST_RUNS = 200
 """How many of a team's last runs are looked through."""

@@ -17,7 +17,7 @@ from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.records import WAITING
+from pilotman.memory.journal.records import WAITING
 from pilotman.supervisor.drawing import showable
 from pilotman.supervisor.reception import Arrival
 

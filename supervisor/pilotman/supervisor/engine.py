@@ -17,9 +17,9 @@ from pilotman.agents.telemetry import link_to, trace_parent
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import PilotmanError, Unavailable
 from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.journal.owner import is_dead, owner_name
+from pilotman.memory.journal.records import ENDED, WAITING, Claimed, Fenced, Story
 from pilotman.memory.memory import Memory
-from pilotman.memory.owner import is_dead, owner_name
-from pilotman.memory.records import ENDED, WAITING, Claimed, Fenced, Story
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped

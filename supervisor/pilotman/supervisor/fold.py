@@ -15,7 +15,7 @@ from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import NANO
 from pilotman.memory.event import Event
-from pilotman.memory.records import EffectRow, RunRow, TransitionRow
+from pilotman.memory.journal.records import EffectRow, RunRow, TransitionRow
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.run import Action, ActionStatus, Retrieval, Retrieved, Run, Usage
 from pilotman.supervisor.state import TERMINAL, RunState

@@ -15,7 +15,7 @@ from pilotman.agents.graph import Desks
 from pilotman.agents.isolation import isolated
 from pilotman.agents.report import Report
 from pilotman.agents.scope import TaskScope
-from pilotman.memory.parking import ParkingSaver
+from pilotman.memory.checkpoints.parking import ParkingSaver
 from pilotman.supervisor import graph as supervisor_graph
 from pilotman.supervisor.drawing import showable
 from pilotman.supervisor.team import Team

@@ -12,7 +12,7 @@ from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Passage
 from pilotman.guardrails.budget import Budget
 from pilotman.memory.event import Event
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal.records import RunRow
 from pilotman.supervisor.notices import ACTOR as NOTIFIER
 from pilotman.supervisor.team import SEARCH
 

@@ -9,7 +9,7 @@ from pilotman.guardrails.errors import InvalidRequest, PermissionDenied
 from pilotman.guardrails.level import OPERATOR, Scope
 from pilotman.guardrails.policy import Effect, Level
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.records import Levels
+from pilotman.memory.journal.records import Levels
 from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import SEARCH, Team
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 from pilotman.agents.recorder import Recorder
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import ENDED, WAITING, RunRow, TransitionRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import ENDED, WAITING, RunRow, TransitionRow
 from pilotman.supervisor.state import RunState, check
 
 SETTLE_SECONDS = 0.02

@@ -15,8 +15,8 @@ from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.retry import Retry
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.untold import Untold
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.untold import Untold
 
 ACTOR: Final = "notifier"
 AT_ONCE: Final = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.records import WAITING
+from pilotman.memory.journal.records import WAITING
 from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team
 

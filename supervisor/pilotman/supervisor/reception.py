@@ -13,8 +13,8 @@ from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import RunRow
 from pilotman.supervisor.intake import Intake, Request
 from pilotman.supervisor.plan import Plan, problems
 from pilotman.supervisor.team import MAX_TASKS, Team

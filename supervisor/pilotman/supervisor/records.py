@@ -12,7 +12,7 @@ import orjson
 
 from pilotman.guardrails.approval import Approval
 from pilotman.memory import Event, Memory
-from pilotman.memory.records import ENDED, WAITING, RunRow, Story
+from pilotman.memory.journal.records import ENDED, WAITING, RunRow, Story
 from pilotman.supervisor.fold import fold
 from pilotman.supervisor.run import Run
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pilotman.agents.recorder import event_key
 from pilotman.guardrails.errors import Conflict
 from pilotman.memory.event import NewEvent
-from pilotman.memory.records import Story, TransitionRow
+from pilotman.memory.journal.records import Story, TransitionRow
 from pilotman.supervisor.state import RunState, check
 
 IN_DOUBT = frozenset({"intended", "unknown"})

@@ -16,8 +16,8 @@ from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import Conflict, InvalidRequest
 from pilotman.guardrails.policy import Effect
 from pilotman.guardrails.principal import Principal
-from pilotman.memory.codec import dump, load
-from pilotman.memory.records import TransitionRow
+from pilotman.memory.journal.records import TransitionRow
+from pilotman.memory.storage.codec import dump, load
 from pilotman.supervisor import card, render
 from pilotman.supervisor.plan import Plan
 from pilotman.supervisor.state import TERMINAL, RunState

@@ -20,8 +20,8 @@ from pilotman.agents.undo import undone_by
 from pilotman.guardrails.errors import ConfigurationError, NotFound
 from pilotman.guardrails.policy import Policy
 from pilotman.memory.event import Event
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import EffectRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import EffectRow
 from pilotman.supervisor.plan import Task
 from pilotman.supervisor.team import Team
 

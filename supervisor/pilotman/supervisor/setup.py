@@ -33,9 +33,9 @@ from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
-from pilotman.memory.codec import dump
-from pilotman.memory.journal import Journal
-from pilotman.memory.records import Claimed, RunRow
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import Claimed, RunRow
+from pilotman.memory.storage.codec import dump
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs
 from pilotman.supervisor.history import Before, deadline_of, passages, seen, suspected

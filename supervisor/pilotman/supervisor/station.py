@@ -9,7 +9,7 @@ from datetime import datetime
 from pilotman.guardrails.digest import digest
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import version_of
-from pilotman.memory.journal import Journal
+from pilotman.memory.journal.journal import Journal
 from pilotman.memory.memory import Memory
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.engine import Engine

@@ -28,8 +28,8 @@ from pilotman.guardrails.policy import Policy
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.quota import Quota, checked
 from pilotman.memory import Event, Memory
-from pilotman.memory.access import now
-from pilotman.memory.records import ENDED, RunRow
+from pilotman.memory.journal.access import now
+from pilotman.memory.journal.records import ENDED, RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.amends import Amends
 from pilotman.supervisor.backlog import Backlog

@@ -19,7 +19,7 @@ from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.policy import Policy, confined_policy, default_policy
 from pilotman.guardrails.quota import Quota
-from pilotman.memory.records import RunRow
+from pilotman.memory.journal.records import RunRow
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.intake import Intake, Request
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import PilotmanError
-from pilotman.memory.journal import Journal
-from pilotman.memory.owner import is_dead
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.owner import is_dead
 from pilotman.supervisor.engine import LEASE, Engine
 
 POLL_SECONDS = 0.5

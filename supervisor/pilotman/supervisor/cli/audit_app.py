@@ -14,11 +14,11 @@ from rich.text import Text
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import NotFound
 from pilotman.memory import Memory
-from pilotman.memory.anchor import Anchor
-from pilotman.memory.anchor_store import anchor_store
-from pilotman.memory.audit import Report, verify
-from pilotman.memory.chain import Block
-from pilotman.memory.database import database, parse, sqlite_path
+from pilotman.memory.audit.anchor import Anchor
+from pilotman.memory.audit.anchor_store import anchor_store
+from pilotman.memory.audit.audit import Report, verify
+from pilotman.memory.journal.chain import Block
+from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
 from pilotman.supervisor.cli.home import Home
@@ -57,7 +57,7 @@ def audit_anchor(
     as_json: JsonOption = False,
 ) -> None:
     """Note, signed, what the journal has come to. Keep that where who can write the journal cannot."""
-    from pilotman.memory.keys import SecretKey  # it takes time to load
+    from pilotman.memory.audit.keys import SecretKey  # it takes time to load
 
     place = Home(home)
     url = _journal(place, journal)
@@ -134,7 +134,7 @@ def _verified(url: str, places: list[str], key: Path | None) -> Report:
     stores = [anchor_store(place) for place in places]
     checked = None
     if key is not None:
-        from pilotman.memory.keys import PublicKey  # it takes time to load
+        from pilotman.memory.audit.keys import PublicKey  # it takes time to load
 
         checked = PublicKey.load(key)
     try:

@@ -13,8 +13,8 @@ from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import InvalidRequest, PilotmanError
 from pilotman.guardrails.level import EVERY_TENANT, LEVELS, OPERATOR, Scope, Setting
 from pilotman.guardrails.policy import Effect, Level
-from pilotman.memory.owner import is_dead
-from pilotman.memory.records import InFlight, Levels
+from pilotman.memory.journal.owner import is_dead
+from pilotman.memory.journal.records import InFlight, Levels
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
 from pilotman.supervisor.cli.home import TENANT, Home

@@ -22,7 +22,7 @@ from pilotman.guardrails.errors import (
     PermissionDenied,
     PilotmanError,
 )
-from pilotman.memory.records import ENDED, WAITING
+from pilotman.memory.journal.records import ENDED, WAITING
 from pilotman.supervisor.render import hanging, headline, state_style
 from pilotman.supervisor.run import Run
 from pilotman.supervisor.teams.tickets import Ticket

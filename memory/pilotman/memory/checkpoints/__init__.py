@@ -1,0 +1,1 @@
+"""Where graphs are parked while they wait."""

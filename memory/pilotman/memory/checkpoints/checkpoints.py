@@ -1,0 +1,150 @@
+"""Where parked graphs lie: beside the journal, opened at the first use."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from sqlalchemy import URL
+
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.memory.storage.database import make_private, parse, sqlite_path, translate_sqlite
+
+Saver: TypeAlias = BaseCheckpointSaver[str]
+Opener: TypeAlias = Callable[[], AbstractAsyncContextManager[Saver]]
+
+_SETUP_ATTEMPTS = 10
+
+
+class CheckpointStore:
+    """A saver that is opened when it is first asked for, between ``start`` and ``aclose``."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._saver: Saver | None = None
+        self._stack = AsyncExitStack()
+        self._opening: asyncio.Lock | None = None
+
+    def start(self) -> None:
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        self._saver = self._opening = None
+        await self._stack.aclose()
+
+    @property
+    def opened(self) -> Saver | None:
+        return self._saver
+
+    async def saver(self) -> Saver:
+        """The open saver.
+
+        Raises:
+            ConfigurationError: the memory is not started.
+            Unavailable, CorruptJournal: the store cannot be opened.
+        """
+        if self._saver is not None:
+            return self._saver
+        if self._opening is None:
+            raise ConfigurationError("the memory is not started", hint="await start(), or use async with")
+        async with self._opening:
+            if self._saver is None:
+                with storage_errors():
+                    self._saver = await self._stack.enter_async_context(self._opener())
+        return self._saver
+
+
+def opener(url: str, serde: SerializerProtocol) -> Opener:
+    """How to open the checkpoints that belong to a journal's URL: its file's neighbour or the same server."""
+    parsed = parse(url)
+    if parsed.get_backend_name() == "postgresql":
+        return lambda: _postgres(parsed, serde)
+    path = sqlite_path(parsed)
+    if path is None:
+        kept = InMemorySaver(serde=serde)
+        return lambda: _memory(kept)
+    return lambda: _sqlite(checkpoint_path(path), serde)
+
+
+def checkpoint_path(journal: Path) -> Path:
+    """``desk.db`` has its checkpoints in ``desk.checkpoints.db``."""
+    return journal.with_name(f"{journal.stem}.checkpoints{journal.suffix or '.db'}")
+
+
+@asynccontextmanager
+async def _memory(kept: InMemorySaver) -> AsyncGenerator[Saver]:
+    yield kept
+
+
+@asynccontextmanager
+async def _sqlite(path: Path, serde: SerializerProtocol) -> AsyncGenerator[Saver]:
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    make_private(path)
+    async with aiosqlite.connect(path) as connection:
+        saver = AsyncSqliteSaver(connection, serde=serde)
+        await saver.setup()
+        yield saver
+
+
+@asynccontextmanager
+async def _postgres(url: URL, serde: SerializerProtocol) -> AsyncGenerator[Saver]:
+    try:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        from psycopg import AsyncConnection, Error
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "PostgreSQL needs its driver", hint='pip install "pilotman[postgres]"'
+        ) from error
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    pool: AsyncConnectionPool[AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=4,
+        open=False,
+        connection_class=cast("type[AsyncConnection[dict[str, Any]]]", AsyncConnection),
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        check=_check,
+    )
+    async with pool:
+        saver = AsyncPostgresSaver(pool, serde=serde)
+        for attempt in range(_SETUP_ATTEMPTS):
+            try:
+                await saver.setup()
+                break
+            except Error:  # another process sets the same tables up at the same time
+                if attempt == _SETUP_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.05 * (attempt + 1))
+        yield saver
+
+
+async def _check(connection: Any) -> None:
+    """A connection that the server has dropped is not lent again."""
+    await connection.execute("")
+
+
+@contextmanager
+def storage_errors() -> Generator[None]:
+    """Drivers' errors in terms of our error tree."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate_sqlite(error, "the checkpoint store") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("psycopg", "psycopg_pool"):
+            raise Unavailable(
+                f"the checkpoint store does not answer: {' '.join(str(error).split())}", hint="try again"
+            ) from error
+        raise

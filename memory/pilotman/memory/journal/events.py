@@ -1,0 +1,156 @@
+"""Events in the database: appended in order, without gaps, each key once in its run, each with its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection
+
+from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.journal.chain import HASHED, Tail, chained, genesis
+from pilotman.memory.storage.codec import dump, load, micros, moment, text
+from pilotman.memory.storage.statement import Statement
+
+TAILS = "pilotman_tails"
+"""Where a connection's ``info`` keeps the ends of the runs to which the present transaction adds events."""
+EventRow: TypeAlias = dict[str, Any]
+"""A new event as its columns, without its number and hash."""
+
+
+def prepare(run_id: str, new: NewEvent) -> EventRow:
+    """The event as columns. Encoding happens in the caller's thread, so that bad data fails there.
+
+    Raises:
+        TypeError: ``data`` cannot be written as JSON.
+    """
+    data = new.data
+    get = data.get
+    return {
+        "run_id": run_id,
+        "key": text(new.key),
+        "at": micros(new.at),
+        "kind": new.kind,
+        "actor": text(new.actor),
+        "step_id": _words(get("path")),
+        "model": _words(get("model")),
+        "tool": _words(get("tool")),
+        "latency_ms": _number(get("latency_ms")),
+        "input_tokens": _whole(get("input_tokens")),
+        "output_tokens": _whole(get("output_tokens")),
+        "cost_nusd": _whole(get("cost_nusd")),
+        "result": _result(data),
+        "data": dump(data),
+    }
+
+
+def append(connection: Connection, rows: Sequence[EventRow]) -> None:
+    """Give each row the next number and hash of its run and store it; one with a known key is passed over.
+
+    Two processes may append to one run: SQLite has one writer at a time, PostgreSQL locks the run's row.
+    """
+    if not rows:
+        return
+    run_ids = dump(sorted({row["run_id"] for row in rows}))
+    if connection.dialect.name == "postgresql":
+        _LOCK.rows(connection, run_ids)
+    tails: dict[str, Tail] = connection.info.get(TAILS, {})
+    known = set[tuple[str, str]]()
+    keys = dump([(row["run_id"], row["key"]) for row in rows])
+    for run_id, tenant, seq, last, key in _SEEN.rows(connection, run_ids, keys):
+        if key is not None:
+            known.add((run_id, key))
+        elif run_id not in tails:
+            tails[run_id] = Tail((seq or 0) + 1, seq or 0, last or genesis(run_id, tenant))
+    new = list(_follow(rows, known, tails))
+    if new:
+        _APPEND.each(connection, new)
+
+
+def _follow(
+    rows: Iterable[EventRow], known: set[tuple[str, str]], tails: dict[str, Tail]
+) -> Iterator[tuple[Any, ...]]:
+    """What to store of those rows that are new; ``known`` and ``tails`` go along."""
+    for row in rows:
+        name = row["run_id"], row["key"]
+        if name not in known:
+            known.add(name)
+            tail = tails.get(row["run_id"])
+            if tail is None:  # there is no such run: the database will refuse its events
+                tail = tails[row["run_id"]] = Tail(1, 0, "")
+            tail.seq += 1
+            row["seq"] = tail.seq
+            values = _HASHED(row)
+            tail.hash = chained(tail.hash, values)
+            yield (*values, tail.hash)
+
+
+def read(connection: Connection, run_id: str, after: int) -> list[Event]:
+    """A run's events with ``seq > after``, in order."""
+    return [
+        Event(seq=seq, run_id=run_id, at=moment(at), kind=kind, actor=actor, data=load(data))
+        for seq, at, kind, actor, data in _READ.rows(connection, run_id, after)
+    ]
+
+
+def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str, int]:
+    """Calls started per tool, over all runs of a conversation; another attempt of a call is no other call."""
+    return {str(tool): int(count) for tool, count in _CALLS.rows(connection, tenant, thread_id)}
+
+
+_HASHED = itemgetter(*HASHED)
+_APPEND = Statement(
+    "INSERT INTO events (run_id, seq, key, at, kind, actor, step_id, model, tool, latency_ms, input_tokens,"
+    " output_tokens, cost_nusd, result, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LOCK = Statement(  # always in this order: no deadlock between writers
+    "SELECT run_id FROM runs WHERE run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " ORDER BY run_id FOR UPDATE"
+)
+_SEEN = Statement(
+    "SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
+    " WHERE r.run_id IN (SELECT value FROM json_each(?))"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM json_each(?) k JOIN events e"
+    " ON e.run_id = json_extract(k.value, '$[0]') AND e.key = json_extract(k.value, '$[1]')",
+    postgresql="SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
+    " WHERE r.run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM jsonb_array_elements(?::jsonb) k JOIN events e"
+    " ON e.run_id = k->>0 AND e.key = k->>1",
+)
+"""The last event of some runs, and which of some keys they have."""
+_READ = Statement(
+    "SELECT seq, at, kind, actor, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq",
+)
+_CALLS = Statement(
+    "SELECT e.tool, count(DISTINCT e.run_id || coalesce(e.step_id, e.key)) FROM events e"
+    " JOIN runs r ON r.run_id = e.run_id WHERE r.tenant = ? AND r.thread_id = ?"
+    " AND e.kind = 'tool_call_started' AND e.tool IS NOT NULL GROUP BY e.tool"
+)
+
+
+def _words(value: object) -> str | None:
+    return text(value) if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    """A number that comes back from every database as it went in: finite, and zero without a sign."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+        return None
+    return float(value) + 0.0
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def _result(data: Mapping[str, Any]) -> str | None:
+    """How it ended, in a word: the first of these that is one."""
+    for name in ("failure", "status", "verdict", "result", "outcome", "state"):
+        value = data.get(name)
+        if isinstance(value, str):
+            return text(value)
+    return None

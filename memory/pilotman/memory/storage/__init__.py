@@ -1,0 +1,1 @@
+"""One database behind one small port: SQLite or PostgreSQL, its schema and migrations."""

@@ -1,0 +1,10 @@
+"""Alembic's environment: always run by ``pilotman.memory.storage.migration``, over an open connection."""
+
+from alembic import context
+
+from pilotman.memory.storage.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True
+)
+context.run_migrations()
