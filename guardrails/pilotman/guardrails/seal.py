@@ -1,0 +1,158 @@
+"""Content that somebody owns, unreadable without the key of its owner: forgetting is destroying that key.
+
+AES-256 in Galois/Counter mode (NIST SP 800-38D) with a fresh random nonce of 96 bits for each value. What is
+sealed is bound to its place by the associated data: a value copied to another place does not open there.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pilotman.guardrails.errors import NotFound, PilotmanError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_PLAIN, _PACKED, _SEALED = 0x80, 0x01, 0x02
+"""The first byte says how the rest is kept; it is no byte with which UTF-8 text could begin."""
+_KEY_ID, _NONCE = 8, 12
+_WORTH_PACKING = 512
+"""Bytes from which on a value is compressed, if that makes it smaller."""
+_MOST_CIPHERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose content it is: a user of a tenant."""
+
+    tenant: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """32 secret bytes, and the 8 bytes by which what they sealed names them."""
+
+    key_id: bytes
+    secret: bytes
+
+
+class Keys(Protocol):
+    """Where keys are kept; each subject has at most one at a time. Any thread may call.
+
+    What is destroyed is gone for good and for every process, from the next call on. All methods raise
+    ``Unavailable`` if the place cannot be reached.
+    """
+
+    def current(self, subject: Subject) -> Key:
+        """The subject's key, made at its first use and durable before it is returned."""
+        ...
+
+    def find(self, subject: Subject) -> Key | None:
+        """The subject's key; None: it never had one, or that was destroyed."""
+        ...
+
+    def destroy(self, subject: Subject) -> bool:
+        """Make the subject's key unrecoverable; False: there was none. A new one may follow later."""
+        ...
+
+
+class Forgotten(NotFound):
+    """The content is still there as bytes, but the key that opens it was destroyed on purpose."""
+
+    code = "forgotten"
+
+
+class Tampered(PilotmanError):
+    """What was sealed is not what is there, or it stands in another place."""
+
+    code = "tampered"
+
+
+class KeysInMemory:
+    """Keys that are gone with this object."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Subject, Key] = {}
+
+    def current(self, subject: Subject) -> Key:
+        return self._keys.setdefault(subject, new_key())
+
+    def find(self, subject: Subject) -> Key | None:
+        return self._keys.get(subject)
+
+    def destroy(self, subject: Subject) -> bool:
+        return self._keys.pop(subject, None) is not None
+
+
+class Seal:
+    """Seals and opens values. Without ``keys`` they are packed, not encrypted: for what lives in memory."""
+
+    def __init__(self, keys: Keys | None = None) -> None:
+        self._keys = keys
+        self._ciphers: dict[bytes, AESGCM] = {}
+
+    @property
+    def keys(self) -> Keys | None:
+        return self._keys
+
+    def seal(self, subject: Subject | None, value: bytes, place: bytes = b"") -> bytes:
+        """The value as it may lie on a disk. ``subject`` None: nobody owns it, it is packed only.
+
+        ``place`` says where it will stand (a column and a row's key, say); ``open`` has to be told the same.
+        """
+        packed = zlib.compress(value, 1) if len(value) >= _WORTH_PACKING else value
+        kind = _PLAIN
+        if len(packed) < len(value):
+            kind, value = kind | _PACKED, packed
+        if self._keys is None or subject is None:
+            return bytes((kind,)) + value
+        head = bytes((kind | _SEALED,))
+        key = self._keys.current(subject)
+        nonce = os.urandom(_NONCE)
+        return head + key.key_id + nonce + self._cipher(key).encrypt(nonce, value, head + place)
+
+    def open(self, subject: Subject | None, sealed: bytes, place: bytes = b"") -> bytes:
+        """The value. Bytes that were never sealed (UTF-8 text of an older version) come back as they are.
+
+        Raises:
+            Forgotten: the key was destroyed.
+            Tampered: this is not what was sealed for this subject and place.
+        """
+        if not sealed or not _PLAIN <= sealed[0] <= _PLAIN | _PACKED | _SEALED:
+            return sealed
+        kind, value = sealed[0], sealed[1:]
+        if kind & _SEALED:
+            value = self._opened(subject, sealed, place)
+        return zlib.decompress(value) if kind & _PACKED else value
+
+    def _opened(self, subject: Subject | None, sealed: bytes, place: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag
+
+        key = None if self._keys is None or subject is None else self._keys.find(subject)
+        if key is None or key.key_id != sealed[1 : 1 + _KEY_ID]:
+            raise Forgotten("this was forgotten: its key was destroyed", hint="nobody can read it any more")
+        start = 1 + _KEY_ID + _NONCE
+        try:
+            return self._cipher(key).decrypt(sealed[1 + _KEY_ID : start], sealed[start:], sealed[:1] + place)
+        except InvalidTag:
+            what = "something stored was changed, or moved from its place"
+            raise Tampered(what, hint="restore it from a backup") from None
+
+    def _cipher(self, key: Key) -> AESGCM:
+        cipher = self._ciphers.get(key.key_id)
+        if cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # it takes time to load
+
+            if len(self._ciphers) >= _MOST_CIPHERS:
+                self._ciphers.clear()
+            cipher = self._ciphers[key.key_id] = AESGCM(key.secret)
+        return cipher
+
+
+def new_key() -> Key:
+    """A key that nobody had before."""
+    return Key(os.urandom(_KEY_ID), os.urandom(32))
