@@ -15,6 +15,8 @@ import json
 import os
 import random
 import re
+import sysconfig
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +104,38 @@ def _summaries(root: Path, file: Path) -> Iterator[tuple[str, str]]:
             summary, _, body = (ast.get_docstring(node) or "").partition("\n\n")
             if 25 < len(summary) < 250 and len(body.strip()) > 200:
                 yield " ".join(summary.split()), body.strip()
+
+
+def sentences(most: int) -> list[str]:
+    """Distinct sentences of the docstrings of all that is installed here, in a fixed order without order.
+
+    Raises:
+        Missing: there are fewer.
+    """
+    found: dict[str, None] = {}
+    for file in sorted(Path(sysconfig.get_path("purelib")).rglob("*.py")):
+        for text in _docstrings(file):
+            for sentence in re.split(r"(?<=[.!?])\s+", " ".join(text.split())):
+                if (
+                    40 < len(sentence) < 300
+                    and sentence.count(" ") > 5
+                    and not re.search(r">>>|::|[{}]", sentence)
+                ):
+                    found[sentence] = None
+    if len(found) < most:
+        raise Missing(f"{len(found)} sentences are installed here; install more packages, or ask for fewer")
+    return random.Random(0).sample(list(found), most)
+
+
+def _docstrings(file: Path) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # other people's escapes
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+            yield ast.get_docstring(node) or ""
 
 
 def manuals() -> Collection:

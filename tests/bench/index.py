@@ -3,9 +3,10 @@
 Vectors are made here: seeded, in clusters, on a spectrum that falls as those of sentence embeddings do. They
 are indexed once and kept in the folder for temporary files. Then each query is asked twice, in turns: of our
 index with a bitmap of allowed rows, and of FAISS, on the same index in memory, with the selector of the same
-rows, made before, with the fewest clusters that give the recall that ours gave. One thread each.
+rows, made before, with the fewest clusters that give the recall that ours gave. One thread each. ``--real``
+takes sentences of the docstrings of what is installed, embedded by MiniLM (extra ``embeddings``), instead.
 
-    python -m tests.bench.index [rows] [--queries 200] [--peers 100000]
+    python -m tests.bench.index [rows] [--real] [--queries 200] [--peers 100000]
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tests.bench.corpora import sentences
 from tests.bench.stores import STORES, Store
 
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.config import IndexConfig
+from pilotman.retrieval.embedding import DEFAULT, SentenceEmbeddings, model_name
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 
 DIMENSIONS = 384
@@ -39,6 +42,8 @@ ALLOWED, MEMORY = 1.15, 0.36
 """What is aimed at: times the raw call, and share of a flat index."""
 DELETED = 0.03
 Answer = Callable[[Vectors], Any]
+Source = Callable[[int], Iterator[Vectors]]
+"""So many unit vectors, in chunks: the same ones at each call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +64,7 @@ class Timed:
 
 
 def made(rows: int, chunk: int = 50_000, *, seed: int = 0) -> Iterator[Vectors]:
-    """Unit vectors around one centre for each 500, in chunks."""
+    """Seeded unit vectors around one centre for each 500."""
     random = np.random.default_rng(seed)
     spectrum = 1 / np.sqrt(1 + np.arange(RANK) / 4)
     basis = np.linalg.qr(random.standard_normal((DIMENSIONS, RANK)))[0].T * spectrum[:, None]
@@ -73,20 +78,37 @@ def made(rows: int, chunk: int = 50_000, *, seed: int = 0) -> Iterator[Vectors]:
         yield np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
+def embedded(rows: int) -> Iterator[Vectors]:
+    """Sentences as MiniLM sees them; computed once for each number and kept."""
+    file = _folder() / f"sentences-{rows}.npy"
+    if not file.exists():
+        name, _ = model_name(DEFAULT)
+        vectors = SentenceEmbeddings(name).embed_documents(sentences(rows))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.asarray(vectors, dtype=np.float32))
+    yield np.load(file)
+
+
+def _folder() -> Path:
+    return Path(tempfile.gettempdir()) / "pilotman-bench-index"
+
+
 def deleted(rows: int) -> Any:
     """A truth value a row."""
     return np.random.default_rng(1).random(rows) < DELETED
 
 
-def indexed(rows: int, queries: int, console: Console) -> tuple[VectorIndex, Vectors]:
+def indexed(source: Source, rows: int, queries: int, console: Console) -> tuple[VectorIndex, Vectors]:
     """The index of so many vectors, made at the first call, and queries that are not in it."""
-    folder = Path(tempfile.gettempdir()) / "pilotman-bench-index" / f"{rows}-{DIMENSIONS}-{NOISE}"
+    folder = _folder() / f"{source.__name__}-{rows}-{DIMENSIONS}-{NOISE}"
     index = VectorIndex(folder, dimensions=DIMENSIONS, config=IndexConfig())
     last: Vectors = np.zeros((0, DIMENSIONS), dtype=np.float32)
-    for start, chunk in enumerate(made(rows + queries)):
+    seen = 0
+    for chunk in source(rows + queries):
         last = np.concatenate([last, chunk])[-queries:]
-        if index.count < rows and start * 50_000 >= index.count:
+        if seen >= index.count and index.count < rows:
             index.append(chunk[: rows - index.count])
+        seen += len(chunk)
     if index.epoch == 0:
         began = time.perf_counter()
         index.rebuild()
@@ -171,12 +193,12 @@ def memory(index: VectorIndex, console: Console) -> None:
     console.print(table)
 
 
-def peers(rows: int, queries: Vectors, console: Console) -> None:
+def peers(source: Source, rows: int, queries: Vectors, console: Console) -> None:
     """The same question to other stores: a filter on the metadata of one in ten."""
     table = Table(title=f"Stores, {rows:,} vectors, by vector, one in ten allowed by a filter")
     for name in ("store", "recall@10", "ms p50 / p95", "built in s"):
         table.add_column(name)
-    vectors = np.concatenate(list(made(rows)))
+    vectors = np.concatenate(list(source(rows)))
     keep = np.arange(rows) % 10 == 0
     scores = np.where(keep, queries @ vectors.T, -np.inf)
     truth = np.argsort(-scores, axis=1)[:, :K]
@@ -200,11 +222,13 @@ def _asked(store: Store, vectors: Vectors, queries: Vectors, truth: Rows) -> tup
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("--real", action="store_true", help="sentences instead of made vectors")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--peers", type=int, default=100_000, help="vectors for other stores; 0: none")
     options = parser.parse_args()
     console = Console()
-    index, queries = indexed(options.rows, options.queries, console)
+    source: Source = embedded if options.real else made
+    index, queries = indexed(source, options.rows, options.queries, console)
     raw = Raw(index)
     table = Table(title=f"{options.rows:,} vectors in {index.clusters} clusters, ms p50 / p95")
     for name in ("filter", "recall", "ours", "raw FAISS", "its recall, nprobe", f"ratio (≤ {ALLOWED})"):
@@ -214,7 +238,7 @@ def main() -> None:
     console.print(table)
     memory(index, console)
     if options.peers:
-        peers(options.peers, queries[:100], console)
+        peers(source, options.peers, queries[:100], console)
 
 
 if __name__ == "__main__":
