@@ -184,7 +184,7 @@ class Vault:
         previous = before[0][0] if before else genesis(run_id, "acme")
         for seq in range(first, last + 1):
             (row,) = self.rows(f"SELECT {', '.join(HASHED)} {where}", run=run_id, seq=seq)
-            plain = [str(value) if isinstance(value, bytes) else value for value in row]
+            plain = [*(str(value) if isinstance(value, bytes) else value for value in row[:-1]), row[-1]]
             previous = chained(previous, plain)
             self.edit(run_id, seq, "hash", previous)
         return self

@@ -142,7 +142,7 @@ async def _redact_again(vault: Vault) -> None:
 
 def test_a_body_that_was_redacted_openly_is_no_finding(vault: Vault) -> None:
     asyncio.run(_redact_again(vault))
-    assert vault.value("SELECT redacted FROM payloads WHERE body IS NULL") == "personal data"
+    assert vault.value("SELECT redacted FROM payloads WHERE body IS NULL") == "", "the event says why"
     assert vault.value("SELECT count(*) FROM payloads WHERE body IS NULL") == 1
     assert vault.report().sound
 
@@ -172,7 +172,7 @@ def test_a_story_that_was_made_up_for_a_run_is_named(copy: Vault, hashed: str) -
     assert copy.report().sound, "a run may have no events yet"
     copy.execute(
         f"INSERT INTO events (run_id, seq, hash, {COPY}) SELECT 'run_new', seq, {hashed}, {COPY} FROM events"
-        " WHERE run_id = :run AND data NOT LIKE '%payload%'",
+        " WHERE run_id = :run AND key NOT LIKE '%.0'",
         run=RUN,
     )
     found = [finding for finding in copy.report().findings if finding.run_id == "run_new"]
@@ -221,9 +221,9 @@ class TestAnchors:
     """Who can write the whole database can make it consistent. What is elsewhere stays as it is."""
 
     def forge(self, vault: Vault) -> None:
-        vault.execute(
-            "UPDATE events SET data = replace(data, 'ok', 'no') WHERE run_id = :run AND seq = 7", run=RUN
-        )
+        data = vault.value("SELECT data FROM events WHERE run_id = :run AND seq = 7", run=RUN)
+        assert b"ok" in data
+        vault.edit(RUN, 7, "data", bytes(data).replace(b"ok", b"no"))
         vault.rehash(RUN, 7, LAST)
         vault.reseal()
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotman.guardrails.seal import KeysInMemory, Seal, Subject
 from pilotman.memory.journal.chain import EMPTY, HASHED, Head, Tail, block_hash, chained, genesis
 from pilotman.memory.storage.schema import events
+from pilotman.memory.storage.stored import erased
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 VALUES = st.lists(st.none() | WHOLE | st.floats(allow_nan=False) | st.text(), max_size=4)
@@ -26,7 +28,16 @@ def test_values_are_hashed_as_json_that_anybody_can_write(values: list[Any]) -> 
     assert chained("before", values) == sha256(said.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("value", [b"bytes", object(), "\ud800"])
+def test_sealed_content_is_hashed_by_its_digest_and_what_is_erased_leaves_that() -> None:
+    sealed = Seal(KeysInMemory()).seal(Subject("acme", "alice"), b"content")
+    digest = sha256(sealed).hexdigest()
+    assert chained("", [sealed]) == chained("", [erased(sealed)]) == chained("", [[digest]])
+    assert chained("", [sealed]) != chained("", [digest])
+    assert erased(erased(sealed)) == erased(sealed) != sealed
+    assert chained("", ["text of old"]) == chained("", [b"text of old"])
+
+
+@pytest.mark.parametrize("value", [b"\x84", b"\xff", object(), "\ud800"])
 def test_what_we_never_store_has_no_hash(value: object) -> None:
     with pytest.raises(TypeError):
         chained("", [value])

@@ -106,7 +106,7 @@ async def test_calls_of_a_conversation_are_counted_over_its_runs(journal: Journa
                 "input_tokens": 7,
                 "output_tokens": 8,
                 "cost_nusd": 9,
-                "result": "ok",
+                "status": "ok",
             },
             ("p", "m", None, None, 7, 8, 9, "ok"),
         ),
@@ -117,6 +117,8 @@ async def test_calls_of_a_conversation_are_counted_over_its_runs(journal: Journa
         ({"tool": "t", "result": {"payload": "d"}}, (None, None, "t", None, None, None, None, None)),
         ({"failure": "timeout", "latency_ms": 3}, (None, None, None, 3.0, None, None, None, "timeout")),
         ({"verdict": "deny", "input_tokens": 2**63}, (None, None, None, None, None, None, None, "deny")),
+        ({"tool": "t", "result": "what somebody said"}, (None, None, "t", *(None,) * 5)),
+        ({"tool": "t", "state": "what somebody said"}, (None, None, "t", *(None,) * 5)),
         ({"tool": ["x"], "latency_ms": True, "cost_nusd": None}, (None,) * 8),
     ],
 )

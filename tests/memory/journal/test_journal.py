@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.owned import key_digest
 from pilotman.memory.journal.records import Fenced
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +39,9 @@ async def test_a_run_comes_back_as_it_was_stored(journal: Journal, make: Any, cl
     assert stored.active
     assert stored.next_seq == 2
     again = await journal.run("run_1", tenant="acme")
-    assert again == stored
+    assert replace(again, idempotency_key="k1") == stored
+    assert again.idempotency_key == key_digest("k1"), "what it was made of is not kept"
+    assert await journal.run_of("k1", tenant="acme") == stored
     assert (again.request, again.deadline_at, again.waited_s) == (run.request, run.deadline_at, 1.5)
     assert [(e.seq, e.kind, e.data) for e in await journal.events("run_1", tenant="acme")] == [
         (1, "run_started", {"text": "hello"})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sqlalchemy import Connection, bindparam, text
 
 from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.audit import payload_check
 from pilotman.memory.audit.anchor_check import AnchorCheck
 from pilotman.memory.audit.anchor_store import AnchorStore
@@ -19,6 +20,7 @@ from pilotman.memory.audit.block_check import BlockCheck, Mark, heads_of, plausi
 from pilotman.memory.audit.finding import Finding, Kind, merged
 from pilotman.memory.audit.run_check import RunCheck
 from pilotman.memory.audit.segments import Segments, Span
+from pilotman.memory.journal.payloads import place
 from pilotman.memory.storage.database import Database, translate
 
 if TYPE_CHECKING:
@@ -76,8 +78,16 @@ class Report:
         }
 
 
-def verify(database: Database, stores: Sequence[AnchorStore] = (), *, key: PublicKey | None = None) -> Report:
+def verify(
+    database: Database,
+    stores: Sequence[AnchorStore] = (),
+    *,
+    key: PublicKey | None = None,
+    seal: Seal | None = None,
+) -> Report:
     """Audit a journal. Opens the database, reads all of it as of one moment, closes it. Takes a while.
+
+    Bodies that ``seal`` cannot open, since their keys were destroyed or are elsewhere, are only counted.
 
     Raises:
         CorruptJournal: it cannot be read at all.
@@ -92,7 +102,7 @@ def verify(database: Database, stores: Sequence[AnchorStore] = (), *, key: Publi
             _as_stored(connection),
             Segments() as segments,
         ):
-            examination = _Examination(connection, anchors, segments)
+            examination = _Examination(connection, anchors, segments, seal or Seal())
             examination.keep(chain(forged, examination.blocks(), examination.runs()))
             return examination.report()
     except PilotmanError:
@@ -106,14 +116,15 @@ def verify(database: Database, stores: Sequence[AnchorStore] = (), *, key: Publi
 class _Examination:
     """One pass over a journal: ``keep`` what ``blocks`` and then ``runs`` find, then ``report``."""
 
-    def __init__(self, connection: Connection, anchors: AnchorCheck, segments: Segments) -> None:
+    def __init__(self, connection: Connection, anchors: AnchorCheck, segments: Segments, seal: Seal) -> None:
         self._connection = connection
         self._anchors = anchors
         self._segments = segments
+        self._seal = seal
         self._chain = BlockCheck(anchors.marks)
         self._findings: list[Finding] = []
         self._more = 0
-        self._events = self._runs = self._unhashed = 0
+        self._events = self._runs = self._unhashed = self._unopened = 0
 
     def keep(self, findings: Iterable[Finding]) -> None:
         """Note what was found."""
@@ -160,38 +171,54 @@ class _Examination:
             unprotected_events=events,
             unprotected_runs=runs,
             unprotected=tuple(spans),
-            remarks=tuple(self._anchors.remarks()),
+            remarks=(*self._anchors.remarks(), *self._remarks()),
         )
+
+    def _remarks(self) -> Iterator[str]:
+        if self._unopened:
+            yield f"{self._unopened} bodies were not opened: their keys were destroyed, or are not at hand"
 
     def _run(self, run_id: Any) -> Iterator[Finding]:
         if not isinstance(run_id, str):
             yield Finding(kind="inserted", what="run", note=f"{run_id!r} is no id of a run")
             return
-        tenant = self._connection.execute(_TENANT, {"run_id": run_id}).scalar_one_or_none()
-        tenant = None if tenant is None else str(tenant)
+        whose = self._connection.execute(_OWNER, {"run_id": run_id}).one_or_none()
+        subject = None if whose is None else Subject(str(whose[0]), str(whose[1]))
+        tenant = None if subject is None else subject.tenant
         check = RunCheck(run_id, tenant, self._segments.of(run_id), always=not self._chain.old)
-        told: dict[str, object] = {}
+        told = payload_check.Told()
         lost: list[Finding] = []
         yield from check.findings(self._events_of(run_id, told, lost))
         yield from lost
-        for body in self._rows(_BODIES, run_id=run_id):
-            finding = payload_check.check(run_id, body, told)
-            if finding is not None:
-                yield finding
+        if told.erased > told.until:
+            yield _unexplained(run_id, told.erased)
+        yield from self._bodies(run_id, subject, told)
         self._events += check.events
         self._unhashed += check.unhashed
         self._runs += 1
 
+    def _bodies(self, run_id: str, subject: Subject | None, told: payload_check.Told) -> Iterator[Finding]:
+        def opened(digest: str, body: bytes) -> bytes:
+            return self._seal.open(subject, body, place(run_id, digest).encode())
+
+        for body in self._rows(_BODIES, run_id=run_id):
+            try:
+                finding = payload_check.check(run_id, body, told, opened)
+            except Forgotten:
+                self._unopened += 1
+                continue
+            if finding is not None:
+                yield finding
+
     def _events_of(
-        self, run_id: str, told: dict[str, object], lost: list[Finding]
+        self, run_id: str, told: payload_check.Told, lost: list[Finding]
     ) -> Iterator[Sequence[Any]]:
         """A run's events; on the way, what they say of bodies."""
         wanted: set[str] = set()
         for row in self._rows(_EVENTS, run_id=run_id):
             yield row
-            kind, data = row[4], row[14]
-            if kind == "payload_redacted":
-                told.update([payload_check.redaction(data)])
+            data = row[14]
+            told.see(row[1], row[4], data)
             wanted.update(payload_check.referenced(data))
             if len(wanted) >= _CHUNK:
                 lost.extend(self._lost(run_id, wanted))
@@ -212,8 +239,13 @@ class _Examination:
         yield from map(tuple, found)
 
 
+def _unexplained(run_id: str, seq: int) -> Finding:
+    note = "its content is gone, and no event says that it was erased"
+    return Finding(kind="edited", what="event", run_id=run_id, first=seq, last=seq, note=note)
+
+
 _BLOCKS = "SELECT number, heads, events, runs, previous, hash FROM blocks ORDER BY number"
-_TENANT = text("SELECT tenant FROM runs WHERE run_id = :run_id")
+_OWNER = text('SELECT tenant, "user" FROM runs WHERE run_id = :run_id')
 _EVENTS = (
     "SELECT run_id, seq, key, at, kind, actor, step_id, model, tool, latency_ms, input_tokens,"
     " output_tokens, cost_nusd, result, data, hash FROM events WHERE run_id = :run_id ORDER BY seq"

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pilotman.memory.audit.finding import Finding, Kind
 from pilotman.memory.journal.chain import HASHED, chained, genesis
+from pilotman.memory.storage.stored import ERASED
 
 EventRow: TypeAlias = Sequence[Any]
 """An event's columns in the order of ``HASHED``, then its hash."""
@@ -247,11 +248,15 @@ def _hash(previous: str | None, row: EventRow, slot: int) -> str | None:
     """The hash of the row as the event of a slot; None: there is no such event."""
     if previous is None:
         return None
+    if row[_HASH - 1] == ERASED:  # text of old was erased, no digest is left: what follows holds its hash
+        return str(row[_HASH])
     values = list(row[:_HASH])
+    if any(isinstance(value, bytes) for value in values[:-1]):  # content stands in the last one alone
+        return None
     values[_SEQ] = slot
     try:
         return chained(previous, values)
-    except TypeError:  # bytes, say: we never write them
+    except TypeError:  # we never write such
         return None
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.seal import Seal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import events, runs
 from pilotman.memory.journal.batch import EVERY_RUN
@@ -36,8 +37,10 @@ class Access:
         clock: Callable[[], datetime] = now,
         busy_timeout: float = 5.0,
         linger: float = 0.02,
+        seal: Seal | None = None,
     ) -> None:
         """Seconds: how long to wait for another process's lock, and how long appended events may wait.
+        ``seal`` is what content goes through; None: it is packed, not encrypted.
 
         Raises:
             ConfigurationError: not a URL that a journal can live at.
@@ -45,6 +48,7 @@ class Access:
         self._database = database(url, busy_timeout=busy_timeout)
         self._clock = clock
         self._linger = linger
+        self._seal = seal or Seal()
         self._writer: Writer | InlineWriter | None = None
 
     @property
@@ -61,7 +65,7 @@ class Access:
         """
         if self._writer is None:
             kind = InlineWriter if self._database.in_memory else Writer
-            writer = kind(self._database, linger=self._linger)
+            writer = kind(self._database, linger=self._linger, seal=self._seal)
             writer.launch()
             self._writer = writer
         writer = self._writer

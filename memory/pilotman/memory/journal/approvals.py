@@ -20,6 +20,8 @@ from pilotman.guardrails.errors import NotFound, PermitRefused
 from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.policy import Call
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Forgotten
+from pilotman.memory.journal import owned
 from pilotman.memory.journal.runs import check_owner, get
 from pilotman.memory.storage.codec import dump, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import approvals
@@ -46,14 +48,15 @@ def request(
     check_owner(connection, run_id, owner)
     tenant = get(connection, run_id).tenant
     rows = _OF_RUN_LOCKED.rows(connection, {"run_id": run_id})
-    known = {question.approval_id: question.at(now) for question in _questions(rows)}
+    known = {question.approval_id: question.at(now) for question in _questions(connection, rows)}
     placed: list[Approval | Unasked] = []
     for new in asked:
         found = place(list(known.values()), new, most=most)
         if isinstance(found, Approval) and found.calls is new.calls:  # else it is listed already
             open_ = known.get(found.approval_id)
             calls = new.calls if open_ is None else (*open_.calls, *new.calls)
-            connection.execute(insert(approvals), _values(found, number=len(calls), tenant=tenant))
+            values = _values(found, number=len(calls), tenant=tenant)
+            connection.execute(insert(approvals), _sealed(connection, run_id, new.approval_id, values))
             found = known[found.approval_id] = (open_ or new).listing(calls)
         placed.append(found)
     return placed
@@ -92,8 +95,11 @@ def by_id(
     known = _PLACE.one(connection, {"approval_id": approval_id})
     if known is None or known["tenant"] != tenant:
         raise NotFound(f"there is no approval {approval_id}")
-    (question,) = _questions((_OF_QUESTION_LOCKED if lock else _OF_QUESTION).rows(connection, known))
-    return question.at(now)
+    rows = (_OF_QUESTION_LOCKED if lock else _OF_QUESTION).rows(connection, known)
+    found = _questions(connection, rows)
+    if not found:
+        raise Forgotten(f"approval {approval_id} was forgotten")
+    return found[0].at(now)
 
 
 _PLACE = Query(
@@ -120,13 +126,14 @@ def listing(
         )
         query = query.where(_QUESTION.in_(some))
     rows = connection.execute(query.order_by(*_ORDER)).mappings()
-    found = [question.at(now) for question in _questions(rows)]
+    found = [question.at(now) for question in _questions(connection, rows)]
     return [question for question in found if state is None or question.state == state]
 
 
 def of_run(connection: Connection, run_id: str, *, now: datetime) -> list[Approval]:
     """A run's questions as they stand now, oldest first."""
-    return [question.at(now) for question in _questions(_OF_RUN.rows(connection, {"run_id": run_id}))]
+    rows = _OF_RUN.rows(connection, {"run_id": run_id})
+    return [question.at(now) for question in _questions(connection, rows)]
 
 
 def answer(
@@ -152,7 +159,7 @@ def answer(
     answered = asked.answered(
         state, by=by, now=now, digest=digest, only=only, comment=comment, new_args=new_args
     )
-    said = {
+    said: dict[str, Any] = {
         "state": state,
         "decided_by": dump(by.to_dict()),
         "decided_at": micros(now),
@@ -161,7 +168,9 @@ def answer(
     }
     before = {call.approval_id for call in asked.pending}
     decided = [c.approval_id for c in answered.calls if c.approval_id in before and c.state != "pending"]
-    connection.execute(update(approvals).where(approvals.c.approval_id.in_(decided)).values(said))
+    for name in decided:
+        sealed = _sealed(connection, answered.run_id, name, said)
+        connection.execute(update(approvals).where(approvals.c.approval_id == name).values(sealed))
     return answered
 
 
@@ -201,10 +210,51 @@ def _values(asked: Approval, *, number: int, tenant: str) -> dict[str, Any]:
     }
 
 
-def _questions(rows: Iterable[Mapping[Any, Any]]) -> list[Approval]:
-    """The questions of which these are the rows, in the order of their first ones."""
+_OWNED = frozenset(
+    {"args", "question", "reasons", "requested_by", "decided_by", "comment", "new_args", "asked"}
+)
+"""Columns of content."""
+
+
+def _sealed(
+    connection: Connection, run_id: str, approval_id: str, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Values as they are stored."""
+    subject = owned.owner(connection, run_id).subject
+    return {
+        name: value
+        if name not in _OWNED or value is None
+        else owned.close(connection, subject, _place(approval_id, name), value)
+        for name, value in values.items()
+    }
+
+
+def _place(approval_id: str, column: str) -> str:
+    return f"approvals.{column}/{approval_id}"
+
+
+def _opened(connection: Connection, row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as it was before it was sealed.
+
+    Raises:
+        Forgotten: it was.
+    """
+    subject, values = owned.owner(connection, row["run_id"]).subject, dict(row)
+    for name in _OWNED:
+        if row[name] is not None:
+            place = _place(row["approval_id"], name)
+            values[name] = owned.disclose(connection, subject, place, row[name]).decode()
+    return values
+
+
+def _questions(connection: Connection, rows: Iterable[Mapping[Any, Any]]) -> list[Approval]:
+    """The questions of which these are the rows, in the order of their first ones, less the forgotten."""
     found: dict[str, list[tuple[int, Approval]]] = {}
-    for row in rows:
+    for stored in rows:
+        try:
+            row = _opened(connection, stored)
+        except Forgotten:
+            continue
         kept: Mapping[str, Any] = {} if row["asked"] is None else load(row["asked"])
         one = _question(row, _asked_call(row, kept))
         found.setdefault(one.approval_id, []).append((kept.get("number", 1), one))

@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from pilotman.guardrails.errors import PilotmanError, Unavailable
-from pilotman.memory.journal import blocks, events, payloads
+from pilotman.guardrails.seal import Seal
+from pilotman.memory.journal import blocks, events, owned, payloads
 from pilotman.memory.journal.chain import Tail
 from pilotman.memory.journal.events import EventRow
 from pilotman.memory.journal.payloads import PayloadRow
@@ -64,8 +65,9 @@ class Batches(ABC):
     are dropped, so that what is stored of a run is a prefix of what happened.
     """
 
-    def __init__(self, database: Database, *, lock: AbstractContextManager[Any]) -> None:
+    def __init__(self, database: Database, *, lock: AbstractContextManager[Any], seal: Seal | None) -> None:
         self._database = database
+        self._seal = seal or Seal()
         self._lock = lock
         self._lost: dict[str, Exception] = {}
         self._listeners: list[Listener] = []
@@ -110,7 +112,7 @@ class Batches(ABC):
         riders: list[Rider] = []
         with self._database.transaction(_mode(items)) as connection:
             phase.begun = True
-            connection.info[events.TAILS] = phase.tails
+            connection.info.update({events.TAILS: phase.tails, owned.OWNERS: {}, owned.SEAL: self._seal})
             for item in items:
                 if isinstance(item, Operation):
                     _store(connection, riders)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from orjson import dumps
 
 from pilotman.memory.storage.codec import dump
+from pilotman.memory.storage.stored import ERASED, is_text
 
 HASHED = (
     *("run_id", "seq", "key", "at", "kind", "actor", "step_id", "model", "tool"),
@@ -25,14 +26,33 @@ HASHED = (
 
 
 def chained(previous: str, values: Iterable[Any]) -> str:
-    """The hash of ``values`` (text, numbers, None) after ``previous``.
+    """The hash of ``values`` (text, numbers, None, sealed content) after ``previous``.
 
     Raises:
-        TypeError: a value of another type, or text that UTF-8 cannot hold.
+        TypeError: a value of another type, text that UTF-8 cannot hold, or what was erased without a digest.
     """
-    # fractions as text: there are several ways to write them as JSON
-    said = [repr(value) if type(value) is float else value for value in values]
-    return sha256(dumps([previous, *said])).hexdigest()
+    return sha256(dumps([previous, *map(_said, values)])).hexdigest()
+
+
+def _said(value: Any) -> Any:
+    """A value as it is hashed."""
+    if type(value) is float:
+        return repr(value)  # there are several ways to write fractions as JSON
+    return value if type(value) is not bytes else _content(value)
+
+
+def _content(stored: bytes) -> str | list[str]:
+    """Sealed content by its digest in a list: it stays when that is erased. Old text itself."""
+    if is_text(stored):
+        try:
+            return stored.decode()
+        except UnicodeDecodeError as error:
+            raise TypeError("bytes that are neither content nor text") from error
+    if stored[:1] != ERASED:
+        return [sha256(stored).hexdigest()]
+    if len(stored) != 33:
+        raise TypeError("no digest of what was erased")
+    return [stored[1:].hex()]
 
 
 def genesis(run_id: str, tenant: str) -> str:

@@ -13,7 +13,8 @@ from pilotman.guardrails.errors import Conflict, NotFound, PermitRefused
 from pilotman.guardrails.level import passes, standing
 from pilotman.guardrails.permit import Permit
 from pilotman.guardrails.policy import Effect
-from pilotman.memory.journal import levels
+from pilotman.guardrails.seal import Subject
+from pilotman.memory.journal import levels, owned
 from pilotman.memory.journal.records import EffectRow, EffectState, Switched
 from pilotman.memory.journal.runs import check_owner
 from pilotman.memory.storage.codec import encode, load, maybe_moment, micros, moment, text
@@ -78,15 +79,38 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     values = {f.name: encode(getattr(effect, f.name)) for f in fields(effect)}
     attempts = 1 if known is None else known.attempts + 1
     values |= {"effect_id": effect_id, "owner": owner, "state": "intended", "attempts": attempts}
-    values |= {"settled_at": None, "result": None, "message": ""}
+    values |= {"settled_at": None, "result": None}
+    values["message"] = _sealed(connection, effect.run_id, effect_id, "")
+    key = owned.close(connection, _subject(connection, effect.run_id), _key_place(effect_id), values["key"])
+    values |= {"key": owned.key_digest(values["key"]), "key_text": key}
     if known is None:
         _INTENDED.run(connection, values)
     else:
         connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(**values))
-    return _record(values), True
+    return _record(connection, values), True
 
 
-_INTENDED = Query.inserting(effects, *(f.name for f in fields(EffectRow)))
+_INTENDED = Query.inserting(effects, *(f.name for f in fields(EffectRow)), "key_text")
+
+
+def _subject(connection: Connection, run_id: str) -> Subject | None:
+    return owned.owner(connection, run_id).subject
+
+
+def _key_place(effect_id: str) -> str:
+    return f"effects.key_text/{effect_id}"
+
+
+def _message_place(effect_id: str) -> str:
+    return f"effects.message/{effect_id}"
+
+
+def _sealed(connection: Connection, run_id: str, effect_id: str, message: str) -> bytes:
+    """A message as it is stored; of a forgotten run none is."""
+    whose = owned.owner(connection, run_id)
+    if whose.forgotten:
+        return owned.ERASED
+    return owned.close(connection, whose.subject, _message_place(effect_id), text(message))
 
 
 def check_level(connection: Connection, effect: EffectRow) -> None:
@@ -169,7 +193,8 @@ def settle(
         "message": text(message),
         "settled_at": micros(now),
     }
-    _SETTLED.run(connection, {**new, "its_id": effect_id})
+    stored = _sealed(connection, known.run_id, effect_id, message)
+    _SETTLED.run(connection, {**new, "message": stored, "its_id": effect_id})
     return replace(known, **{**new, "settled_at": now})
 
 
@@ -182,10 +207,12 @@ _SETTLED = Query(
 
 def compensate(connection: Connection, effect_id: str, *, by: str, now: datetime) -> None:
     """Note that an effect was taken back; what else is known of it stays."""
-    message = f"taken back by run {by}"
+    run_id = _RUN.value(connection, {"effect_id": effect_id})
+    message = _sealed(connection, run_id, effect_id, f"taken back by run {by}")
     _COMPENSATED.run(connection, {"its_id": effect_id, "message": message, "settled_at": micros(now)})
 
 
+_RUN = Query(select(effects.c.run_id).where(effects.c.effect_id == bindparam("effect_id")))
 _COMPENSATED = Query(
     update(effects)
     .where(effects.c.effect_id == bindparam("its_id"), effects.c.state == literal_column("'applied'"))
@@ -208,25 +235,29 @@ def by_id(
     row = (_LOCKED if lock else _BY_ID).one(connection, {"effect_id": effect_id})
     if row is None or (tenant is not None and row["tenant"] != tenant):
         raise NotFound(f"there is no effect {effect_id}")
-    return _record(row)
+    return _record(connection, row)
 
 
 def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
     """The tenant's write with this idempotency key, or None."""
-    row = _BY_KEY.one(connection, {"tenant": tenant, "key": text(key)})
-    return None if row is None else _record(row)
+    key = text(key)
+    row = _BY_KEY.one(connection, {"tenant": tenant, "key": owned.key_digest(key), "old": key})
+    return None if row is None else replace(_record(connection, row), key=key)
 
 
 _WITH_ID = select(effects).where(effects.c.effect_id == bindparam("effect_id"))
 _BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update())
 _BY_KEY = Query(
-    select(effects).where(effects.c.tenant == bindparam("tenant"), effects.c.key == bindparam("key"))
+    select(effects).where(
+        effects.c.tenant == bindparam("tenant"),
+        or_(effects.c.key == bindparam("key"), effects.c.key == bindparam("old")),
+    )
 )
 
 
 def of_run(connection: Connection, run_id: str) -> list[EffectRow]:
     """A run's writes in the order of their intents."""
-    return [_record(row) for row in _OF_RUN.rows(connection, {"run_id": run_id})]
+    return [_record(connection, row) for row in _OF_RUN.rows(connection, {"run_id": run_id})]
 
 
 _OF_RUN = Query(
@@ -236,7 +267,12 @@ _OF_RUN = Query(
 )
 
 
-def _record(row: Mapping[Any, Any]) -> EffectRow:
-    times = {"intended_at": moment(row["intended_at"]), "settled_at": maybe_moment(row["settled_at"])}
-    values: dict[str, Any] = {**row, **times}
+def _record(connection: Connection, row: Mapping[Any, Any]) -> EffectRow:
+    """A row as a record. What was forgotten has no message, and the digest of its key stands for the key."""
+    values: dict[str, Any] = dict(row)
+    values |= {"intended_at": moment(row["intended_at"]), "settled_at": maybe_moment(row["settled_at"])}
+    subject, effect_id = _subject(connection, row["run_id"]), row["effect_id"]
+    values["message"] = owned.words(connection, subject, _message_place(effect_id), row["message"])
+    key = owned.words(connection, subject, _key_place(effect_id), values.pop("key_text"))
+    values["key"] = key or row["key"]
     return EffectRow(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from operator import itemgetter
@@ -9,9 +10,12 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.seal import Subject
+from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.journal import owned
 from pilotman.memory.journal.chain import HASHED, Tail, chained, genesis
-from pilotman.memory.storage.codec import dump, load, micros, moment, text
+from pilotman.memory.storage.codec import dump, micros, moment, text
 from pilotman.memory.storage.statement import Statement
 
 TAILS = "pilotman_tails"
@@ -43,6 +47,7 @@ def prepare(run_id: str, new: NewEvent) -> EventRow:
         "cost_nusd": _whole(get("cost_nusd")),
         "result": _result(data),
         "data": dump(data),
+        "refers": _refers(new),
     }
 
 
@@ -57,20 +62,23 @@ def append(connection: Connection, rows: Sequence[EventRow]) -> None:
     if connection.dialect.name == "postgresql":
         _LOCK.rows(connection, run_ids)
     tails: dict[str, Tail] = connection.info.get(TAILS, {})
+    owners: dict[str, owned.Owner] = connection.info.setdefault(owned.OWNERS, {})
     known = set[tuple[str, str]]()
     keys = dump([(row["run_id"], row["key"]) for row in rows])
-    for run_id, tenant, seq, last, key in _SEEN.rows(connection, run_ids, keys):
+    for run_id, tenant, user, forgotten_at, seq, last, key in _SEEN.rows(connection, run_ids, keys):
         if key is not None:
             known.add((run_id, key))
-        elif run_id not in tails:
+            continue
+        owners[run_id] = owned.Owner(Subject(tenant, user), forgotten_at is not None)
+        if run_id not in tails:
             tails[run_id] = Tail((seq or 0) + 1, seq or 0, last or genesis(run_id, tenant))
-    new = list(_follow(rows, known, tails))
+    new = list(_follow(connection, rows, known, tails))
     if new:
         _APPEND.each(connection, new)
 
 
 def _follow(
-    rows: Iterable[EventRow], known: set[tuple[str, str]], tails: dict[str, Tail]
+    connection: Connection, rows: Iterable[EventRow], known: set[tuple[str, str]], tails: dict[str, Tail]
 ) -> Iterator[tuple[Any, ...]]:
     """What to store of those rows that are new; ``known`` and ``tails`` go along."""
     for row in rows:
@@ -82,15 +90,33 @@ def _follow(
                 tail = tails[row["run_id"]] = Tail(1, 0, "")
             tail.seq += 1
             row["seq"] = tail.seq
-            values = _HASHED(row)
+            values = (*_CLEAR(row), _data(connection, row))
             tail.hash = chained(tail.hash, values)
             yield (*values, tail.hash)
 
 
+def _data(connection: Connection, row: EventRow) -> bytes:
+    whose = owned.owner(connection, row["run_id"])
+    return owned.close_data(connection, whose, place(row["run_id"], row["seq"]), row["data"], row["refers"])
+
+
+def place(run_id: str, seq: int) -> str:
+    """Where an event's data stands."""
+    return f"events.data/{run_id}/{seq}"
+
+
 def read(connection: Connection, run_id: str, after: int) -> list[Event]:
-    """A run's events with ``seq > after``, in order."""
+    """A run's events with ``seq > after``, in order; ``{"forgotten": true}`` for data that was forgotten."""
+    subject = owned.owner(connection, run_id).subject
     return [
-        Event(seq=seq, run_id=run_id, at=moment(at), kind=kind, actor=actor, data=load(data))
+        Event(
+            seq=seq,
+            run_id=run_id,
+            at=moment(at),
+            kind=kind,
+            actor=actor,
+            data=owned.data(connection, subject, place(run_id, seq), data),
+        )
         for seq, at, kind, actor, data in _READ.rows(connection, run_id, after)
     ]
 
@@ -100,7 +126,7 @@ def tool_calls(connection: Connection, tenant: str, thread_id: str) -> dict[str,
     return {str(tool): int(count) for tool, count in _CALLS.rows(connection, tenant, thread_id)}
 
 
-_HASHED = itemgetter(*HASHED)
+_CLEAR = itemgetter(*HASHED[:-1])
 _APPEND = Statement(
     "INSERT INTO events (run_id, seq, key, at, kind, actor, step_id, model, tool, latency_ms, input_tokens,"
     " output_tokens, cost_nusd, result, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -110,15 +136,17 @@ _LOCK = Statement(  # always in this order: no deadlock between writers
     " ORDER BY run_id FOR UPDATE"
 )
 _SEEN = Statement(
-    "SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    'SELECT r.run_id, r.tenant, r."user", r.forgotten_at, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e'
     " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
     " WHERE r.run_id IN (SELECT value FROM json_each(?))"
-    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM json_each(?) k JOIN events e"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, NULL, NULL, e.key FROM json_each(?) k JOIN events e"
     " ON e.run_id = json_extract(k.value, '$[0]') AND e.key = json_extract(k.value, '$[1]')",
-    postgresql="SELECT r.run_id, r.tenant, e.seq, e.hash, NULL FROM runs r LEFT JOIN events e"
+    postgresql='SELECT r.run_id, r.tenant, r."user", r.forgotten_at, e.seq, e.hash, NULL FROM runs r'
+    " LEFT JOIN events e"
     " ON e.run_id = r.run_id AND e.seq = (SELECT max(seq) FROM events WHERE run_id = r.run_id)"
     " WHERE r.run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
-    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, e.key FROM jsonb_array_elements(?::jsonb) k JOIN events e"
+    " UNION ALL SELECT e.run_id, NULL, NULL, NULL, NULL, NULL, e.key"
+    " FROM jsonb_array_elements(?::jsonb) k JOIN events e"
     " ON e.run_id = k->>0 AND e.key = k->>1",
 )
 """The last event of some runs, and which of some keys they have."""
@@ -148,9 +176,24 @@ def _whole(value: object) -> int | None:
 
 
 def _result(data: Mapping[str, Any]) -> str | None:
-    """How it ended, in a word: the first of these that is one."""
-    for name in ("failure", "status", "verdict", "result", "outcome", "state"):
+    """How it ended, in a word of ours: the first of these that is one."""
+    for name in ("failure", "status", "verdict", "outcome", "state"):
         value = data.get(name)
         if isinstance(value, str):
-            return text(value)
+            return value if _WORD.fullmatch(value) else None
     return None
+
+
+def _refers(new: NewEvent) -> list[bytes]:
+    """The bodies that an event refers to, each once; of a redaction, the body that it is about."""
+    values = new.data.values()
+    named = [value["payload"] for value in values if is_mapping(value) and set(value) == {"payload"}]
+    if new.kind == "payload_redacted":
+        named.append(new.data.get("digest"))
+    digests = [name for name in named if isinstance(name, str) and _DIGEST.fullmatch(name)]
+    return [bytes.fromhex(digest) for digest in dict.fromkeys(digests)][:_MOST_REFERENCES]
+
+
+_WORD = re.compile(r"[A-Za-z_]{1,40}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MOST_REFERENCES = 0xFFFF

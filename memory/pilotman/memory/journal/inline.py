@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.seal import Seal
 from pilotman.memory.journal.batch import Batches, Item, Operation, Outcome, Rider, arrive
 from pilotman.memory.storage.database import Database, Mode, translate
 
@@ -19,9 +20,9 @@ T = TypeVar("T")
 class InlineWriter(Batches):
     """A ``Writer`` without a thread, for what never waits for a disk or for others."""
 
-    def __init__(self, database: Database, *, linger: float) -> None:
+    def __init__(self, database: Database, *, linger: float, seal: Seal | None = None) -> None:
         self._one_at_a_time = threading.RLock()
-        super().__init__(database, lock=self._one_at_a_time)
+        super().__init__(database, lock=self._one_at_a_time, seal=seal)
         self._linger = linger
         self._items: list[Item] = []
         self._lingers_on: asyncio.AbstractEventLoop | None = None

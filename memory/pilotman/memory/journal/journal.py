@@ -265,7 +265,7 @@ class Journal(Ledger, Metering):
 
         def work(connection: Connection) -> None:
             runs.check_tenant(connection, run_id, tenant)
-            payloads.redact(connection, run_id, digest, reason)
+            payloads.redact(connection, run_id, digest)
 
         await self._record(run_id, [event], work, answers=False)
 

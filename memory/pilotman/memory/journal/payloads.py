@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, func, select, update
 
 from pilotman.guardrails.errors import CorruptJournal, NotFound
+from pilotman.guardrails.seal import Forgotten, Subject, Tampered
+from pilotman.memory.journal import owned
 from pilotman.memory.storage.codec import dump
 from pilotman.memory.storage.schema import payloads
 from pilotman.memory.storage.statement import Statement
@@ -23,8 +27,20 @@ def prepare(run_id: str, body: bytes) -> PayloadRow:
 
 
 def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
-    """Store bodies; known ones, also redacted ones, stay as they are."""
-    _PUT.each(connection, [(row["run_id"], row["digest"], row["body"]) for row in rows])
+    """Store bodies; known ones, also redacted ones, stay as they are. A forgotten run gets none."""
+    sealed: list[tuple[str, str, bytes]] = []
+    for row in rows:
+        run_id, digest = row["run_id"], row["digest"]
+        whose = owned.owner(connection, run_id)
+        if not whose.forgotten:
+            body = owned.close(connection, whose.subject, place(run_id, digest), row["body"])
+            sealed.append((run_id, digest, body))
+    _PUT.each(connection, sealed)
+
+
+def place(run_id: str, digest: str) -> str:
+    """Where a body stands."""
+    return f"payloads.body/{run_id}/{digest}"
 
 
 def get(connection: Connection, run_id: str, digest: str) -> bytes:
@@ -42,33 +58,60 @@ def get(connection: Connection, run_id: str, digest: str) -> bytes:
     if row is None:
         raise NotFound(f"run {run_id} has no payload {digest}")
     body, reason = row
-    return dump({"redacted": reason}).encode() if body is None else _whole(digest, body)
+    if body is None:
+        return dump({"redacted": reason or _why(connection, run_id, digest)}).encode()
+    return _whole(connection, owned.owner(connection, run_id).subject, run_id, digest, body)
+
+
+def _why(connection: Connection, run_id: str, digest: str) -> str:
+    """Why a body is gone: that stands in the event alone."""
+    rows = _REDACTION.rows(connection, run_id, f"payload_redacted:{digest}")
+    if not rows:
+        return ""
+    seq, stored = rows[0]
+    subject = owned.owner(connection, run_id).subject
+    return str(owned.data(connection, subject, f"events.data/{run_id}/{seq}", stored).get("reason", ""))
+
+
+_REDACTION = Statement("SELECT seq, data FROM events WHERE run_id = ? AND key = ?")
 
 
 def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
-    """All bodies by digest, without the redacted ones."""
+    """All bodies by digest, without the redacted and the forgotten ones."""
     rows = connection.execute(
         select(payloads.c.digest, payloads.c.body).where(
             payloads.c.run_id == run_id, payloads.c.body.is_not(None)
         )
     )
-    return {digest: _whole(digest, body) for digest, body in rows}
+    subject = owned.owner(connection, run_id).subject
+    found: dict[str, bytes] = {}
+    for digest, body in rows:
+        with suppress(Forgotten):
+            found[digest] = _whole(connection, subject, run_id, digest, body)
+    return found
 
 
-def _whole(digest: str, body: bytes) -> bytes:
+def _whole(
+    connection: Connection, subject: Subject | None, run_id: str, digest: str, stored: bytes | str
+) -> bytes:
     """The body, if it is what was stored under this digest.
 
     Raises:
         CorruptJournal: it is not.
+        Forgotten: its key was destroyed.
     """
+    try:
+        body = owned.disclose(connection, subject, place(run_id, digest), stored)
+    except (Tampered, zlib.error):
+        body = b""
     if sha256(body).hexdigest() != digest:
         what = f"the journal is damaged: payload {digest} is not what was stored"
         raise CorruptJournal(what, hint="restore it from a backup")
-    return bytes(body)
+    return body
 
 
-def redact(connection: Connection, run_id: str, digest: str, reason: str) -> None:
-    """Replace the body by the reason why it is gone; a first reason stays, as it does in the events.
+def redact(connection: Connection, run_id: str, digest: str) -> None:
+    """Take the body away. Why stands in the event that tells of it, the first one.
 
     Raises:
         NotFound: the run has no such payload.
@@ -76,7 +119,7 @@ def redact(connection: Connection, run_id: str, digest: str, reason: str) -> Non
     done = connection.execute(
         update(payloads)
         .where(payloads.c.run_id == run_id, payloads.c.digest == digest)
-        .values(body=None, redacted=func.coalesce(payloads.c.redacted, reason))
+        .values(body=None, redacted=func.coalesce(payloads.c.redacted, ""))
     )
     if not done.rowcount:
         raise NotFound(f"run {run_id} has no payload {digest}")

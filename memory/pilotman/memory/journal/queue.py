@@ -5,6 +5,7 @@ A claimed run stays till it ends or waits. What waits is bounded: see ``admit``.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pilotman.guardrails.capacity import Capacity, retry_after
 from pilotman.guardrails.errors import Overloaded
+from pilotman.guardrails.seal import Forgotten
 from pilotman.memory.journal import runs as runs_
 from pilotman.memory.journal.records import WAITING, RunRow, TransitionRow
 from pilotman.memory.storage.codec import micros
@@ -54,7 +56,11 @@ def claim_next(
             run_id = _FIRST.value(connection, {**line, "supervisor": supervisor})
             if run_id is None:
                 break
-            run = runs_.claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=_nobody)
+            try:
+                run = runs_.claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=_nobody)
+            except Forgotten:  # nobody can drive it any more
+                remove(connection, run_id)
+                continue
             if run is not None:
                 if run.state == WAITING:  # an answer had put it in line: nothing else does
                     remove(connection, run_id)
@@ -196,7 +202,11 @@ def waiting(connection: Connection, *, supervisor: str, tenant: str, limit: int)
         .order_by(queue.c.severity.desc(), queue.c.queued_at, queue.c.run_id)
         .limit(limit)
     )
-    return [runs_.get(connection, run_id) for run_id in connection.execute(query).scalars().all()]
+    found: list[RunRow] = []
+    for run_id in connection.execute(query).scalars().all():
+        with suppress(Forgotten):
+            found.append(runs_.get(connection, run_id))
+    return found
 
 
 def again(connection: Connection, run_id: str) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.sql.selectable import Select
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
+from pilotman.guardrails.seal import Forgotten, Subject
+from pilotman.memory.journal import owned
 from pilotman.memory.journal.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
 from pilotman.memory.storage.codec import dump, encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import events, queue, runs, transitions
 from pilotman.memory.storage.statement import Query, Statement
 
-_JSON = frozenset({"principal", "request", "budget", "versions"})
+_JSON = frozenset({"budget", "versions"})
+_OWNED = frozenset({"principal", "request", "cancel_requested"})
+"""Columns of content. The request's idempotency key is kept by its digest alone."""
 _TIMES = frozenset({"created_at", "updated_at", "started_at", "deadline_at", "active_since", "lease_until"})
 _CHANGEABLE = frozenset(
     {
@@ -45,9 +50,19 @@ _WITH_ID = _RUN.where(runs.c.run_id == bindparam("run_id"))
 _BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update(of=runs))
 
 
-def record(row: Mapping[Any, Any]) -> RunRow:
-    """A row of ``_RUN`` as a record."""
+def record(connection: Connection, row: Mapping[Any, Any]) -> RunRow:
+    """A row of ``_RUN`` as a record.
+
+    Raises:
+        Forgotten: the run was, or its key was destroyed.
+    """
     values = dict(row)
+    if values.pop("forgotten_at") is not None:
+        raise Forgotten(f"run {row['run_id']} was forgotten")
+    subject = Subject(row["tenant"], row["user"])
+    for name in ("principal", "request"):
+        values[name] = load(owned.disclose(connection, subject, _place(row["run_id"], name), values[name]))
+    values["cancel_requested"] = _wish(connection, subject, row)
     for name in _JSON:
         values[name] = load(values[name])
     for name in _TIMES:
@@ -55,16 +70,37 @@ def record(row: Mapping[Any, Any]) -> RunRow:
     return RunRow(**values)
 
 
+def _wish(connection: Connection, subject: Subject, row: Mapping[Any, Any]) -> str | None:
+    stored = row["cancel_requested"]
+    if stored is None:
+        return None
+    return owned.words(connection, subject, _place(row["run_id"], "cancel_requested"), stored)
+
+
+def _place(run_id: str, column: str) -> str:
+    return f"runs.{column}/{run_id}"
+
+
+def _encoded(connection: Connection, run_id: str, subject: Subject, name: str, value: Any) -> Any:
+    """A field as its column holds it."""
+    if name == "idempotency_key":
+        return None if value is None else owned.key_digest(text(value))
+    kept = encode(value)
+    if name not in _OWNED or kept is None:
+        return kept
+    return owned.close(connection, subject, _place(run_id, name), kept)
+
+
 def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock: bool = False) -> RunRow:
     """A run's record; ``lock`` holds the row until the transaction ends.
 
     Raises:
-        NotFound: there is none, or it is another tenant's.
+        NotFound: there is none, or it is another tenant's, or it was forgotten.
     """
     row = (_LOCKED if lock else _BY_ID).one(connection, {"run_id": run_id})
     if row is None or (tenant is not None and row["tenant"] != tenant):
         raise missing(run_id)
-    return record(row)
+    return record(connection, row)
 
 
 def missing(run_id: str) -> NotFound:
@@ -76,13 +112,15 @@ def check_tenant(connection: Connection, run_id: str, tenant: str) -> None:
     """See that the run is the tenant's.
 
     Raises:
-        NotFound: there is no such run, or it is another tenant's.
+        NotFound: there is no such run, or it is another tenant's, or it was forgotten.
     """
     if _TENANT.value(connection, {"run_id": run_id}) != tenant:
         raise missing(run_id)
 
 
-_TENANT = Query(select(runs.c.tenant).where(runs.c.run_id == bindparam("run_id")))
+_TENANT = Query(
+    select(runs.c.tenant).where(runs.c.run_id == bindparam("run_id"), runs.c.forgotten_at.is_(None))
+)
 
 
 def check_owner(connection: Connection, run_id: str, owner: str) -> None:
@@ -115,8 +153,8 @@ def listing(
     thread_id: str | None,
     limit: int,
 ) -> list[RunRow]:
-    """A tenant's runs, newest first."""
-    query: Select[Any] = _RUN.where(runs.c.tenant == tenant)
+    """A tenant's runs, newest first, without those that were forgotten."""
+    query: Select[Any] = _RUN.where(runs.c.tenant == tenant, runs.c.forgotten_at.is_(None))
     if supervisor is not None:
         query = query.where(runs.c.supervisor == supervisor)
     if state is not None:
@@ -124,7 +162,13 @@ def listing(
     if thread_id is not None:
         query = query.where(runs.c.thread_id == thread_id)
     query = query.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
-    return [record(row) for row in connection.execute(query).mappings()]
+    return list(_readable(connection, connection.execute(query).mappings()))
+
+
+def _readable(connection: Connection, rows: Iterable[Mapping[Any, Any]]) -> Iterator[RunRow]:
+    for row in rows:
+        with suppress(Forgotten):
+            yield record(connection, row)
 
 
 def create(
@@ -153,7 +197,8 @@ def create(
                 hint="resume or cancel that run, submit instead, or take another thread_id",
             )
     admit(connection)
-    values = {name: encode(getattr(run, name)) for name in _STORED}
+    subject = Subject(text(run.tenant), text(run.user))
+    values = {name: _encoded(connection, run.run_id, subject, name, getattr(run, name)) for name in _STORED}
     _CREATED.run(connection, {**values, "active": not queued})
     if queued:
         _QUEUED.run(connection, {**values, "queued_at": values["created_at"]})
@@ -162,9 +207,9 @@ def create(
 
 def same(connection: Connection, tenant: str, idempotency_key: str) -> RunRow | None:
     """The tenant's run with this idempotency key, or None."""
-    wanted = {"tenant": tenant, "key": text(idempotency_key)}
-    known = _SAME.value(connection, wanted)
-    return None if known is None else get(connection, known)
+    key = text(idempotency_key)
+    known = _SAME.value(connection, {"tenant": tenant, "key": owned.key_digest(key), "old": key})
+    return None if known is None else replace(get(connection, known), idempotency_key=idempotency_key)
 
 
 _STORED = tuple(f.name for f in fields(RunRow) if f.name != "next_seq")
@@ -172,7 +217,8 @@ _CREATED = Query.inserting(runs, *_STORED)
 _QUEUED = Query.inserting(queue, "run_id", "tenant", "supervisor", "severity", "queued_at")
 _SAME = Query(
     select(runs.c.run_id).where(
-        runs.c.tenant == bindparam("tenant"), runs.c.idempotency_key == bindparam("key")
+        runs.c.tenant == bindparam("tenant"),
+        or_(runs.c.idempotency_key == bindparam("key"), runs.c.idempotency_key == bindparam("old")),
     )
 )
 
@@ -209,7 +255,7 @@ def claim(
     """Own the run and its conversation; None: it is over, somebody alive owns it, or another run holds that.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is no such run, or it was forgotten.
     """
     run = get(connection, run_id, lock=True)
     if run.state in ENDED or not is_free(run, owner=owner, now=now, is_dead=is_dead):
@@ -265,7 +311,7 @@ def move(
     unknown = changes.keys() - _CHANGEABLE
     if unknown:
         raise ConfigurationError(f"a move cannot change {', '.join(sorted(unknown))} of a run")
-    values = {name: encode(value) for name, value in changes.items()}
+    values = {name: _changed(connection, transition.run_id, name, value) for name, value in changes.items()}
     values |= {"state": transition.to_state, "updated_at": micros(transition.at)}
     if transition.to_state in ENDED:
         values = {"active": False, "owner": None, "lease_until": None, **values}
@@ -297,8 +343,29 @@ def take_up(connection: Connection, transition: TransitionRow) -> None:
     _note(connection, transition)
 
 
+def _changed(connection: Connection, run_id: str, name: str, value: Any) -> Any:
+    """A changed field as its column holds it."""
+    kept = encode(value)
+    if name not in _OWNED or kept is None:
+        return kept
+    return _sealed(connection, run_id, _place(run_id, name), kept)
+
+
+def _sealed(connection: Connection, run_id: str, place: str, kept: str) -> bytes:
+    """Content that comes later; of a forgotten run nothing is kept."""
+    whose = owned.owner(connection, run_id)
+    return owned.close(connection, whose.subject, place, kept) if not whose.forgotten else owned.ERASED
+
+
 def _note(connection: Connection, transition: TransitionRow) -> None:
-    _NOTED.run(connection, {name: encode(getattr(transition, name)) for name in _TRANSITION})
+    values = {name: encode(getattr(transition, name)) for name in _TRANSITION}
+    place = _reason(transition.run_id, transition.number)
+    values["reason"] = _sealed(connection, transition.run_id, place, values["reason"])
+    _NOTED.run(connection, values)
+
+
+def _reason(run_id: str, number: int) -> str:
+    return f"transitions.reason/{run_id}/{number}"
 
 
 @cache  # building a statement costs more than executing it
@@ -316,7 +383,15 @@ _LEFT_QUEUE = Query(delete(queue).where(queue.c.run_id == bindparam("run_id")))
 def history(connection: Connection, run_id: str) -> list[TransitionRow]:
     """A run's transitions in order."""
     rows = _HISTORY.rows(connection, {"run_id": run_id})
-    found: list[dict[str, Any]] = [{**row, "at": moment(row["at"])} for row in rows]
+    subject = owned.owner(connection, run_id).subject
+    found: list[dict[str, Any]] = [
+        {
+            **row,
+            "at": moment(row["at"]),
+            "reason": owned.words(connection, subject, _reason(run_id, row["number"]), row["reason"]),
+        }
+        for row in rows
+    ]
     return [TransitionRow(**values) for values in found]
 
 
@@ -338,7 +413,10 @@ def request_cancel(connection: Connection, run_id: str, *, reason: str, now: dat
         connection.execute(
             update(runs)
             .where(runs.c.run_id == run_id)
-            .values(cancel_requested=text(reason), updated_at=micros(now))
+            .values(
+                cancel_requested=_changed(connection, run_id, "cancel_requested", reason),
+                updated_at=micros(now),
+            )
         )
     return get(connection, run_id)
 
@@ -383,7 +461,8 @@ def take_over(
 ) -> RunRow | None:
     """Own the oldest run that was left behind; None: there is none."""
     for run_id in left_behind(connection, supervisor=supervisor, now=now, is_dead=is_dead):
-        run = claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=is_dead)
-        if run is not None:
-            return run
+        with suppress(Forgotten):  # nobody can drive it any more
+            run = claim(connection, run_id, owner=owner, lease=lease, now=now, is_dead=is_dead)
+            if run is not None:
+                return run
     return None

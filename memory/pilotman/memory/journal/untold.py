@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.seal import Forgotten
 from pilotman.memory.journal.approvals import by_id
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.storage.codec import micros
@@ -56,8 +58,9 @@ def take(connection: Connection, names: Sequence[str], *, now: datetime, lease: 
     found: dict[str, Approval] = {}
     for name in names:
         if name in tenants and not any(question.named(name) for question in found.values()):
-            question = by_id(connection, name, tenant=tenants[name], now=now)
-            found[question.approval_id] = question
+            with suppress(Forgotten):
+                question = by_id(connection, name, tenant=tenants[name], now=now)
+                found[question.approval_id] = question
     return [
         Untold(question=q, calls=tuple(c.approval_id for c in q.calls if c.approval_id in tenants))
         for q in found.values()

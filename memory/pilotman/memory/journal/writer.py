@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.seal import Seal
 from pilotman.memory.journal.batch import Batches, Item, Operation, Outcome, Rider, Settled, arrive
 from pilotman.memory.storage.database import Database, Mode, translate
 
@@ -21,9 +22,9 @@ T = TypeVar("T")
 class Writer(Batches):
     """Owns the database and its one thread from ``launch`` to ``close``."""
 
-    def __init__(self, database: Database, *, linger: float) -> None:
+    def __init__(self, database: Database, *, linger: float, seal: Seal | None = None) -> None:
         self._changed = threading.Condition()
-        super().__init__(database, lock=self._changed)
+        super().__init__(database, lock=self._changed, seal=seal)
         self._linger = linger
         self._items: deque[Item] = deque()
         self._urgent = False

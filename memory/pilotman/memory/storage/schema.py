@@ -1,4 +1,5 @@
-"""The journal's tables (SQLAlchemy Core). Times are microseconds since 1970 UTC, structures JSON text.
+"""The journal's tables (SQLAlchemy Core). Times are microseconds since 1970 UTC, structures JSON text,
+sealed where they are somebody's content.
 
 ``migrations`` builds the same tables; a test compares the two.
 """
@@ -30,6 +31,12 @@ metadata = MetaData(
 )
 
 
+def _content(name: str, *, nullable: bool = False) -> Column[bytes]:
+    """A column for content that somebody owns, sealed (see ``journal.owned``). SQLite's columns hold
+    values of any type: there it stays what it was."""
+    return Column(name, LargeBinary().with_variant(Text(), "sqlite"), nullable=nullable)
+
+
 def _run() -> ForeignKey:
     return ForeignKey("runs.run_id", ondelete="CASCADE")
 
@@ -40,13 +47,13 @@ runs = Table(
     Column("run_id", Text, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("user", Text, nullable=False),
-    Column("principal", Text, nullable=False),
+    _content("principal"),
     Column("supervisor", Text, nullable=False),
     Column("thread_id", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("task_type", Text, nullable=False),
     Column("severity", Integer, nullable=False),
-    Column("request", Text, nullable=False),
+    _content("request"),
     Column("budget", Text, nullable=False),
     Column("versions", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -59,10 +66,11 @@ runs = Table(
     Column("active", Boolean, nullable=False),
     Column("owner", Text),
     Column("lease_until", BigInteger),
-    Column("cancel_requested", Text),
+    _content("cancel_requested", nullable=True),
     Column("trace_parent", Text),
     Column("replay_of", Text),
     Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("forgotten_at", BigInteger),
     Index("ix_runs_tenant_created_at", "tenant", "created_at"),
     Index("ix_runs_tenant_thread_id", "tenant", "thread_id"),
     Index("ix_runs_state", "state"),
@@ -97,7 +105,7 @@ transitions = Table(
     Column("to_state", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    _content("reason"),
     Column("attempt", Integer, nullable=False),
 )
 
@@ -118,7 +126,7 @@ events = Table(
     Column("output_tokens", BigInteger),
     Column("cost_nusd", BigInteger),
     Column("result", Text),
-    Column("data", Text, nullable=False),
+    _content("data"),
     Column("hash", Text),
     Index("uq_events_run_id_key", "run_id", "key", unique=True),
 )
@@ -191,7 +199,8 @@ effects = Table(
     Column("owner", Text, nullable=False),
     Column("intended_at", BigInteger, nullable=False),
     Column("settled_at", BigInteger),
-    Column("message", Text, nullable=False),
+    _content("message"),
+    Column("key_text", LargeBinary),
     Index("uq_effects_tenant_key", "tenant", "key", unique=True),
 )
 _IN_FLIGHT = text("state = 'intended'")
@@ -204,22 +213,22 @@ approvals = Table(
     Column("run_id", Text, _run(), nullable=False, index=True),
     Column("tenant", Text, nullable=False),
     Column("tool", Text, nullable=False),
-    Column("args", Text, nullable=False),
-    Column("question", Text, nullable=False),
+    _content("args"),
+    _content("question"),
     Column("digest", Text, nullable=False),
-    Column("reasons", Text, nullable=False),
-    Column("requested_by", Text, nullable=False),
+    _content("reasons"),
+    _content("requested_by"),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("decided_by", Text),
+    _content("decided_by", nullable=True),
     Column("decided_at", BigInteger),
-    Column("comment", Text, nullable=False),
-    Column("new_args", Text),
+    _content("comment"),
+    _content("new_args", nullable=True),
     Column("question_id", Text),
-    Column("asked", Text),
+    _content("asked", nullable=True),
     Column("told_at", BigInteger),
     Column("tell_at", BigInteger),
     Index("ix_approvals_tenant_state", "tenant", "state"),
