@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 def test_the_front_door() -> None:
     assert pilotman.memory.__all__ == ["Anchors", "Event", "Memory"]
-    assert list(inspect.signature(Memory).parameters) == ["url", "anchors", "clock"]
+    assert list(inspect.signature(Memory).parameters) == ["url", "anchors", "keys", "clock"]
 
 
 @pytest.mark.parametrize(("url", "ephemeral"), [("sqlite://", True), ("sqlite:///x.db", False)])

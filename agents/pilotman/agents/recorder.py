@@ -27,6 +27,7 @@ _KEY_FIELDS_OF = {
     "values_redacted": ("placeholders",),
     "degraded": ("rung",),
 }
+_SAYS_CONTENT = frozenset({"caveat", "values_redacted"})
 _CALLS = frozenset({"model_call", "tool_call", "retrieval", "effect", "draft"})
 _OUTCOMES = {
     **dict.fromkeys(("effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"), "effect"),
@@ -38,6 +39,8 @@ _CUT = {"truncated", "head"}
 
 def event_key(kind: str, data: Mapping[str, Any]) -> str:
     """A deterministic name of an event within its run: repeating the work does not repeat the event."""
+    if kind in _SAYS_CONTENT:  # the key lies in clear
+        return f"{kind}:{digest([data.get(name) for name in _KEY_FIELDS_OF[kind]])}"
     fields = _KEY_FIELDS_OF.get(kind, _KEY_FIELDS)
     parts = [str(data[name]) for name in fields if data.get(name) is not None]
     key = ":".join([kind, *parts])

@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.seal import Seal
 from pilotman.memory.audit.anchor_store import AnchorStore
 from pilotman.memory.audit.anchoring import Anchoring, Anchors
 from pilotman.memory.audit.audit import Report, verify
@@ -21,6 +22,7 @@ from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.keyring.place import Place, keys_at
 from pilotman.memory.storage.database import database, parse, sqlite_path
 
 
@@ -38,19 +40,27 @@ class Memory:
         url: str = "sqlite://",
         *,
         anchors: Anchors | None = None,
+        keys: Place | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """``anchors`` says where to note, outside, what the journal has come to; ``clock`` gives aware times.
 
+        ``keys`` says where the keys of users' content lie: a folder, a ``postgresql://`` URL, or an object
+        with the methods of ``Keys``. None: the folder ``desk.keys`` beside ``desk.db``, a table of a server's
+        database, none in memory. Back keys and database up apart: who has both reads all of it, and a backup
+        of a key brings back what was forgotten. ``PILOTMAN_MASTER_KEY`` wraps the keys where they lie.
+
         Raises:
-            ConfigurationError: not a URL that a journal can live at, or no place where anchors can be kept.
+            ConfigurationError: not a URL that a journal can live at, or no place where anchors or keys can
+                be kept.
         """
         parsed = parse(url)
         if anchors is not None and anchors.to == url:
             raise ConfigurationError("anchors in the journal protect nothing", hint="name another place")
         self._url = url
         self._ephemeral = parsed.get_backend_name() == "sqlite" and sqlite_path(parsed) is None
-        self._journal = Journal(url, clock=clock or now)
+        self._seal = Seal(keys_at(keys, journal=url))
+        self._journal = Journal(url, clock=clock or now, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
@@ -62,6 +72,11 @@ class Memory:
     @property
     def journal(self) -> Journal:
         return self._journal
+
+    @property
+    def seal(self) -> Seal:
+        """What content goes through on its way to a disk."""
+        return self._seal
 
     @property
     def checkpointer(self) -> ParkingSaver:
@@ -125,7 +140,8 @@ class Memory:
             from pilotman.memory.audit.keys import PublicKey  # it takes time to load
 
             public = PublicKey.load(Path(key))
-        return await asyncio.to_thread(verify, database(self._url, busy_timeout=5.0), stores, key=public)
+        journal = database(self._url, busy_timeout=5.0)
+        return await asyncio.to_thread(verify, journal, stores, key=public, seal=self._seal)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -79,8 +79,7 @@ class FolderKeys:
         key = self._master.unwrap(subject, body)
         if key is None:
             if not any(body):  # somebody was about to remove it
-                with suppress(FileNotFoundError):
-                    os.unlink(path)
+                _remove(Path(path))
                 return None
             raise Unavailable(f"the key in {path} is damaged", hint="restore it from a backup of the keys")
         if len(self._known) >= _MOST_KNOWN:

@@ -162,6 +162,13 @@ payloads = Table(
     Column("redacted", Text),
 )
 
+subject_keys = Table(  # see ``keyring``: where a server's database keeps the keys of what is sealed, too
+    "subject_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 permits = Table(
     "permits",
     metadata,

@@ -13,11 +13,13 @@ from rich.text import Text
 
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.seal import Seal
 from pilotman.memory import Memory
 from pilotman.memory.audit.anchor import Anchor
 from pilotman.memory.audit.anchor_store import anchor_store
 from pilotman.memory.audit.audit import Report, verify
 from pilotman.memory.journal.chain import Block
+from pilotman.memory.keyring.place import keys_at
 from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
@@ -138,7 +140,8 @@ def _verified(url: str, places: list[str], key: Path | None) -> Report:
 
         checked = PublicKey.load(key)
     try:
-        return verify(database(url, busy_timeout=5.0), stores, key=checked)
+        seal = Seal(keys_at(None, journal=url))
+        return verify(database(url, busy_timeout=5.0), stores, key=checked, seal=seal)
     except KeyboardInterrupt:  # beyond here, typer would end the process without a word
         output.complain("interrupted")
         raise typer.Exit(output.INTERRUPTED) from None

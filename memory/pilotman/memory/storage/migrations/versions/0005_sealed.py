@@ -28,4 +28,11 @@ def upgrade() -> None:
             changes = (f"ALTER COLUMN {name} TYPE bytea USING convert_to({name}, 'UTF8')" for name in columns)
             op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
     op.add_column("runs", sa.Column("forgotten_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "subject_keys",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_subject_keys"),
+        if_not_exists=True,
+    )
     op.add_column("effects", sa.Column("key_text", sa.LargeBinary(), nullable=True))
