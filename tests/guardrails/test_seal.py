@@ -60,3 +60,14 @@ def test_nobody_opens_what_is_anothers_or_was_moved_or_changed() -> None:
         seal.open(ALICE, sealed[:-1] + bytes((sealed[-1] ^ 1,)), b"facts/1")
     with pytest.raises(Tampered):
         seal.open(ALICE, bytes((sealed[0] ^ 1,)) + sealed[1:], b"facts/1")
+
+
+@given(value=st.binary(max_size=50), other=st.binary(max_size=50))
+def test_a_blind_name_is_the_values_and_the_subjects_own(value: bytes, other: bytes) -> None:
+    keys = KeysInMemory()
+    name = Seal(keys).blind(ALICE, value)
+    assert name == Seal(keys).blind(ALICE, value)
+    assert (name == Seal(keys).blind(ALICE, other)) is (value == other)
+    assert name not in (Seal(keys).blind(BOB, value), Seal(KeysInMemory()).blind(ALICE, value))
+    keys.destroy(ALICE)
+    assert name != Seal(keys).blind(ALICE, value), "nobody can look for it any more"

@@ -6,6 +6,8 @@ sealed is bound to its place by the associated data: a value copied to another p
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import zlib
 from dataclasses import dataclass
@@ -128,6 +130,15 @@ class Seal:
         if kind & _SEALED:
             value = self._opened(subject, sealed, place)
         return zlib.decompress(value) if kind & _PACKED else value
+
+    def blind(self, subject: Subject, value: bytes) -> bytes:
+        """32 bytes that name a value: always the same for this subject, and telling nothing without its key.
+
+        A keyed digest (HMAC-SHA-256, RFC 2104). Without ``keys`` it is a plain one.
+        """
+        if self._keys is None:
+            return hashlib.sha256(value).digest()
+        return hmac.digest(hmac.digest(self._keys.current(subject).secret, b"blind", "sha256"), value, "sha256")
 
     def _opened(self, subject: Subject | None, sealed: bytes, place: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag

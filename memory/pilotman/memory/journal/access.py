@@ -107,6 +107,14 @@ class Access:
         """
         await self._write(nothing, answers_for=EVERY_RUN)
 
+    async def transact(self, work: Callable[[Connection], T], *, mode: Mode = "write") -> T:
+        """Do other parts' work on this database, in one transaction of its one writer, which may do it again.
+
+        Raises:
+            Unavailable: it could not be stored; nothing of it was.
+        """
+        return await self._open.submit(work, mode=mode)
+
     # the writer
 
     @property

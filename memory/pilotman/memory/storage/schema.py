@@ -330,3 +330,24 @@ circuits = Table(
     Column("probed_at", BigInteger),
     Column("prober", Text),
 )
+
+items = Table(  # path and name are blind digests of namespace and key; session is empty in the durable tier
+    "items",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("ttl", BigInteger),
+    Column("run_id", Text),
+    Column("suspicions", Text, nullable=False),
+)
+_EXPIRES = text("expires_at IS NOT NULL")
+Index("ix_items_expires_at", items.c.expires_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
