@@ -24,6 +24,7 @@ from pilotman.guardrails.errors import BudgetExceeded
 from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.purse import Reservation, Spend
 from pilotman.guardrails.retry import FailureKind
+from pilotman.memory.store.acting import Acting, acting
 
 LOST: frozenset[FailureKind] = frozenset({"unknown_outcome", "timeout"})
 """Failures of a write after which it may have been applied."""
@@ -247,6 +248,7 @@ class ToolRunner:
         run = self.task.run
         attributes = {"gen_ai.tool.name": tool.name, "gen_ai.tool.call.id": call.call_id}
         run.activity.waiting(self.task.path, +1)
+        before = acting.set(self._acting(tool))
         try:
             with run.telemetry.span("execute_tool", tool.name, attributes) as span:
                 run.telemetry.say(span, "gen_ai.tool.call.arguments", dict(call.args))
@@ -255,8 +257,14 @@ class ToolRunner:
                 if result.error is not None:
                     failed(span, result.error.kind)
         finally:
+            acting.reset(before)
             run.activity.waiting(self.task.path, -1)
         return result
+
+    def _acting(self, tool: Tool[..., Any]) -> Acting:
+        """For whom the tool acts; a call that is no read got here with a permit."""
+        run, writes = self.task.run, None if tool.reads else tool.name
+        return Acting(principal=run.principal, run_id=run.run_id, thread_id=run.thread_id, writes=writes)
 
     def _not_started(
         self, call: ProposedCall, tool: Tool[..., Any], refused: ToolResult, *, after: ToolError | None

@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Seal
 from pilotman.memory.audit.anchor_store import AnchorStore
 from pilotman.memory.audit.anchoring import Anchoring, Anchors
@@ -24,6 +25,7 @@ from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.keyring.place import Place, keys_at
 from pilotman.memory.storage.database import database, parse, sqlite_path
+from pilotman.memory.store.store import MemoryStore
 
 
 class Memory:
@@ -59,8 +61,9 @@ class Memory:
             raise ConfigurationError("anchors in the journal protect nothing", hint="name another place")
         self._url = url
         self._ephemeral = parsed.get_backend_name() == "sqlite" and sqlite_path(parsed) is None
+        self._clock = clock or now
         self._seal = Seal(keys_at(keys, journal=url))
-        self._journal = Journal(url, clock=clock or now, seal=self._seal)
+        self._journal = Journal(url, clock=self._clock, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
@@ -91,6 +94,14 @@ class Memory:
     def as_checkpointer(self) -> BaseCheckpointSaver[str]:
         """For users' own graphs: every checkpoint is stored, as with LangGraph's own savers."""
         return self._users_checkpointer
+
+    def as_store(self, *, principal: Principal | None = None, thread_id: str | None = None) -> MemoryStore:
+        """For users' own graphs and tools: the items of a user, and of the user's conversation.
+
+        ``principal`` None: of the run that moves where it is used. ``thread_id`` names the conversation where
+        neither a run nor a graph does.
+        """
+        return MemoryStore(self._journal, principal=principal, thread_id=thread_id, clock=self._clock)
 
     async def start(self) -> None:
         """Open the journal. Starting what is started does nothing.

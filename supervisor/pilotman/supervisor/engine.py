@@ -20,6 +20,7 @@ from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal.owner import is_dead, owner_name
 from pilotman.memory.journal.records import ENDED, WAITING, Claimed, Fenced, Story
 from pilotman.memory.memory import Memory
+from pilotman.memory.store.acting import Acting, acting
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.graphs import Graphs, Stopped
@@ -206,6 +207,8 @@ class Engine:
         story, row = claimed.story, claimed.story.run
         drive = await self._setup.drive(claimed)
         self._drives[row.run_id] = drive
+        # all that the run calls from here on, in tasks and threads, inherits it from this task
+        acting.set(Acting(principal=drive.scope.principal, run_id=row.run_id, thread_id=row.thread_id))
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)
             return False

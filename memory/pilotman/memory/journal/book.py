@@ -1,0 +1,36 @@
+"""Events outside of runs: each user's memory has a book of its own, a row among the runs that nobody drives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from pilotman.guardrails.digest import short_id
+from pilotman.guardrails.principal import Principal
+from pilotman.memory.storage.codec import dump, micros, text
+from pilotman.memory.storage.statement import Statement
+
+SUPERVISOR = ""
+"""Of a book: no team has this name."""
+
+
+def book_id(tenant: str, user: str) -> str:
+    """The run under which a user's events outside of runs are kept."""
+    return short_id("mem", tenant, user)
+
+
+def opened(connection: Connection, principal: Principal, *, now: datetime) -> None:
+    """The principal's book is there when this returns."""
+    run_id, at = book_id(principal.tenant, principal.user), micros(now)
+    tenant, user, who = text(principal.tenant), text(principal.user), dump(principal.to_dict())
+    values = (run_id, tenant, user, who, SUPERVISOR, run_id, at, at, False)
+    _OPEN.rows(connection, *values)
+
+
+_OPEN = Statement(
+    'INSERT INTO runs (run_id, tenant, "user", principal, supervisor, thread_id, task_type, severity, request,'
+    " budget, versions, state, created_at, updated_at, waited_s, active)"
+    " VALUES (?, ?, ?, ?, ?, ?, '', 0, '{}', '{}', '{}', 'COMPLETED', ?, ?, 0, ?)"
+    " ON CONFLICT DO NOTHING RETURNING run_id"
+)

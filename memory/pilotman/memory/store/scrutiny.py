@@ -1,0 +1,45 @@
+"""What is looked at before something is kept for good: no secrets; what reads like orders is not read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.incoming.cleaner import clean
+from pilotman.guardrails.outbound.inspection import Inspection
+from pilotman.guardrails.outbound.leaves import leaves
+from pilotman.guardrails.shape import is_list, is_mapping
+
+
+class SecretRefused(InvalidRequest):
+    """A secret was to be kept for good. Nothing was stored."""
+
+    code = "secret_refused"
+
+
+def suspicions(namespace: Sequence[str], key: str, value: Mapping[str, Any]) -> frozenset[str]:
+    """Why an item may be up to something: it reads like instructions, hides text, holds chat tokens.
+
+    Raises:
+        SecretRefused: there is a password, a key or a token in it.
+    """
+    secrets = _secrets([*namespace, key], "", Inspection()) | _secrets(value, key, Inspection())
+    if secrets:
+        raise SecretRefused(
+            f"not kept: it holds what looks like a secret ({', '.join(sorted(secrets))})",
+            hint="keep secrets in credentials, and only their name here",
+        )
+    return frozenset(clean([*namespace, key, value]).suspicions)
+
+
+def _secrets(value: Any, name: str, inspection: Inspection) -> set[str]:
+    """The kinds of secrets in a value that is called ``name``."""
+    if is_mapping(value):
+        named = [_secrets(inner, str(key), inspection) for key, inner in value.items()]
+        return _secrets(list(value), "", inspection).union(*named)
+    if is_list(value):
+        return set[str]().union(*(_secrets(inner, name, inspection) for inner in value))
+    texts = (one for text in leaves(value) for one in (text, f"{name}: {text}"))  # a password is told by its name
+    found = [one for text in texts for one in inspection.known(text, name)]
+    return {one.kind for one in found if one.category == "secret"}

@@ -1,0 +1,366 @@
+"""A user's items as a LangGraph store: what a conversation keeps for a while, and what lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar, cast
+
+from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.store.base import (
+    NOT_PROVIDED,
+    BaseStore,
+    GetOp,
+    InvalidNamespaceError,
+    ListNamespacesOp,
+    NotProvided,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+    validate_op_namespace,
+)
+from sqlalchemy import Connection
+
+from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, NotFound, PermitRefused
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Seal, Subject
+from pilotman.guardrails.shape import is_mapping
+from pilotman.memory.event import NewEvent
+from pilotman.memory.journal import events
+from pilotman.memory.journal.access import now
+from pilotman.memory.journal.book import book_id, opened
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.storage.codec import micros
+from pilotman.memory.store import rows
+from pilotman.memory.store.acting import Acting, acting
+from pilotman.memory.store.change import Change, RevisionConflict
+from pilotman.memory.store.place import DURABLE, Owner
+from pilotman.memory.store.rows import ItemRow
+from pilotman.memory.store.scrutiny import suspicions
+from pilotman.memory.store.shelf import Content, KeptItem, Reading, Shelf
+
+T = TypeVar("T")
+Expected: TypeAlias = int | NotProvided | None
+
+SESSION_TTL = timedelta(days=7)
+_MINUTE = 60_000_000
+_MOST_MINUTES = 52_596_000.0
+"""A hundred years."""
+_MANY = 64
+"""Items from which on they are opened in a thread, not on the event loop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """Who uses the store at the moment, and the run in which: None outside of runs."""
+
+    principal: Principal
+    run: Acting | None
+    shelf: Shelf
+
+    @property
+    def actor(self) -> str:
+        """Who writes, as events name it."""
+        return f"user:{self.principal.user}" if self.run is None else f"tool:{self.run.writes}"
+
+
+class MemoryStore(BaseStore):
+    """LangGraph's ``BaseStore`` over the journal's database. Made by ``Memory.as_store``.
+
+    Two tiers, told apart by the first label of a namespace:
+
+    - ``("session", …)`` belongs to the user *and the conversation* (the run's, or the ``thread_id`` of the
+      graph), and ends ``session_ttl`` after its last use, if no other ``ttl`` is given with the item.
+    - Every other namespace lasts. Such a ``put`` is refused if it holds a secret, cannot be read until it is
+      released if it reads like instructions, and is written down in the journal: in the run, or in the
+      user's own book outside of runs. Inside a run it needs a permit, as every write: it belongs into a
+      tool with an effect.
+
+    All of it is the principal's own: another's items are not there, whatever the namespace. What has expired
+    is not there either, swept or not. ``search(query=…)`` ranks by words that stand in the values, ``index=``
+    means nothing here. ``ttl`` is in minutes after the last use; a use moves the end if it moves by more than
+    a hundredth of that. Synchronous methods work in threads that run no event loop.
+    """
+
+    supports_ttl = True
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        seal: Seal | None = None,
+        principal: Principal | None = None,
+        thread_id: str | None = None,
+        session_ttl: timedelta | None = SESSION_TTL,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """``principal`` None: of the run in which it is used. ``thread_id`` None: of the run or graph."""
+        self._journal = journal
+        self._seal = seal or Seal()
+        self._principal = principal
+        self._thread_id = thread_id
+        self._session_ttl = None if session_ttl is None else session_ttl // timedelta(microseconds=1)
+        self._clock = clock
+
+    # LangGraph's two methods, to which all others lead
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Reads see what was there before; of several writes to one key the last one counts.
+
+        Raises:
+            ConfigurationError: nobody is known for whom, or no conversation for a session.
+            SecretRefused, PermitRefused, InvalidRequest: something must not be written; nothing was.
+        """
+        known, hand = list(ops), self._hand()
+        for op in known:
+            validate_op_namespace(op)
+        readings: dict[int, Reading] = {}
+        changes: dict[tuple[tuple[str, ...], str], Change] = {}
+        for number, op in enumerate(known):
+            if isinstance(op, PutOp):
+                changes[op.namespace, op.key] = self._change(hand, op)
+            elif isinstance(op, GetOp | SearchOp | ListNamespacesOp):
+                readings[number] = hand.shelf.reading(op)
+            else:
+                raise InvalidRequest(f"{type(op).__name__} is no operation of a store")
+        found = await self._carry_out(hand, list(readings.values()), list(changes.values()))
+        results: list[Result] = [None] * len(known)
+        used: list[ItemRow] = []
+        for (number, reading), selected in zip(readings.items(), found, strict=True):
+            results[number], rows_used = await self._finished(reading, selected)
+            used += rows_used if getattr(known[number], "refresh_ttl", False) else ()
+        await self._refresh(hand.shelf, used)
+        return results
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """The same for code that runs in a thread without an event loop.
+
+        Raises:
+            InvalidStateError: there is one, which would stand still.
+        """
+        return _waited(self.abatch(ops))
+
+    async def aget(
+        self, namespace: tuple[str, ...], key: str, *, refresh_ttl: bool | None = None
+    ) -> KeptItem | None:
+        return cast("KeptItem | None", await super().aget(namespace, key, refresh_ttl=refresh_ttl))
+
+    def get(
+        self, namespace: tuple[str, ...], key: str, *, refresh_ttl: bool | None = None
+    ) -> KeptItem | None:
+        return cast("KeptItem | None", super().get(namespace, key, refresh_ttl=refresh_ttl))
+
+    # beside LangGraph's
+
+    async def aput_if(
+        self,
+        namespace: tuple[str, ...],
+        key: str,
+        value: Mapping[str, Any] | None,
+        *,
+        revision: int | None,
+        ttl: float | None = None,
+    ) -> int | None:
+        """Compare and set: write only if the item still has this ``revision`` (None: if there is none).
+
+        ``value`` None deletes. Returns the new revision, None after a deletion.
+
+        Raises:
+            RevisionConflict: it has another by now; nothing was stored.
+        """
+        hand = self._hand()
+        if not namespace or namespace[0] == "langgraph":
+            raise InvalidNamespaceError(f"no items of ours can stand in {namespace}")
+        op = PutOp(namespace, str(key), value, ttl=ttl)
+        validate_op_namespace(op)
+        return await self._change_one(hand, self._change(hand, op, expected=revision))
+
+    def put_if(
+        self,
+        namespace: tuple[str, ...],
+        key: str,
+        value: Mapping[str, Any] | None,
+        *,
+        revision: int | None,
+        ttl: float | None = None,
+    ) -> int | None:
+        """``aput_if`` for threads."""
+        return _waited(self.aput_if(namespace, key, value, revision=revision, ttl=ttl))
+
+    async def apromote(self, namespace: tuple[str, ...], key: str, *, to: tuple[str, ...]) -> int:
+        """Keep a session's item for good, under the namespace ``to``: a durable write like any other, which
+        says from where. The new item's revision.
+
+        Raises:
+            NotFound: the session has no such item.
+            InvalidRequest: it is no session's item, or is to stay in a session.
+        """
+        hand = self._hand()
+        if hand.shelf.owner.session_of(namespace) == DURABLE or hand.shelf.owner.session_of(to) != DURABLE:
+            raise InvalidRequest("a promotion is from a session to what lasts", hint='from ("session", …)')
+        item = await self.aget(namespace, key)
+        if item is None:
+            raise NotFound("this session has no such item", hint="it may have expired")
+        change = self._change(hand, PutOp(to, str(key), item.value))
+        source = {"promoted_from": hand.shelf.places.of(namespace, str(key)).name}
+        return cast("int", await self._change_one(hand, replace(change, facts=source)))
+
+    async def aquarantined(self) -> list[SearchItem]:
+        """What cannot be read because it reads like instructions, the oldest first."""
+        return [content.found() for content in await self._quarantined(self._hand().shelf)]
+
+    async def arelease(self, namespace: tuple[str, ...], key: str) -> None:
+        """Let an item be read that was quarantined. Outside of runs only: a person looks at it before.
+
+        Raises:
+            NotFound: nothing is quarantined there.
+            PermitRefused: a run cannot trust what it wrote itself.
+        """
+        hand = self._hand()
+        if hand.run is not None:
+            raise PermitRefused("a run cannot release what is quarantined", hint="do it outside of runs")
+        for item in await self._quarantined(hand.shelf):
+            if (item.namespace, item.key) == (namespace, str(key)):
+                change = self._change(hand, PutOp(namespace, str(key), item.value), expected=item.row.revision)
+                released = {"released": sorted(change.suspicions)}
+                trusted = replace(change, suspicions=frozenset(), ttl=item.row.ttl, facts=released)
+                await self._change_one(hand, trusted)
+                return
+        raise NotFound("nothing is quarantined there", hint="aquarantined() lists what is")
+
+    # how
+
+    async def _quarantined(self, shelf: Shelf) -> list[Content]:
+        sessions = shelf.owner.sessions(())
+        found = await self._journal.transact(
+            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now), mode="read"
+        )
+        return [content for row in found if (content := shelf.content(row)) is not None]
+
+    def _hand(self) -> Hand:
+        run = acting.get()
+        principal = self._principal or (None if run is None else run.principal)
+        if principal is None:
+            raise ConfigurationError(
+                "this store is bound to nobody, and no run is going on",
+                hint="use memory.as_store(principal=…) outside of runs",
+            )
+        session = self._thread_id or (_graphs_thread() if run is None else run.thread_id)
+        owner = Owner(Subject(principal.tenant, principal.user), session)
+        shelf = Shelf(self._seal, owner, now=micros(self._clock()))
+        return Hand(principal=principal, run=run, shelf=shelf)
+
+    def _change(self, hand: Hand, op: PutOp, *, expected: Expected = NOT_PROVIDED) -> Change:
+        shelf, value = hand.shelf, op.value
+        place = shelf.places.of(op.namespace, op.key)
+        durable = place.session == DURABLE
+        if durable and hand.run is not None and hand.run.writes is None:
+            raise PermitRefused(
+                "what outlives the conversation is written by tools that may write",
+                hint='put it in a tool with effect="write", or keep it under ("session", …)',
+            )
+        if value is None:
+            return Change(place=place, body=None, digest="", expected=expected)
+        if not is_mapping(value):
+            raise InvalidRequest("an item's value is a mapping", hint='such as {"text": …}')
+        try:
+            body = shelf.sealed(place, op.namespace, op.key, value)
+        except TypeError as error:
+            raise InvalidRequest(f"an item's value is JSON: {error}", hint="use plain values") from None
+        return Change(
+            place=place,
+            body=body,
+            digest=shelf.digest(value),
+            ttl=self._ttl(op.ttl, durable=durable),
+            suspicions=suspicions(op.namespace, op.key, value) if durable else frozenset(),
+            run_id=None if hand.run is None else hand.run.run_id,
+            expected=expected,
+        )
+
+    def _ttl(self, minutes: float | None, *, durable: bool) -> int | None:
+        if minutes is None:
+            return None if durable else self._session_ttl
+        if not 0 < minutes <= _MOST_MINUTES:
+            raise InvalidRequest(f"ttl={minutes} is no time to live", hint="minutes, above 0, up to 100 years")
+        return round(minutes * _MINUTE)
+
+    async def _change_one(self, hand: Hand, change: Change) -> int | None:
+        (done,) = await self._journal.transact(lambda connection: self._write(connection, hand, [change]))
+        if isinstance(done, RevisionConflict):
+            raise done
+        return done
+
+    async def _carry_out(
+        self, hand: Hand, readings: Sequence[Reading], changes: Sequence[Change]
+    ) -> list[list[ItemRow]]:
+        def work(connection: Connection) -> list[list[ItemRow]]:
+            found = [reading.select(connection) for reading in readings]
+            self._write(connection, hand, changes)
+            return found
+
+        return await self._journal.transact(work, mode="write" if changes else "read") if readings or changes else []
+
+    def _write(
+        self, connection: Connection, hand: Hand, changes: Sequence[Change]
+    ) -> list[int | None | RevisionConflict]:
+        """Carry changes out, and tell of them in the same transaction."""
+        revisions: list[int | None | RevisionConflict] = []
+        told: list[NewEvent] = []
+        for change in sorted(changes, key=lambda one: (one.place.session, one.place.path, one.place.name)):
+            shelf = hand.shelf
+            done = change.apply(connection, shelf.subject, now=shelf.now, actor=hand.actor)
+            if isinstance(done, RevisionConflict):
+                revisions.append(done)
+            else:
+                revisions.append(done[0])
+                told += done[1]
+        if told:
+            self._tell(connection, hand, told)
+        return revisions
+
+    def _tell(self, connection: Connection, hand: Hand, told: Sequence[NewEvent]) -> None:
+        """In the run; outside of runs in the principal's book."""
+        if hand.run is None:
+            principal = hand.principal
+            opened(connection, principal, now=told[0].at)
+            run_id = book_id(principal.tenant, principal.user)
+        else:
+            run_id = hand.run.run_id
+        events.append(connection, [events.prepare(run_id, event) for event in told])
+
+    async def _finished(self, reading: Reading, selected: Sequence[ItemRow]) -> tuple[Any, Sequence[ItemRow]]:
+        if len(selected) < _MANY:
+            return reading.finish(selected)
+        return await asyncio.to_thread(reading.finish, selected)
+
+    async def _refresh(self, shelf: Shelf, used: Sequence[ItemRow]) -> None:
+        later = shelf.worth_refreshing(used)
+        if later:
+            await self._journal.transact(
+                lambda connection: rows.refresh(connection, shelf.subject, later, now=shelf.now)
+            )
+
+
+def _graphs_thread() -> str | None:
+    """The conversation of the LangGraph graph that runs at the moment, if one does."""
+    config = var_child_runnable_config.get() or {}
+    thread = config.get("configurable", {}).get("thread_id")
+    return None if thread is None else str(thread)
+
+
+def _waited(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(work, context=contextvars.copy_context())
+    work.close()
+    raise asyncio.InvalidStateError(
+        "Synchronous calls of a store would stop the event loop that runs here: await its methods that begin"
+        " with a, such as aget instead of get"
+    )
