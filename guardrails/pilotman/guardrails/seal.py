@@ -138,7 +138,9 @@ class Seal:
         """
         if self._keys is None:
             return hashlib.sha256(value).digest()
-        return hmac.digest(hmac.digest(self._keys.current(subject).secret, b"blind", "sha256"), value, "sha256")
+        return hmac.digest(
+            hmac.digest(self._keys.current(subject).secret, b"blind", "sha256"), value, "sha256"
+        )
 
     def _opened(self, subject: Subject | None, sealed: bytes, place: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag

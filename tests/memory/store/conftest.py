@@ -26,7 +26,9 @@ def keys() -> KeysInMemory:
 def opened(journal: Journal, clock: Any, keys: KeysInMemory) -> Open:
     """A store of somebody's, by default alice's in the conversation t1."""
 
-    def store(principal: Principal | None = ALICE, thread_id: str | None = "t1", **options: Any) -> MemoryStore:
+    def store(
+        principal: Principal | None = ALICE, thread_id: str | None = "t1", **options: Any
+    ) -> MemoryStore:
         settings: dict[str, Any] = {"session_ttl": timedelta(days=7), **options}
         return MemoryStore(
             journal, seal=Seal(keys), principal=principal, thread_id=thread_id, clock=clock, **settings

@@ -32,7 +32,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_what_is_put_is_there_until_it_is_deleted(store: MemoryStore, clock: Any) -> None:
     assert await store.aget(("users", "7"), "prefs") is None
-    await store.aput(("users", "7"), "prefs", {"theme": "dark", "sizes": [1, 2.5, None, True], "ü": {"a": "b"}})
+    await store.aput(
+        ("users", "7"), "prefs", {"theme": "dark", "sizes": [1, 2.5, None, True], "ü": {"a": "b"}}
+    )
     clock.forward(seconds=1)
     first = await store.aget(("users", "7"), "prefs")
     assert first is not None
@@ -41,7 +43,8 @@ async def test_what_is_put_is_there_until_it_is_deleted(store: MemoryStore, cloc
     assert first.created_at == first.updated_at < clock.now
     await store.aput(("users", "7"), "prefs", {"theme": "light"})
     second = await store.aget(("users", "7"), "prefs")
-    assert second is not None and second.value == {"theme": "light"}
+    assert second is not None
+    assert second.value == {"theme": "light"}
     assert (second.created_at, second.updated_at) == (first.created_at, clock.now)
     await store.adelete(("users", "7"), "prefs")
     await store.adelete(("users", "7"), "prefs")
@@ -51,7 +54,8 @@ async def test_what_is_put_is_there_until_it_is_deleted(store: MemoryStore, cloc
 async def test_a_key_that_is_no_text_becomes_one(store: MemoryStore) -> None:
     await store.aput(("n",), 7, {"a": 1})  # type: ignore[arg-type]
     found = await store.aget(("n",), "7")
-    assert found is not None and found.key == "7"
+    assert found is not None
+    assert found.key == "7"
 
 
 async def test_a_batch_answers_in_order_and_reads_what_was_there_before(store: MemoryStore) -> None:
@@ -66,17 +70,22 @@ async def test_a_batch_answers_in_order_and_reads_what_was_there_before(store: M
             GetOp(("test",), "new"),
         ]
     )
-    assert isinstance(results[0], Item) and results[0].value == {"data": 1}
-    assert isinstance(results[2], list) and [item.key for item in results[2]] == ["old"]  # type: ignore[union-attr]
+    assert isinstance(results[0], Item)
+    assert results[0].value == {"data": 1}
+    assert isinstance(results[2], list)
+    assert [item.key for item in results[2]] == ["old"]
     assert [results[n] for n in (1, 3, 4, 5)] == [None, None, [("test",)], None]
     assert [item.key for item in await store.asearch(("test",))] == ["new"]
     assert await store.abatch([]) == []
 
 
 async def test_of_several_puts_in_a_batch_the_last_counts(store: MemoryStore) -> None:
-    await store.abatch([PutOp(("n",), "k", {"v": 1}), PutOp(("n",), "k", {"v": 2}), PutOp(("n",), "j", {"v": 3})])
+    await store.abatch(
+        [PutOp(("n",), "k", {"v": 1}), PutOp(("n",), "k", {"v": 2}), PutOp(("n",), "j", {"v": 3})]
+    )
     found = await store.aget(("n",), "k")
-    assert found is not None and found.value == {"v": 2}
+    assert found is not None
+    assert found.value == {"v": 2}
 
 
 async def test_many_calls_at_once_each_get_their_own(store: MemoryStore) -> None:
@@ -117,7 +126,9 @@ async def test_a_search_has_pages_the_last_changed_first(store: MemoryStore, clo
     order = [f"k{i:02}" for i in reversed(range(25))]
     assert [item.key for item in await store.asearch(("docs",))] == order[:10]
     assert [item.key for item in await store.asearch(("docs",), limit=4, offset=23)] == order[23:]
-    assert [item.key for item in await store.asearch(("docs",), filter={"even": True}, limit=2, offset=2)] == [
+    assert [
+        item.key for item in await store.asearch(("docs",), filter={"even": True}, limit=2, offset=2)
+    ] == [
         "k20",
         "k18",
     ]
@@ -205,7 +216,8 @@ def test_synchronous_methods_work_where_no_loop_runs_and_refuse_where_one_does()
 
             gone, revision, found, listed = await asyncio.to_thread(in_a_thread)
             item = await store.aget(("n",), "j")
-            assert item is not None and item.revision == revision
+            assert item is not None
+            assert item.revision == revision
             assert (gone, found, listed) == (None, {"k", "j"}, [("n",)])
 
     asyncio.run(main())

@@ -44,7 +44,9 @@ async def value(store: MemoryStore, *where: Any) -> Any:
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda p: f"{p.tenant}/{p.user}")
-async def test_the_same_namespace_of_two_principals_has_nothing_in_common(opened: Open, other: Principal) -> None:
+async def test_the_same_namespace_of_two_principals_has_nothing_in_common(
+    opened: Open, other: Principal
+) -> None:
     mine, theirs = opened(), opened(other)
     for space in (("n",), SESSION):
         await mine.aput(space, "k", {"of": "alice"})
@@ -99,7 +101,9 @@ async def test_bound_to_nobody_it_is_the_runs(opened: Open, owned: Journal) -> N
 # how long
 
 
-async def test_what_has_expired_is_not_there_swept_or_not(opened: Open, store: MemoryStore, clock: Clock) -> None:
+async def test_what_has_expired_is_not_there_swept_or_not(
+    opened: Open, store: MemoryStore, clock: Clock
+) -> None:
     await store.aput(("n",), "k", {"v": 1}, ttl=10)
     await store.aput(("n",), "lasting", {"v": 2})
     clock.forward(minutes=10, microseconds=-1)
@@ -126,7 +130,8 @@ async def test_a_read_moves_the_end_unless_it_says_not_to(store: MemoryStore, cl
     clock.forward(minutes=9)
     assert {item.key for item in await store.asearch(("n",), refresh_ttl=False)} == {"a", "b"}
     found = await store.aget(("n", "a"), "a")
-    assert found is not None and found.updated_at == START, "it was read, not changed"
+    assert found is not None
+    assert found.updated_at == START, "it was read, not changed"
 
 
 async def test_only_what_a_search_returned_was_used(store: MemoryStore, clock: Clock) -> None:
@@ -143,7 +148,10 @@ async def test_sessions_end_by_themselves_and_what_lasts_does_not(store: MemoryS
     await store.aput(SESSION, "longer", {}, ttl=60 * 24 * 30)
     await store.aput(("lasting",), "k", {})
     clock.forward(days=7)
-    assert {(i.namespace, i.key) for i in await store.asearch(())} == {(("lasting",), "k"), (SESSION, "longer")}
+    assert {(i.namespace, i.key) for i in await store.asearch(())} == {
+        (("lasting",), "k"),
+        (SESSION, "longer"),
+    }
 
 
 @pytest.mark.parametrize("ttl", [0, -1, float("nan"), float("inf"), 1e12])
@@ -152,12 +160,16 @@ async def test_a_time_to_live_that_is_none_is_refused(store: MemoryStore, ttl: f
         await store.aput(("n",), "k", {}, ttl=ttl)
 
 
-async def test_what_has_expired_goes_with_later_writes(store: MemoryStore, journal: Journal, clock: Clock) -> None:
+async def test_what_has_expired_goes_with_later_writes(
+    store: MemoryStore, journal: Journal, clock: Clock
+) -> None:
     for i in range(5):
         await store.aput(SESSION, f"k{i}", {})
     clock.forward(days=8)
     await store.aput(SESSION, "new", {})
-    left = await journal.transact(lambda c: c.execute(text("SELECT count(*) FROM items")).scalar(), mode="read")
+    left = await journal.transact(
+        lambda c: c.execute(text("SELECT count(*) FROM items")).scalar(), mode="read"
+    )
     assert left == 1
 
 
@@ -174,12 +186,16 @@ async def test_a_write_for_another_revision_is_refused_and_told_the_present_one(
     with pytest.raises(RevisionConflict):
         await store.aput_if(("n",), "k", {"v": 3}, revision=first)
     found = await store.aget(("n",), "k")
-    assert found is not None and found.value == {"v": 2}
+    assert found is not None
+    assert found.value == {"v": 2}
     assert found.revision == second
-    assert second is not None and second > first
+    assert second is not None
+    assert second > first
 
 
-async def test_what_was_deleted_and_made_again_has_no_former_revision(store: MemoryStore, clock: Clock) -> None:
+async def test_what_was_deleted_and_made_again_has_no_former_revision(
+    store: MemoryStore, clock: Clock
+) -> None:
     first = await store.aput_if(("n",), "k", {"v": 1}, revision=None)
     assert await store.aput_if(("n",), "k", None, revision=first) is None
     with pytest.raises(RevisionConflict) as refused:
@@ -262,7 +278,9 @@ async def test_a_sessions_item_becomes_lasting_by_promotion_only(
             await store.apromote(source, "k", to=target)
 
 
-async def test_inside_a_run_what_lasts_is_written_by_permitted_writes_only(opened: Open, owned: Journal) -> None:
+async def test_inside_a_run_what_lasts_is_written_by_permitted_writes_only(
+    opened: Open, owned: Journal
+) -> None:
     async def inside(writes: str | None) -> None:
         await in_run(writes=writes)
         store = opened()
@@ -311,7 +329,10 @@ async def test_an_event_says_what_was_overwritten_in_digests_only(
     assert {event.actor for event in (put, again, gone)} == {"user:alice"}
     assert put.data["replaced"] is None
     for before, after in ((put, again), (again, gone)):
-        assert after.data["replaced"] == {"digest": before.data["digest"], "revision": before.data["revision"]}
+        assert after.data["replaced"] == {
+            "digest": before.data["digest"],
+            "revision": before.data["revision"],
+        }
     assert "sauce" not in put.to_json()
     assert len({event.data["item"] for event in (put, again, gone)}) == 1
 
@@ -341,7 +362,9 @@ async def test_what_was_forgotten_is_not_there(store: MemoryStore, keys: KeysInM
     assert [item.value for item in await store.asearch(())] == [{"v": 2}]
 
 
-async def test_an_item_that_was_moved_to_another_place_is_no_item(store: MemoryStore, journal: Journal) -> None:
+async def test_an_item_that_was_moved_to_another_place_is_no_item(
+    store: MemoryStore, journal: Journal
+) -> None:
     await store.aput(("n",), "salary of the boss", {"v": 9})
     await store.aput(("n",), "mine", {"v": 1})
     swap = text("UPDATE items SET body = (SELECT body FROM items ORDER BY name LIMIT 1)")
@@ -351,9 +374,11 @@ async def test_an_item_that_was_moved_to_another_place_is_no_item(store: MemoryS
 
 
 async def test_many_items_are_searched(store: MemoryStore) -> None:
-    await store.abatch([PutOp(("session", str(i % 7)), f"k{i}", {"n": i, "word": f"w{i}"}) for i in range(300)])
+    await store.abatch(
+        [PutOp(("session", str(i % 7)), f"k{i}", {"n": i, "word": f"w{i}"}) for i in range(300)]
+    )
     found = await store.asearch(("session",), filter={"n": {"$gte": 290}}, query="w297", limit=3)
-    assert [item.key for item in found][0] == "k297"
+    assert next(item.key for item in found) == "k297"
     assert len(found) == 3
     assert len(await store.asearch((), limit=1000)) == 300
 
@@ -371,7 +396,7 @@ async def test_many_items_are_searched(store: MemoryStore) -> None:
     )
 )
 def test_it_is_a_dict_whose_items_end(steps: list[tuple[str, str, int, int]]) -> None:
-    """The model: value, time to live and end by tier and key. Minutes are whole, reads always move the end."""
+    """The model: value, time to live and end by tier and key. A read moves the end."""
 
     async def main() -> None:
         clock = Clock()
@@ -401,7 +426,9 @@ def test_it_is_a_dict_whose_items_end(steps: list[tuple[str, str, int, int]]) ->
                     model = {name: one for name, one in model.items() if one[2] > clock.now}
                 else:
                     found = await store.aget(space, str(key))
-                    assert (None if found is None else found.value["n"]) == (None if there is None else there[0])
+                    assert (None if found is None else found.value["n"]) == (
+                        None if there is None else there[0]
+                    )
                     if there is not None:
                         model[tier, key] = (*there[:2], clock.now + timedelta(minutes=there[1]))
                 seen = {i.value["n"] for i in await store.asearch((), refresh_ttl=False)}

@@ -23,4 +23,4 @@ class Acting:
 
 
 acting: ContextVar[Acting | None] = ContextVar("pilotman_acting", default=None)
-"""Set while a run moves, in all that it calls: tools, users' graphs, nested supervisors, threads; else None."""
+"""Set while a run moves, in all that it calls: tools, users' graphs, nested supervisors, threads."""

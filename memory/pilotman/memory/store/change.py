@@ -28,7 +28,9 @@ class RevisionConflict(Conflict):
 
     def __init__(self, revision: int | None) -> None:
         found = "is gone" if revision is None else f"has revision {revision}"
-        super().__init__(f"the item {found} by now; nothing was stored", hint="read it again, then write again")
+        super().__init__(
+            f"the item {found} by now; nothing was stored", hint="read it again, then write again"
+        )
         self.revision = revision
 
 
@@ -43,7 +45,7 @@ class Change:
     ttl: int | None = None
     suspicions: frozenset[str] = frozenset()
     run_id: str | None = None
-    expected: int | None | NotProvided = NOT_PROVIDED
+    expected: int | NotProvided | None = NOT_PROVIDED
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def apply(
@@ -59,7 +61,7 @@ class Change:
         if self.body is not None:
             rows.put(connection, subject, self._row(self.body, revision, old, now), now=now)
         elif old is not None:
-            rows.delete(connection, subject, self.place)
+            rows.remove(connection, subject, self.place)
         else:
             return None, []
         told = [self._event(revision, old, now, actor)] if self.place.session == DURABLE else []

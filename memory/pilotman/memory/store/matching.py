@@ -1,4 +1,4 @@
-"""Which items a search means, by their values: pure. Semantics as of LangGraph's own stores without an index."""
+"""Which items a search means, by their values: as LangGraph's own stores without an index have it. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def matches(value: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _is(value: Any, wanted: Any) -> bool:
     if is_mapping(wanted):
         if any(str(name).startswith("$") for name in wanted):
-            return all([_holds(value, str(name), other) for name, other in wanted.items()])
+            return all(_holds(value, str(name), other) for name, other in wanted.items())
         return is_mapping(value) and all(_is(value.get(name), one) for name, one in wanted.items())
     if is_list(wanted):
         return is_list(value) and len(value) == len(wanted) and all(map(_is, value, wanted))
@@ -63,7 +63,11 @@ def within(namespace: Sequence[str], conditions: Sequence[MatchCondition]) -> bo
         path = condition.path
         if len(path) > len(namespace):
             return False
-        part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[len(namespace) - len(path) :]
+        part = (
+            namespace[: len(path)]
+            if condition.match_type == "prefix"
+            else namespace[len(namespace) - len(path) :]
+        )
         if any(wanted not in ("*", label) for wanted, label in zip(path, part, strict=True)):
             return False
     return True

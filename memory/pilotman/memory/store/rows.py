@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from pilotman.guardrails.seal import Subject
 from pilotman.memory.storage.database import lock
-from pilotman.memory.storage.statement import Statement
+from pilotman.memory.storage.schema import items
+from pilotman.memory.storage.statement import Query, Row, Statement
 from pilotman.memory.store.place import Place
 
 SWEPT = 32
 """How many expired items go with each one that is stored."""
-_ALL = 2**62
+ALL = 2**62
+"""More than there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,61 +47,62 @@ class ItemRow:
 
 def find(connection: Connection, subject: Subject, place: Place, *, now: int) -> ItemRow | None:
     """The item at this place, quarantined or not."""
-    rows = _FIND.rows(connection, *_key(subject, place), now)
-    return ItemRow(*rows[0]) if rows else None
+    row = _FIND.one(connection, {**_key(subject, place), "now": now})
+    return None if row is None else ItemRow(**row)
 
 
 def claim(connection: Connection, subject: Subject, place: Place, *, now: int) -> ItemRow | None:
     """The same, and until the transaction ends nobody else changes what is at this place."""
-    lock(connection, "\n".join(("item", *_key(subject, place))))
+    lock(connection, "\n".join(("item", *_key(subject, place).values())))
     return find(connection, subject, place, now=now)
 
 
 def put(connection: Connection, subject: Subject, row: ItemRow, *, now: int) -> None:
     """Store it in the place of what may be there; some of what has expired goes."""
-    values = [getattr(row, field.name) for field in fields(ItemRow)]
-    _PUT.each(connection, [(subject.tenant, subject.user, *values)])
+    remove(connection, subject, row.place)
+    _PUT.run(connection, {**_owner(subject), **asdict(row)})
     if row.expires_at is not None:
         sweep(connection, now=now, limit=SWEPT)
 
 
-def delete(connection: Connection, subject: Subject, place: Place) -> None:
-    """Remove what is at this place."""
-    _DELETE.each(connection, [_key(subject, place)])
+def remove(connection: Connection, subject: Subject, place: Place) -> None:
+    """Nothing is at this place any more."""
+    _REMOVE.run(connection, _key(subject, place))
 
 
 def under(
     connection: Connection,
     subject: Subject,
-    sessions: Sequence[str],
+    sessions: tuple[str, str],
     path: str,
     *,
     now: int,
     offset: int = 0,
-    limit: int | None = None,
+    limit: int = ALL,
 ) -> list[ItemRow]:
     """What lies under a path in these two sessions, the last changed first."""
-    window = (_ALL if limit is None else limit, offset)
-    found = _UNDER.rows(connection, subject.tenant, subject.user, *sessions, path, f"{path}~", now, *window)
-    return [ItemRow(*row) for row in found]
+    within = {"low": path, "high": f"{path}{_AFTER}", "offset": offset, "limit": limit}
+    return _rows(_UNDER.rows(connection, {**_owner(subject), **_in(sessions), **within, "now": now}))
 
 
-def spaces(connection: Connection, subject: Subject, sessions: Sequence[str], *, now: int) -> list[ItemRow]:
+def spaces(connection: Connection, subject: Subject, sessions: tuple[str, str], *, now: int) -> list[ItemRow]:
     """One item of each namespace."""
-    whose = (subject.tenant, subject.user)
-    return [ItemRow(*row) for row in _SPACES.rows(connection, *whose, *sessions, now, *whose)]
+    return _rows(_SPACES.rows(connection, {**_owner(subject), **_in(sessions), "now": now}))
 
 
-def suspicious(connection: Connection, subject: Subject, sessions: Sequence[str], *, now: int) -> list[ItemRow]:
+def suspicious(
+    connection: Connection, subject: Subject, sessions: tuple[str, str], *, now: int
+) -> list[ItemRow]:
     """What is kept from being read, the oldest first."""
-    found = _SUSPICIOUS.rows(connection, subject.tenant, subject.user, *sessions, now)
-    return [ItemRow(*row) for row in found]
+    return _rows(_SUSPICIOUS.rows(connection, {**_owner(subject), **_in(sessions), "now": now}))
 
 
 def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *, now: int) -> None:
     """They were used: their time begins anew. One that has expired or changed meanwhile is left alone."""
-    uses = [(now + row.ttl, *_key(subject, row.place), row.revision, now) for row in read if row.ttl is not None]
-    _REFRESH.each(connection, uses)
+    for row in read:
+        if row.ttl is not None:
+            seen = {"seen": row.revision, "end": now + row.ttl, "now": now}
+            _REFRESH.run(connection, {**_key(subject, row.place), **seen})
 
 
 def sweep(connection: Connection, *, now: int, limit: int) -> None:
@@ -108,41 +110,48 @@ def sweep(connection: Connection, *, now: int, limit: int) -> None:
     _SWEEP.each(connection, [(now, limit)])
 
 
-def _key(subject: Subject, place: Place) -> tuple[str, ...]:
-    return subject.tenant, subject.user, place.session, place.path, place.name
+def _rows(found: Iterable[Row]) -> list[ItemRow]:
+    return [ItemRow(**row) for row in found]
 
 
-_NAMES = ", ".join(field.name for field in fields(ItemRow))
-_OWN = 'tenant = ? AND "user" = ?'
-_AT = f"{_OWN} AND session = ? AND path = ? AND name = ?"
-_LIVE = "(expires_at IS NULL OR expires_at > ?)"
-_SEEN = f"{_LIVE} AND suspicions = ''"
-_FIND = Statement(f"SELECT {_NAMES} FROM items WHERE {_AT} AND {_LIVE}")
-_CHANGED = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(ItemRow)[3:])
-_PUT = Statement(
-    f'INSERT INTO items (tenant, "user", {_NAMES}) VALUES ({", ".join("?" * (2 + len(fields(ItemRow))))})'
-    f' ON CONFLICT (tenant, "user", session, path, name) DO UPDATE SET {_CHANGED}'
+def _owner(subject: Subject) -> dict[str, str]:
+    return {"tenant": subject.tenant, "user": subject.user}
+
+
+def _key(subject: Subject, place: Place) -> dict[str, str]:
+    return {**_owner(subject), "session": place.session, "path": place.path, "name": place.name}
+
+
+def _in(sessions: tuple[str, str]) -> dict[str, str]:
+    return {"one": sessions[0], "other": sessions[1]}
+
+
+_AFTER = "g"
+"""Comes after all hexadecimal digits, in every collation."""
+_C = items.c
+_NAMES = tuple(field.name for field in fields(ItemRow))
+_ITEMS = select(*(_C[name] for name in _NAMES))
+_OWN = and_(_C.tenant == bindparam("tenant"), _C.user == bindparam("user"))
+_AT = and_(_OWN, *(_C[name] == bindparam(name) for name in ("session", "path", "name")))
+_LIVE = or_(_C.expires_at.is_(None), _C.expires_at > bindparam("now"))
+_MEANT = and_(_OWN, or_(_C.session == bindparam("one"), _C.session == bindparam("other")), _LIVE)
+_SEEN = and_(_MEANT, _C.suspicions == "")
+_FIND = Query(_ITEMS.where(_AT, _LIVE))
+_PUT = Query.inserting(items, "tenant", "user", *_NAMES)
+_REMOVE = Query(delete(items).where(_AT))
+_UNDER = Query(
+    _ITEMS.where(_SEEN, _C.path >= bindparam("low"), _C.path < bindparam("high"))
+    .order_by(_C.updated_at.desc(), _C.path, _C.name)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
 )
-_DELETE = Statement(f"DELETE FROM items WHERE {_AT}")
-_ORDER = "ORDER BY updated_at DESC, path, name LIMIT ? OFFSET ?"
-_UNDER = Statement(
-    f"SELECT {_NAMES} FROM items WHERE {_OWN} AND session IN (?, ?) AND path >= ? AND path < ? AND {_SEEN} {_ORDER}",
-    postgresql=f"SELECT {_NAMES} FROM items WHERE {_OWN} AND session IN (?, ?)"
-    f' AND path COLLATE "C" >= ? AND path COLLATE "C" < ? AND {_SEEN} {_ORDER}',
-)
-_SPACES = Statement(
-    f"SELECT {', '.join('i.' + field.name for field in fields(ItemRow))} FROM items i"
-    " JOIN (SELECT session, path, min(name) AS name FROM items"
-    f" WHERE {_OWN} AND session IN (?, ?) AND {_SEEN} GROUP BY session, path) f"
-    ' ON i.session = f.session AND i.path = f.path AND i.name = f.name WHERE i.tenant = ? AND i."user" = ?'
-)
-_SUSPICIOUS = Statement(
-    f"SELECT {_NAMES} FROM items WHERE {_OWN} AND session IN (?, ?) AND {_LIVE} AND suspicions <> ''"
-    " ORDER BY updated_at, path, name"
-)
-_REFRESH = Statement(
-    f"UPDATE items SET expires_at = ? WHERE {_AT} AND revision = ? AND expires_at > ?"
-)
+_FIRST = select(_C.session, _C.path, func.min(_C.name).label("name")).where(_SEEN)
+_FIRSTS = _FIRST.group_by(_C.session, _C.path).subquery()
+_SAME = (_C[name] == _FIRSTS.c[name] for name in ("session", "path", "name"))
+_SPACES = Query(_ITEMS.join(_FIRSTS, and_(*_SAME)).where(_OWN))
+_SUSPICIOUS = Query(_ITEMS.where(_MEANT, _C.suspicions != "").order_by(_C.updated_at, _C.path, _C.name))
+_USED = and_(_AT, _C.revision == bindparam("seen"), _C.expires_at > bindparam("now"))
+_REFRESH = Query(update(items).where(_USED).values({_C.expires_at: bindparam("end")}))
 _SWEEP = Statement(
     "DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires_at <= ?"
     " ORDER BY expires_at LIMIT ?)",

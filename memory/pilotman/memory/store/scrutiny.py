@@ -1,4 +1,4 @@
-"""What is looked at before something is kept for good: no secrets; what reads like orders is not read again."""
+"""What is looked for in what is to last: secrets are refused, what reads like orders is kept from readers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def _secrets(value: Any, name: str, inspection: Inspection) -> set[str]:
         return _secrets(list(value), "", inspection).union(*named)
     if is_list(value):
         return set[str]().union(*(_secrets(inner, name, inspection) for inner in value))
-    texts = (one for text in leaves(value) for one in (text, f"{name}: {text}"))  # a password is told by its name
+    texts = (
+        one for text in leaves(value) for one in (text, f"{name}: {text}")
+    )  # a password is told by its name
     found = [one for text in texts for one in inspection.known(text, name)]
     return {one.kind for one in found if one.category == "secret"}

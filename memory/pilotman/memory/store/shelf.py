@@ -89,7 +89,9 @@ class Shelf:
 
     def _bound(self, place: Place) -> bytes:
         whose = self.subject
-        return b"items.body/" + dump([whose.tenant, whose.user, place.session, place.path, place.name]).encode()
+        return (
+            b"items.body/" + dump([whose.tenant, whose.user, place.session, place.path, place.name]).encode()
+        )
 
     def reading(self, op: Read) -> Reading:
         """How to answer a read of LangGraph's.

@@ -226,7 +226,9 @@ class MemoryStore(BaseStore):
             raise PermitRefused("a run cannot release what is quarantined", hint="do it outside of runs")
         for item in await self._quarantined(hand.shelf):
             if (item.namespace, item.key) == (namespace, str(key)):
-                change = self._change(hand, PutOp(namespace, str(key), item.value), expected=item.row.revision)
+                change = self._change(
+                    hand, PutOp(namespace, str(key), item.value), expected=item.row.revision
+                )
                 released = {"released": sorted(change.suspicions)}
                 trusted = replace(change, suspicions=frozenset(), ttl=item.row.ttl, facts=released)
                 await self._change_one(hand, trusted)
@@ -238,7 +240,8 @@ class MemoryStore(BaseStore):
     async def _quarantined(self, shelf: Shelf) -> list[Content]:
         sessions = shelf.owner.sessions(())
         found = await self._journal.transact(
-            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now), mode="read"
+            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now),
+            mode="read",
         )
         return [content for row in found if (content := shelf.content(row)) is not None]
 
@@ -286,7 +289,9 @@ class MemoryStore(BaseStore):
         if minutes is None:
             return None if durable else self._session_ttl
         if not 0 < minutes <= _MOST_MINUTES:
-            raise InvalidRequest(f"ttl={minutes} is no time to live", hint="minutes, above 0, up to 100 years")
+            raise InvalidRequest(
+                f"ttl={minutes} is no time to live", hint="minutes, above 0, up to 100 years"
+            )
         return round(minutes * _MINUTE)
 
     async def _change_one(self, hand: Hand, change: Change) -> int | None:
@@ -303,13 +308,17 @@ class MemoryStore(BaseStore):
             self._write(connection, hand, changes)
             return found
 
-        return await self._journal.transact(work, mode="write" if changes else "read") if readings or changes else []
+        return (
+            await self._journal.transact(work, mode="write" if changes else "read")
+            if readings or changes
+            else []
+        )
 
     def _write(
         self, connection: Connection, hand: Hand, changes: Sequence[Change]
-    ) -> list[int | None | RevisionConflict]:
+    ) -> list[int | RevisionConflict | None]:
         """Carry changes out, and tell of them in the same transaction."""
-        revisions: list[int | None | RevisionConflict] = []
+        revisions: list[int | RevisionConflict | None] = []
         told: list[NewEvent] = []
         for change in sorted(changes, key=lambda one: (one.place.session, one.place.path, one.place.name)):
             shelf = hand.shelf
