@@ -127,7 +127,6 @@ class Shelf:
 
     def _search(self, op: SearchOp) -> Reading:
         sessions = self.owner.sessions(op.namespace_prefix)
-        window = {"offset": max(0, op.offset), "limit": max(0, op.limit)}
         all_of_them = bool(op.filter or op.query)  # what they say is sealed: it is looked at here
         select = partial(
             rows.under,
@@ -135,7 +134,8 @@ class Shelf:
             sessions=sessions,
             path=self.places.path(op.namespace_prefix),
             now=self.now,
-            **({} if all_of_them else window),
+            offset=0 if all_of_them else max(0, op.offset),
+            limit=rows.ALL if all_of_them else max(0, op.limit),
         )
         return Reading(select=select, finish=partial(self._found, op, all_of_them))
 
