@@ -11,7 +11,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.store.base import BaseStore
 from tests.supervisor.scene import ONE, alice, bob, calls, history, planned, yes
 
-from pilotman.agents import Kit, Specialist, tool
+from pilotman.agents import Kit, Specialist, Tool, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Principal
 from pilotman.memory import Memory
@@ -71,7 +71,7 @@ class Notes:
             await store.aput(("notes",), text, {"text": text})
             return "kept"
 
-        self.tools = [keep, keep_in_a_thread, keep_by_graph, look, sneak]
+        self.tools: list[Tool[..., Any]] = [keep, keep_in_a_thread, keep_by_graph, look, sneak]
 
 
 def team(memory: Memory, notes: Notes, turns: list[Any], **settings: Any) -> Supervisor:
@@ -129,7 +129,7 @@ async def test_a_nested_teams_tools_act_for_the_same_user() -> None:
         notes = Notes(memory)
         inner = Supervisor("operator", [Specialist("deep", "Keeps notes.", tools=notes.tools)], policy=yes)
         plan = planned({"task_id": "n", "agent": "deep", "goal": "keep it"})
-        turns = [plan, call("keep_in_a_thread", text="a"), call("look", what="x"), "Done."]
+        turns: list[Any] = [plan, call("keep_in_a_thread", text="a"), call("look", what="x"), "Done."]
         async with Supervisor(
             "desk", [inner], models=ScriptedChatModel(turns), memory=memory, policy=yes
         ) as desk:

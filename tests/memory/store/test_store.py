@@ -84,13 +84,13 @@ async def test_bound_to_nobody_and_outside_of_runs_it_says_what_to_do(opened: Op
         await opened(None).aget(("n",), "k")
 
 
-async def in_run(run_id: str = "run_1", **fields: Any) -> None:
-    acting.set(Acting(**{"principal": ALICE, "run_id": run_id, "thread_id": "t9", **fields}))
+def in_run(writes: str | None = None) -> None:
+    acting.set(Acting(principal=ALICE, run_id="run_1", thread_id="t9", writes=writes))
 
 
 async def test_bound_to_nobody_it_is_the_runs(opened: Open, owned: Journal) -> None:
     async def inside() -> None:
-        await in_run()
+        in_run()
         await opened(None, None).aput(SESSION, "k", {"v": 1})
 
     await asyncio.create_task(inside())
@@ -282,7 +282,7 @@ async def test_inside_a_run_what_lasts_is_written_by_permitted_writes_only(
     opened: Open, owned: Journal
 ) -> None:
     async def inside(writes: str | None) -> None:
-        await in_run(writes=writes)
+        in_run(writes=writes)
         store = opened()
         await store.aput(SESSION, "k", {"v": 1})
         await store.aput(("n",), "k", {"v": 1})
@@ -299,7 +299,7 @@ async def test_inside_a_run_what_lasts_is_written_by_permitted_writes_only(
 
 async def test_a_run_releases_nothing(opened: Open, owned: Journal) -> None:
     async def inside() -> None:
-        await in_run(writes="keep_note")
+        in_run(writes="keep_note")
         await opened().aput(("n",), "k", EVIL)
         await opened().arelease(("n",), "k")
 
