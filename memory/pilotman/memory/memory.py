@@ -101,7 +101,9 @@ class Memory:
         ``principal`` None: of the run that moves where it is used. ``thread_id`` names the conversation where
         neither a run nor a graph does.
         """
-        return MemoryStore(self._journal, principal=principal, thread_id=thread_id, clock=self._clock)
+        return MemoryStore(
+            self._journal, seal=self._seal, principal=principal, thread_id=thread_id, clock=self._clock
+        )
 
     async def start(self) -> None:
         """Open the journal. Starting what is started does nothing.
