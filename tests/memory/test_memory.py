@@ -21,8 +21,15 @@ pytestmark = pytest.mark.anyio
 
 
 def test_the_front_door() -> None:
-    assert pilotman.memory.__all__ == ["Anchors", "Event", "Memory"]
-    assert list(inspect.signature(Memory).parameters) == ["url", "anchors", "keys", "clock"]
+    assert pilotman.memory.__all__ == ["Anchors", "Event", "Fact", "Memory", "Retention", "Selector"]
+    assert list(inspect.signature(Memory).parameters) == [
+        "url",
+        "anchors",
+        "keys",
+        "retention",
+        "contradictions",
+        "clock",
+    ]
 
 
 @pytest.mark.parametrize(("url", "ephemeral"), [("sqlite://", True), ("sqlite:///x.db", False)])

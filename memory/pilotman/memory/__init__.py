@@ -2,6 +2,9 @@
 
 from pilotman.memory.audit.anchoring import Anchors
 from pilotman.memory.event import Event
+from pilotman.memory.facts.fact import Fact
 from pilotman.memory.memory import Memory
+from pilotman.memory.retention import Retention
+from pilotman.memory.selector import Selector
 
-__all__ = ["Anchors", "Event", "Memory"]
+__all__ = ["Anchors", "Event", "Fact", "Memory", "Retention", "Selector"]

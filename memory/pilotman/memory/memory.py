@@ -21,14 +21,21 @@ from pilotman.memory.audit.audit import Report, verify
 from pilotman.memory.checkpoints.checkpoints import CheckpointStore, opener
 from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
+from pilotman.memory.facts.book import FactBook
+from pilotman.memory.facts.contradiction import Contradictions, strongest
+from pilotman.memory.facts.reader import Reader
+from pilotman.memory.facts.verbs import Facts
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.keyring.place import Place, keys_at
+from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.memory.store.store import MemoryStore
 
+_KEEP = Retention()
 
-class Memory:
+
+class Memory(Facts):
     """The journal and the checkpoints of one installation.
 
     ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (parked graphs lie in
@@ -43,6 +50,8 @@ class Memory:
         *,
         anchors: Anchors | None = None,
         keys: Place | None = None,
+        retention: Retention = _KEEP,
+        contradictions: Contradictions = strongest,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """``anchors`` says where to note, outside, what the journal has come to; ``clock`` gives aware times.
@@ -51,6 +60,8 @@ class Memory:
         with the methods of ``Keys``. None: the folder ``desk.keys`` beside ``desk.db``, a table of a server's
         database, none in memory. Back keys and database up apart: who has both reads all of it, and a backup
         of a key brings back what was forgotten. ``PILOTMAN_MASTER_KEY`` wraps the keys where they lie.
+        ``retention`` says how long what is remembered is kept, ``contradictions`` which of the facts that
+        contradict each other are told.
 
         Raises:
             ConfigurationError: not a URL that a journal can live at, or no place where anchors or keys can
@@ -65,6 +76,8 @@ class Memory:
         self._seal = Seal(keys_at(keys, journal=url))
         self._journal = Journal(url, clock=self._clock, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
+        self._facts = FactBook(self._journal, self._seal, retention=retention, clock=self._clock)
+        self._reader = Reader(self._journal, self._seal, contradictions=contradictions, clock=self._clock)
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))

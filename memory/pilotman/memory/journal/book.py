@@ -1,4 +1,4 @@
-"""Events outside of runs: each user's memory has a book of its own, a row among the runs that nobody drives."""
+"""Events outside of runs: each user's memory has a book of its own, a run that nobody drives."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def opened(connection: Connection, principal: Principal, *, now: datetime) -> No
 
 
 _OPEN = Statement(
-    'INSERT INTO runs (run_id, tenant, "user", principal, supervisor, thread_id, task_type, severity, request,'
-    " budget, versions, state, created_at, updated_at, waited_s, active)"
+    'INSERT INTO runs (run_id, tenant, "user", principal, supervisor, thread_id, task_type, severity,'
+    " request, budget, versions, state, created_at, updated_at, waited_s, active)"
     " VALUES (?, ?, ?, ?, ?, ?, '', 0, '{}', '{}', '{}', 'COMPLETED', ?, ?, 0, ?)"
     " ON CONFLICT DO NOTHING RETURNING run_id"
 )

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import Overloaded, QuotaExceeded
+from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.quota import Window
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal import approvals, blocks, effects, payloads, queue, runs
 from pilotman.memory.journal.access import nothing, prepared
 from pilotman.memory.journal.batch import Rider
+from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.chain import Block
 from pilotman.memory.journal.events import append, read, tool_calls
 from pilotman.memory.journal.ledger import Ledger
@@ -23,6 +25,8 @@ from pilotman.memory.journal.metering import Metering
 from pilotman.memory.journal.quotas import start_run
 from pilotman.memory.journal.records import Claimed, RunRow, Story, TransitionRow
 from pilotman.memory.storage.codec import text
+
+T = TypeVar("T")
 
 
 class Journal(Ledger, Metering):
@@ -280,6 +284,27 @@ class Journal(Ledger, Metering):
             return blocks.tip(connection)
 
         return await self._write(work)
+
+    # events outside of runs, and what this room keeps beside runs
+
+    async def note(self, principal: Principal, events: Sequence[NewEvent]) -> None:
+        """Write down what was done outside of a run, in the principal's own book (see ``book``)."""
+        await self.record(principal, events, nothing)
+
+    async def record(
+        self, principal: Principal, events: Sequence[NewEvent], work: Callable[[Connection], T]
+    ) -> T:
+        """``work`` of another part of this room, and its events in the principal's book, all or nothing."""
+
+        def both(connection: Connection) -> T:
+            opened(connection, principal, now=self._clock())
+            return work(connection)
+
+        return await self._record(book_id(principal.tenant, principal.user), events, both, answers=False)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What another part of this room looks up beside the runs, in one transaction."""
+        return await self._read(work)
 
     # the queue
 

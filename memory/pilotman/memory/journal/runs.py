@@ -15,6 +15,7 @@ from sqlalchemy.sql.selectable import Select
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.guardrails.seal import Forgotten, Subject
 from pilotman.memory.journal import owned
+from pilotman.memory.journal.book import SUPERVISOR
 from pilotman.memory.journal.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
 from pilotman.memory.storage.codec import dump, encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import events, queue, runs, transitions
@@ -154,7 +155,9 @@ def listing(
     limit: int,
 ) -> list[RunRow]:
     """A tenant's runs, newest first, without those that were forgotten."""
-    query: Select[Any] = _RUN.where(runs.c.tenant == tenant, runs.c.forgotten_at.is_(None))
+    query: Select[Any] = _RUN.where(
+        runs.c.tenant == tenant, runs.c.forgotten_at.is_(None), runs.c.supervisor != SUPERVISOR
+    )
     if supervisor is not None:
         query = query.where(runs.c.supervisor == supervisor)
     if state is not None:

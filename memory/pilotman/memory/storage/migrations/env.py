@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import pilotman.memory.facts.tables  # noqa: F401  # its tables are part of the metadata
 from pilotman.memory.storage.schema import metadata
 
 context.configure(

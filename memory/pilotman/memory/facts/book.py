@@ -1,0 +1,331 @@
+"""Durable facts of one installation: written, told, taken back. Every write leaves an event."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pilotman.guardrails.digest import digest, short_id
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from pilotman.guardrails.label import Label
+from pilotman.guardrails.level import OPERATOR
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.memory.event import NewEvent
+from pilotman.memory.facts import origin, rows
+from pilotman.memory.facts.fact import Fact, Pointer
+from pilotman.memory.facts.origin import Origin
+from pilotman.memory.facts.shelf import Shelf, label_text
+from pilotman.memory.facts.wording import Statement, statement, worded
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.retention import Retention
+from pilotman.memory.storage.codec import encode, micros, text
+from pilotman.memory.storage.statement import Row
+
+ACTOR = "memory"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What somebody wants to have remembered, beside its text. See ``Memory.remember``."""
+
+    source: str
+    reason: str
+    retention: timedelta | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    about: str = ""
+    purpose: str = ""
+    derived_from: Sequence[str] = ()
+    record: Pointer | None = None
+    label: Label | None = None
+    shared: bool = False
+    key: str | None = None
+    corrects: str | None = None
+
+
+class FactBook:
+    """Writes facts and takes them back. Who reads them is ``Reader``."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        seal: Seal,
+        *,
+        retention: Retention,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._journal = journal
+        self._shelf = Shelf(seal)
+        self._retention = retention
+        self._clock = clock
+        self._new_id = new_id
+
+    async def remember(self, said_text: str, principal: Principal, said: Said) -> Fact:
+        """Store a fact; see ``Memory.remember``."""
+        checked = statement(said_text)
+        found = await self._origin(principal, said)
+        fact = self._made(checked, principal, said, found)
+        row = self._row(fact, principal, checked)
+        event = self._event("fact_remembered", fact, principal, supports=sorted(found.supports))
+
+        def work(connection: Connection) -> bool:
+            if said.corrects is not None:
+                self._end(connection, said.corrects, principal, said.reason)
+            return rows.add(connection, row, found.supports)
+
+        if not await self._journal.record(principal, [event], work):
+            return await self.get(fact.fact_id, principal)
+        return fact
+
+    async def get(self, fact_id: str, principal: Principal) -> Fact:
+        """One fact as it is now, told or not.
+
+        Raises:
+            NotFound: there is none for this principal.
+            Forgotten: its content is gone.
+        """
+
+        def work(connection: Connection) -> tuple[Row, Any]:
+            row = _seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            return row, rows.supports_of(connection, [fact_id]).get(fact_id, ())
+
+        row, supports = await self._journal.read(work)
+        if row["body"] is None:
+            raise Forgotten(f"the fact {fact_id} was forgotten", hint="nobody can read it any more")
+        return await asyncio.to_thread(self._shelf.fact, row, supports)
+
+    async def support(self, fact_id: str, ids: Iterable[str], principal: Principal) -> Fact:
+        """Let a fact stand on all of ``ids`` too, besides what it stands on."""
+        parts = [await self._part(one, principal, None) for one in ids]
+        if not parts:
+            raise InvalidRequest("a fact can only stand on something", hint="name documents, runs or facts")
+        supports = Origin.join(parts).supports
+        fact = await self.get(fact_id, principal)
+        event = self._event("fact_supported", fact, principal, again=True, supports=sorted(supports))
+
+        def work(connection: Connection) -> None:
+            _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            number = rows.sets_of(connection, fact_id)
+            if number:  # else it stands by itself
+                rows.support(connection, fact_id, principal.tenant, supports, number=number)
+
+        await self._journal.record(principal, [event], work)
+        return await self.get(fact_id, principal)
+
+    async def retract(self, fact_id: str, principal: Principal, reason: str) -> Fact:
+        """End what is believed; see ``Memory.retract``."""
+        why = _reason(reason)
+        event = self._noted("fact_retracted", fact_id, principal)
+        await self._journal.record(
+            principal, [event], lambda connection: self._end(connection, fact_id, principal, why)
+        )
+        return await self.get(fact_id, principal)
+
+    async def promote(self, fact_id: str, principal: Principal, approved_by: Principal) -> Fact:
+        """Trust a fact from now on; see ``Memory.promote``."""
+        now = micros(self._clock())
+        event = self._noted("fact_promoted", fact_id, principal, again=True, approved_by=approved_by.user)
+
+        def work(connection: Connection) -> None:
+            row = _seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            _check_approver(row, principal, approved_by)
+            _check_open(row)
+            changed: Row = {"promoted_at": now, "promoted_by": text(approved_by.user), "status": "live"}
+            rows.change(connection, fact_id, changed)
+
+        await self._journal.record(principal, [event], work)
+        return await self.get(fact_id, principal)
+
+    async def quarantine(self, fact_id: str, principal: Principal, reason: str) -> None:
+        """Tell it to nobody until somebody promotes it; see ``Memory.quarantine``."""
+        _reason(reason)
+        event = self._noted("fact_quarantined", fact_id, principal, again=True)
+
+        def work(connection: Connection) -> None:
+            _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            rows.change(connection, fact_id, {"status": "quarantined"})
+
+        await self._journal.record(principal, [event], work)
+
+    async def erase(self, fact_ids: Sequence[str], principal: Principal) -> int:
+        """Their content is gone, here and at once for every process; ids and digests stay. For ``forget``,
+        which looks who may."""
+        now = micros(self._clock())
+        told = [self._noted("fact_forgotten", one, principal, again=True) for one in fact_ids]
+        return await self._journal.record(
+            principal, told, lambda connection: rows.erase(connection, fact_ids, now=now)
+        )
+
+    # what a new fact is made of
+
+    async def _origin(self, principal: Principal, said: Said) -> Origin:
+        """What it is derived from, all together."""
+        worded(said.source, "the source of a fact")
+        named = [*dict.fromkeys((said.source, *said.derived_from))]
+        return Origin.join([await self._part(one, principal, said.label) for one in named])
+
+    async def _part(self, name: str, principal: Principal, given: Label | None) -> Origin:
+        """One thing that something is derived from.
+
+        Raises:
+            NotFound: it names a run or a fact that there is not, for this principal.
+        """
+        if not name:
+            raise InvalidRequest("a fact needs its source", hint='"user", or the id of a run or a document')
+        if name.startswith(origin.RUN):
+            run_id = name.removeprefix(origin.RUN)
+            events = await self._journal.events(run_id, tenant=principal.tenant)
+            return origin.of_run(run_id, events, principal.tenant)
+        if name.startswith(origin.FACT):
+            fact = await self.get(name.removeprefix(origin.FACT), principal)
+            return Origin(label=fact.label, supports=frozenset({name}))
+        if name.startswith(origin.DOCUMENT):
+            return origin.of_document(name, principal.tenant, given)
+        return origin.said(name, principal.tenant, given)
+
+    def _made(self, checked: Statement, principal: Principal, said: Said, found: Origin) -> Fact:
+        now = self._clock()
+        if said.shared and OPERATOR not in principal.roles:
+            what = f"{principal.user} may not remember for all of {principal.tenant}"
+            raise PermissionDenied(what, hint=f"this needs the role {OPERATOR}")
+        retention = said.retention or self._retention.fact_ttl
+        since = said.valid_from or now
+        _check_times(since, said.valid_to, said.retention)
+        suspicions = found.label.suspicions | checked.suspicions
+        unique = said.key is None
+        parts = (principal.tenant, principal.user, self._new_id() if unique else said.key, unique)
+        return Fact(
+            fact_id=short_id("fact", *parts),
+            text=text(checked.text),
+            owner=None if said.shared else text(principal.user),
+            source=text(said.source),
+            reason=_reason(said.reason),
+            label=replace(found.label, suspicions=suspicions),
+            valid_from=since,
+            valid_to=said.valid_to,
+            recorded_at=now,
+            expires_at=None if retention is None else now + retention,
+            about=text(worded(said.about, "the name of a thing")),
+            purpose=text(worded(said.purpose, "a purpose")),
+            status=checked.status,
+            derived_from=tuple(sorted(found.supports)),
+            corrects=said.corrects,
+            record=said.record,
+        )
+
+    def _row(self, fact: Fact, principal: Principal, checked: Statement) -> Row:
+        same = ("fact_id", "owner", "source", "purpose", "status", "corrects")
+        times = ("valid_from", "valid_to", "recorded_at", "expires_at")
+        return {
+            **{name: encode(getattr(fact, name)) for name in (*same, *times)},
+            "tenant": principal.tenant,
+            "body": self._shelf.body(fact, principal.tenant),
+            "digest": digest(" ".join(checked.text.casefold().split())),
+            "label": label_text(fact.label),
+            "recorded_by": text(principal.user),
+        }
+
+    def _end(self, connection: Connection, fact_id: str, principal: Principal, reason: str) -> None:
+        row = _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+        _check_open(row)
+        ended: Row = {"retracted_at": micros(self._clock()), "retracted_by": text(principal.user)}
+        rows.change(connection, fact_id, {**ended, "retraction": self._shelf.why(row, text(reason))})
+
+    # events
+
+    def _event(
+        self, kind: str, fact: Fact, principal: Principal, *, again: bool = False, **more: Any
+    ) -> NewEvent:
+        """What the provenance graph needs; text only of what nobody owns."""
+        told: dict[str, Any] = {
+            "owner": fact.owner,
+            "source": fact.source,
+            "status": fact.status,
+            "label": fact.label.to_dict(),
+            "text_digest": digest(fact.text),
+            "expires_at": None if fact.expires_at is None else fact.expires_at.isoformat(),
+            "corrects": fact.corrects,
+            **({"text": fact.text} if fact.owner is None else {}),
+        }
+        return self._noted(kind, fact.fact_id, principal, again=again, **told, **more)
+
+    def _noted(
+        self, kind: str, fact_id: str, principal: Principal, *, again: bool = False, **data: Any
+    ) -> NewEvent:
+        """``again``: it can happen to a fact more than once."""
+        key = f"{kind}:{fact_id}" + (f":{self._new_id()}" if again else "")
+        told: Mapping[str, Any] = {"fact_id": fact_id, "by": principal.user, **data}
+        return NewEvent(kind=kind, actor=ACTOR, data=told, key=key, at=self._clock())
+
+
+def _seen(row: Row, principal: Principal) -> Row:
+    """The row, if the principal may know of it: the owner, everybody where nobody owns it, operators.
+
+    Raises:
+        NotFound: they may not.
+    """
+    if row["owner"] in (None, principal.user) or OPERATOR in principal.roles:
+        return row
+    raise NotFound(f"there is no fact {row['fact_id']}")
+
+
+def _owned(row: Row, principal: Principal) -> Row:
+    """The row, if the principal may change it: who owns it, and operators.
+
+    Raises:
+        NotFound: somebody else's.
+        PermissionDenied: it belongs to nobody.
+    """
+    _seen(row, principal)
+    if row["owner"] is None and OPERATOR not in principal.roles:
+        what = f"the fact {row['fact_id']} belongs to the whole tenant"
+        raise PermissionDenied(what, hint=f"this needs the role {OPERATOR}")
+    return row
+
+
+def _check_open(row: Row) -> None:
+    if row["retracted_at"] is not None or row["body"] is None:
+        raise Conflict(f"the fact {row['fact_id']} was retracted already", hint="nothing was changed")
+
+
+def _check_approver(row: Row, principal: Principal, approved_by: Principal) -> None:
+    """Another person of the tenant, or an operator.
+
+    Raises:
+        PermissionDenied: it is neither.
+    """
+    other = approved_by.user not in (principal.user, row["owner"], row["recorded_by"])
+    if approved_by.tenant != principal.tenant or not (other or OPERATOR in approved_by.roles):
+        raise PermissionDenied(
+            "nobody makes trusted what they remembered themselves",
+            hint=f"another person of the tenant approves it, or somebody with the role {OPERATOR}",
+        )
+
+
+def _check_times(since: datetime, until: datetime | None, retention: timedelta | None) -> None:
+    if any(time is not None and time.tzinfo is None for time in (since, until)):
+        raise InvalidRequest("a time of a fact names no time zone", hint="such as UTC")
+    if until is not None and until <= since:
+        raise InvalidRequest("a fact would end before it begins", hint="valid_to lies after valid_from")
+    if retention is not None and retention <= timedelta(0):
+        raise InvalidRequest(f"the retention is {retention}", hint="a positive time")
+
+
+def _reason(reason: str) -> str:
+    """Why it is done.
+
+    Raises:
+        InvalidRequest: nobody says.
+    """
+    found = worded(reason, "a reason")
+    if not found:
+        raise InvalidRequest("say why: the reason is empty", hint="it is kept with the fact")
+    return text(found)

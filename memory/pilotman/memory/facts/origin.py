@@ -1,0 +1,119 @@
+"""Where a fact comes from: what it stands on, and the least trusted label of all that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.gate.labels import asked_by
+from pilotman.guardrails.label import Label
+from pilotman.memory.event import Event
+
+RUN, FACT, DOCUMENT = "run:", "fact:", "document:"
+USER = "user"
+"""The source of what a user says of their own accord."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What something new is derived from: its label, and the ids that it stands on, all of them."""
+
+    label: Label
+    supports: frozenset[str] = frozenset()
+
+    @classmethod
+    def join(cls, parts: Sequence[Origin]) -> Origin:
+        """Of what is derived from all parts."""
+        nothing: frozenset[str] = frozenset()
+        label = Label.join(part.label for part in parts)
+        return cls(label=label, supports=nothing.union(*(part.supports for part in parts)))
+
+
+def document_id(source: str | None, document: str, version: str) -> str:
+    """The id under which facts stand on one version of a document."""
+    return f"{DOCUMENT}{source or ''}/{document}@{version}"
+
+
+def is_derived(source: str) -> bool:
+    """Whether it names something that is known here and can be gone."""
+    return source.startswith((RUN, FACT, DOCUMENT))
+
+
+def said(source: str, tenant: str, given: Label | None) -> Origin:
+    """Of what a source says that is not known here: trusted if it is the user, or if ``given`` says so.
+
+    Raises:
+        InvalidRequest: the label is another tenant's.
+    """
+    if given is not None and given.tenant != tenant:
+        raise InvalidRequest("the label is of another tenant", hint="a fact belongs to the principal's")
+    if given is None:
+        ours = source == USER
+        given = Label(author="user" if ours else "third_party", trusted=ours, tenant=tenant)
+    return Origin(label=replace(given, sources=given.sources | {source}))
+
+
+def of_document(name: str, tenant: str, given: Label | None) -> Origin:
+    """Of a version of a document; whoever does not vouch for it with a label takes it as third parties'."""
+    return Origin(label=said(name, tenant, given).label, supports=frozenset({name}))
+
+
+def of_run(run_id: str, events: Sequence[Event], tenant: str) -> Origin:
+    """Of what a run came to, or has come to so far.
+
+    Its label is the least trusted of the request and of all that was read, by tools, from documents and from
+    memory. It stands on the run and on what its answer cites; if that cites nothing, on all that it read.
+    """
+    labels, read, cited = [asked_by(tenant)], set[str](), set[tuple[str, str]]()
+    documents: dict[tuple[str, str], set[str]] = {}
+    for event in events:
+        if event.kind == "tool_call_completed" and event.data.get("tool") != "search_corpus":
+            labels.append(_of_tool(event.data, tenant))
+        elif event.kind in ("retrieval_completed", "facts_recalled"):
+            for row in event.data["documents"]:
+                labels.append(_of_row(row, tenant))
+                name = _name_of(row)
+                read.add(name)
+                documents.setdefault((row["source"], row["version"]), set()).add(name)
+        elif event.kind == "answer_validated":
+            cited = {(c["source"], c["version"]) for c in event.data.get("citations", ())}
+    stands_on = set[str]().union(*(documents.get(one, set()) for one in cited)) or read
+    return Origin(label=Label.join(labels), supports=frozenset({f"{RUN}{run_id}", *stands_on}))
+
+
+def _name_of(row: Any) -> str:
+    """The id of what was retrieved."""
+    if str(row["source"]).startswith(FACT):
+        return str(row["source"])
+    return document_id(row.get("origin"), str(row.get("document_id") or row["source"]), str(row["version"]))
+
+
+def _of_tool(data: Any, tenant: str) -> Label:
+    """Of what a tool returned: third parties', unless the event says that it is not."""
+    trusted = bool(data.get("trusted"))
+    return Label(
+        author="tool" if trusted else "third_party",
+        trusted=trusted,
+        tenant=tenant,
+        sensitivity=data.get("sensitivity", "internal"),
+        sources=frozenset({str(data["tool"])}),
+        suspicions=_suspicions(data),
+    )
+
+
+def _of_row(row: Any, tenant: str) -> Label:
+    trusted = bool(row.get("trusted"))
+    return Label(
+        author="memory" if str(row["source"]).startswith(FACT) else "tool" if trusted else "third_party",
+        trusted=trusted,
+        tenant=tenant,
+        sources=frozenset({str(row["source"])}),
+        suspicions=_suspicions(row),
+    )
+
+
+def _suspicions(data: Any) -> frozenset[str]:
+    found: Iterable[str] = data.get("suspicions") or ()
+    return frozenset(found)

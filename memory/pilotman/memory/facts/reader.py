@@ -1,0 +1,201 @@
+"""What is told of durable facts. Whether one may be told is decided for every reader; nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.memory.facts import rows
+from pilotman.memory.facts.contradiction import Contradictions
+from pilotman.memory.facts.fact import Fact, Sources
+from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN
+from pilotman.memory.facts.ranking import scores
+from pilotman.memory.facts.rows import Ground, When
+from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.facts.support import Supports, standing, standing_on
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.storage.codec import micros
+from pilotman.memory.storage.statement import Row
+
+_AT_ONCE = 64
+"""Things whose facts are looked at together: the most relevant first, until enough may be told."""
+_MANY = 100
+"""Facts from which on they are opened on another thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What somebody asks for. See ``Memory.recall``."""
+
+    query: str = ""
+    limit: int = 10
+    valid_at: datetime | None = None
+    recorded_at: datetime | None = None
+    purpose: str | None = None
+    trusted_only: bool = False
+
+
+class Reader:
+    """Tells facts to whom they may be told."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        seal: Seal,
+        *,
+        contradictions: Contradictions,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._journal = journal
+        self._shelf = Shelf(seal)
+        self._contradictions = contradictions
+        self._clock = clock
+        self._sources: list[Sources] = []
+
+    def connect(self, sources: Sources) -> None:
+        """Ask these too which documents are still there. Connecting what is connected does nothing."""
+        if all(known is not sources for known in self._sources):
+            self._sources.append(sources)
+
+    async def recall(self, question: Question, principal: Principal) -> list[Fact]:
+        """The facts that answer a question; see ``Memory.recall``."""
+        when = self._when(question)
+        who = {"tenant": principal.tenant, "user": principal.user}
+        held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
+        if len(held) < _MANY:
+            things = self._things(held, question, when)
+        else:
+            things = await asyncio.to_thread(self._things, held, question, when)
+        found: list[Fact] = []
+        for first in range(0, len(things), _AT_ONCE):
+            found += await self._told(things[first : first + _AT_ONCE], principal, when)
+            if len(found) >= question.limit:
+                break
+        return found[: question.limit]
+
+    async def holds_any(self, principal: Principal) -> bool:
+        """Whether there may be facts for this principal at all; costs next to nothing."""
+        who = {"tenant": principal.tenant, "user": principal.user}
+        return await self._journal.read(lambda connection: rows.any_visible(connection, **who))
+
+    async def standing(self, fact_ids: Collection[str], principal: Principal) -> set[str]:
+        """Which of these facts stand now, of those that are believed."""
+        now = micros(self._clock())
+        ground = await self._ground(fact_ids, principal, When(valid=now, recorded=now, now=now))
+        return {one for one in fact_ids if FACT + one in ground}
+
+    async def impacted(self, source: str, principal: Principal) -> list[str]:
+        """Ids of the tenant's facts that stand on a source, directly or through other facts, whatever else
+        they stand on: a document, a run, a fact, or all documents of a source."""
+
+        def work(connection: Connection) -> Supports:
+            return rows.upon(connection, principal.tenant)
+
+        upon = await self._journal.read(work)
+        named = {one for sets in upon.values() for group in sets for one in group}
+        roots = [one for one in {*named, source} if _is_within(one, source)]
+        return sorted(one.removeprefix(FACT) for one in standing_on(roots, upon))
+
+    def _when(self, question: Question) -> When:
+        now = self._clock()
+        valid, recorded = question.valid_at or now, question.recorded_at or now
+        if valid.tzinfo is None or recorded.tzinfo is None:
+            raise InvalidRequest("the time that is asked about names no time zone", hint="such as UTC")
+        if question.limit < 1:
+            raise InvalidRequest(f"the limit is {question.limit}", hint="at least one fact")
+        return When(valid=micros(valid), recorded=micros(recorded), now=micros(now))
+
+    def _things(self, held: Sequence[Row], question: Question, when: When) -> list[list[Fact]]:
+        """The facts by what they are about, else by their text; the most relevant first."""
+        facts = [fact for row in held if (fact := self._opened(row, when)) and _fits(fact, question)]
+        named: defaultdict[str, list[int]] = defaultdict(list)
+        for number, fact in enumerate(facts):
+            named[fact.about.casefold() or f"\n{_folded(fact)}"].append(number)
+        found = scores(question.query, [f"{fact.about} {fact.text}" for fact in facts])
+        best = {name: max(found[number] for number in numbers) for name, numbers in named.items()}
+        newest = {name: max(facts[n].recorded_at for n in numbers) for name, numbers in named.items()}
+        wanted = [name for name in named if not question.query.strip() or best[name] > 0]
+        wanted.sort(key=lambda name: (best[name], newest[name]), reverse=True)
+        return [[facts[number] for number in named[name]] for name in wanted]
+
+    def _opened(self, row: Row, when: When) -> Fact | None:
+        with suppress(Forgotten):  # its owner's key was destroyed: the row is about to go
+            return self._shelf.fact(row, recorded=when.recorded)
+        return None
+
+    async def _told(self, things: Sequence[Sequence[Fact]], principal: Principal, when: When) -> list[Fact]:
+        """What may be told of these things: of facts that stand, what the policy says, each text once."""
+        ids = [fact.fact_id for facts in things for fact in facts]
+        ground = await self._ground(ids, principal, when)
+        told: list[Fact] = []
+        for facts in things:
+            stand = [
+                replace(fact, derived_from=ground[name])
+                for fact in facts
+                if (name := FACT + fact.fact_id) in ground
+            ]
+            rivals = _once(stand)
+            told += rivals if len(rivals) < 2 else self._contradictions(rivals)
+        return told
+
+    async def _ground(
+        self, fact_ids: Collection[str], principal: Principal, when: When
+    ) -> dict[str, tuple[str, ...]]:
+        """The facts that stand, by ``fact:ID``, with all that they stand on."""
+
+        def work(connection: Connection) -> tuple[Ground, set[str]]:
+            ground = rows.ground(connection, fact_ids, principal.tenant, when)
+            named = {one.removeprefix(RUN) for one in ground.leaves if one.startswith(RUN)}
+            runs = rows.runs_known(connection, named, principal.tenant) if named else set[str]()
+            return ground, {RUN + one for one in runs}
+
+        ground, leaves = await self._journal.read(work)
+        documents = {one.removeprefix(DOCUMENT) for one in ground.leaves if one.startswith(DOCUMENT)}
+        leaves |= {DOCUMENT + one for one in await self._live(documents, principal)}
+        stand = standing(ground.facts, ground.supports, leaves)
+        return {one: tuple(sorted(frozenset[str]().union(*ground.supports.get(one, ())))) for one in stand}
+
+    async def _live(self, documents: set[str], principal: Principal) -> set[str]:
+        """The documents that somebody vouches for; a place that cannot be asked vouches for nothing."""
+        live = set[str]()
+        for sources in self._sources:
+            if documents - live:
+                with suppress(Exception):  # they may be anybody's: what nobody vouches for is not told
+                    live |= await sources.live(documents - live, principal=principal)
+        return live & documents
+
+
+def _fits(fact: Fact, question: Question) -> bool:
+    """Whether it may be used for the purpose, and is trusted where that is asked for."""
+    if question.purpose is not None and fact.purpose not in ("", question.purpose):
+        return False
+    return fact.label.trusted or not question.trusted_only
+
+
+def _once(facts: Sequence[Fact]) -> list[Fact]:
+    """Each text once: that which is trusted, was recorded first."""
+    ordered = sorted(facts, key=lambda fact: (not fact.label.trusted, fact.recorded_at, fact.fact_id))
+    known: dict[str, Fact] = {}
+    for fact in ordered:
+        known.setdefault(_folded(fact), fact)
+    return [*known.values()]
+
+
+def _folded(fact: Fact) -> str:
+    return " ".join(fact.text.casefold().split())
+
+
+def _is_within(name: str, source: str) -> bool:
+    """Whether a support is the source, or something in it."""
+    bare = name.removeprefix(DOCUMENT)
+    wanted = source.removeprefix(DOCUMENT)
+    return name == source or bare == wanted or bare.startswith((f"{wanted}/", f"{wanted}@"))

@@ -1,0 +1,222 @@
+"""Facts in the database. Functions over an open transaction; what is sealed is opened elsewhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+
+from pilotman.guardrails.errors import NotFound
+from pilotman.memory.facts.tables import fact_supports, facts
+from pilotman.memory.selector import Selector
+from pilotman.memory.storage.codec import dump, micros, text
+from pilotman.memory.storage.statement import Query, Row, Statement
+
+FACT = "fact:"
+_COLUMNS = tuple(column.name for column in facts.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """Which moment a reader asks about, in microseconds: what was believed at ``recorded`` about ``valid``.
+    Retention is about ``now``, whatever is asked."""
+
+    valid: int
+    recorded: int
+    now: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """All that some facts stand on, down to what are no facts. Ids of facts as ``fact:ID``."""
+
+    facts: set[str] = field(default_factory=set[str])
+    supports: dict[str, list[frozenset[str]]] = field(default_factory=dict[str, list[frozenset[str]]])
+
+    @property
+    def leaves(self) -> set[str]:
+        """What is no fact."""
+        named = {one for sets in self.supports.values() for group in sets for one in group}
+        return {one for one in named if not one.startswith(FACT)}
+
+
+def add(connection: Connection, row: Row, supports: Iterable[str]) -> bool:
+    """Store a new fact on one set of supports; False: one of this id is there, nothing was changed."""
+    if not _ADD.rows(connection, *(row.get(name) for name in _COLUMNS)):
+        return False
+    support(connection, row["fact_id"], row["tenant"], supports, number=0)
+    return True
+
+
+def support(
+    connection: Connection, fact_id: str, tenant: str, supports: Iterable[str], *, number: int
+) -> None:
+    """Another set that it may stand on."""
+    rows = [(fact_id, number, text(one), tenant) for one in sorted(set(supports))]
+    if rows:
+        _SUPPORT.each(connection, rows)
+
+
+def sets_of(connection: Connection, fact_id: str) -> int:
+    """The number that a further set of supports gets; 0: the fact stands by itself."""
+    return int(_SETS.value(connection, {"fact_id": fact_id}))
+
+
+def get(connection: Connection, fact_id: str, *, tenant: str) -> Row:
+    """A fact as it is stored.
+
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+    """
+    row = _BY_ID.one(connection, {"fact_id": fact_id, "tenant": tenant})
+    if row is None:
+        raise NotFound(f"there is no fact {fact_id}")
+    return row
+
+
+def visible(connection: Connection, *, tenant: str, user: str, when: When) -> list[Row]:
+    """The user's facts and those of the whole tenant that may be told, if they stand."""
+    return _VISIBLE.rows(connection, {"tenant": tenant, "user": user, **vars(when)})
+
+
+def any_visible(connection: Connection, *, tenant: str, user: str) -> bool:
+    """Whether there may be facts for this user at all."""
+    return _ANY.value(connection, {"tenant": tenant, "user": user}) is not None
+
+
+def change(connection: Connection, fact_id: str, values: Row) -> None:
+    """Other values of some columns."""
+    connection.execute(update(facts).where(facts.c.fact_id == fact_id).values(values))
+
+
+def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> int:
+    """Their content is gone from the database, they are told to nobody; returns how many had any."""
+    wanted = facts.c.fact_id.in_(fact_ids)
+    count = connection.execute(select(func.count()).where(wanted, facts.c.body.is_not(None))).scalar_one()
+    gone: Row = {"body": None, "retraction": None}
+    connection.execute(update(facts).where(wanted).values(gone))
+    ends = facts.c.retracted_at.is_(None)
+    connection.execute(update(facts).where(wanted, ends).values(retracted_at=now))
+    return int(count)
+
+
+def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when: When) -> Ground:
+    """What these facts stand on, level by level; facts that are not believed (any more) are left out."""
+    found, seen, todo = Ground(), set[str](), set(fact_ids)
+    while todo:
+        seen |= todo
+        known = [str(row[0]) for row in _BELIEVED.rows(connection, *_asked(todo, tenant, when))]
+        found.facts.update(FACT + one for one in known)
+        for fact_id, sets in supports_of(connection, known).items():
+            found.supports[FACT + fact_id] = sets
+        named = {one for fact in known for group in found.supports.get(FACT + fact, ()) for one in group}
+        todo = {one.removeprefix(FACT) for one in named if one.startswith(FACT)} - seen
+    return found
+
+
+def supports_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, list[frozenset[str]]]:
+    """The sets of supports of some facts; those that stand by themselves are left out."""
+    sets: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for fact_id, number, one in _SUPPORTS.rows(connection, dump(sorted(fact_ids))):
+        sets[fact_id][number].add(one)
+    return {
+        fact_id: [frozenset(group) for _, group in sorted(groups.items())] for fact_id, groups in sets.items()
+    }
+
+
+def upon(connection: Connection, tenant: str) -> dict[str, list[frozenset[str]]]:
+    """The supports of all the tenant's facts, by ``fact:ID``."""
+    ids = [row[0] for row in _HELD.rows(connection, tenant)]
+    return {FACT + fact_id: sets for fact_id, sets in supports_of(connection, ids).items()}
+
+
+def runs_known(connection: Connection, run_ids: Collection[str], tenant: str) -> set[str]:
+    """Which of these runs are the tenant's."""
+    return {str(row[0]) for row in _RUNS.rows(connection, dump(sorted(run_ids)), tenant)}
+
+
+def selected(connection: Connection, selector: Selector, tenant: str) -> list[Row]:
+    """The tenant's facts that a selector means, oldest first; those whose content is gone too."""
+    query = select(facts).where(facts.c.tenant == tenant)
+    if selector.user is not None:
+        query = query.where(facts.c.owner == selector.user)
+    if selector.fact_id is not None:
+        query = query.where(facts.c.fact_id == selector.fact_id)
+    if selector.before is not None:
+        query = query.where(facts.c.recorded_at < micros(selector.before))
+    for source in (selector.source, None if selector.run_id is None else f"run:{selector.run_id}"):
+        if source is not None:
+            its = select(fact_supports.c.fact_id).where(
+                fact_supports.c.tenant == tenant, _named(fact_supports.c.support, source)
+            )
+            query = query.where(or_(_named(facts.c.source, source), facts.c.fact_id.in_(its)))
+    found = connection.execute(query.order_by(facts.c.recorded_at, facts.c.fact_id)).mappings()
+    return [dict(row) for row in found]
+
+
+def _named(column: Any, source: str) -> Any:
+    """Whether a column names the source, or something in it."""
+    names = (source, f"document:{source}")
+    inside = [column.startswith(name + mark, autoescape=True) for name in names for mark in "/@"]
+    return or_(column.in_(names), *inside)
+
+
+def _asked(fact_ids: Collection[str], tenant: str, when: When) -> tuple[Any, ...]:
+    return dump(sorted(fact_ids)), tenant, when.recorded, when.recorded, when.now
+
+
+_ADD = Statement(
+    f"INSERT INTO facts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+    " ON CONFLICT DO NOTHING RETURNING fact_id"
+)
+_SUPPORT = Statement(
+    "INSERT INTO fact_supports (fact_id, number, support, tenant) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_SUPPORTS = Statement(
+    "SELECT fact_id, number, support FROM fact_supports WHERE fact_id IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT fact_id, number, support FROM fact_supports"
+    " WHERE fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))",
+)
+_BELIEVED_IF = (
+    " AND tenant = ? AND status = 'live' AND body IS NOT NULL AND recorded_at <= ?"
+    " AND (retracted_at IS NULL OR retracted_at > ?) AND (expires_at IS NULL OR expires_at > ?)"
+)
+_BELIEVED = Statement(
+    f"SELECT fact_id FROM facts WHERE fact_id IN (SELECT value FROM json_each(?)){_BELIEVED_IF}",  # noqa: S608
+    postgresql="SELECT fact_id FROM facts WHERE fact_id IN"  # noqa: S608
+    f" (SELECT jsonb_array_elements_text(?::jsonb)){_BELIEVED_IF}",
+)
+_HELD = Statement("SELECT fact_id FROM facts WHERE tenant = ? AND body IS NOT NULL")
+_RUNS = Statement(
+    "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?)) AND tenant = ?",
+    postgresql="SELECT run_id FROM runs WHERE run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+    " AND tenant = ?",
+)
+_BY_ID = Query(
+    select(facts).where(facts.c.fact_id == bindparam("fact_id"), facts.c.tenant == bindparam("tenant"))
+)
+_SETS = Query(
+    select(func.coalesce(func.max(fact_supports.c.number) + 1, 0)).where(
+        fact_supports.c.fact_id == bindparam("fact_id")
+    )
+)
+_THEIRS = and_(
+    facts.c.tenant == bindparam("tenant"),
+    or_(facts.c.owner == bindparam("user"), facts.c.owner.is_(None)),
+    facts.c.status == "live",
+    facts.c.body.is_not(None),
+)
+_ANY = Query(select(facts.c.fact_id).where(_THEIRS, facts.c.retracted_at.is_(None)).limit(1))
+_VISIBLE = Query(
+    select(facts).where(
+        _THEIRS,
+        facts.c.recorded_at <= bindparam("recorded"),
+        or_(facts.c.retracted_at.is_(None), facts.c.retracted_at > bindparam("recorded")),
+        or_(facts.c.expires_at.is_(None), facts.c.expires_at > bindparam("now")),
+        facts.c.valid_from <= bindparam("valid"),
+        or_(facts.c.valid_to.is_(None), facts.c.valid_to > bindparam("valid")),
+    )
+)

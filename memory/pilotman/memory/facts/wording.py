@@ -1,0 +1,64 @@
+"""What may be remembered: a statement of plain words, without secrets; orders are put in quarantine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.incoming.cleaner import clean
+from pilotman.guardrails.incoming.hidden import printable
+from pilotman.guardrails.outbound.inspection import Inspection
+from pilotman.memory.facts.fact import Status
+
+MAX_TEXT = 4_000
+"""Characters of a statement."""
+MAX_WORDS = 500
+"""Characters of a reason, a source, the name of a thing, a purpose."""
+_INSPECTION = Inspection()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """A text that may be kept: as it is told, and why it is not to be told."""
+
+    text: str
+    suspicions: frozenset[str]
+
+    @property
+    def status(self) -> Status:
+        return "quarantined" if self.suspicions else "live"
+
+
+def statement(text: str) -> Statement:
+    """The text of a fact, if it can be one. What reads like orders is suspicious, whoever wrote it.
+
+    Raises:
+        InvalidRequest: it is empty, too long, has control characters, or holds a secret.
+    """
+    plain = worded(text, "a fact", most=MAX_TEXT)
+    if not plain:
+        raise InvalidRequest("there is nothing to remember: the text is empty")
+    secrets = sorted({one.kind for one in _INSPECTION.known(plain) if one.category == "secret"})
+    if secrets:
+        what = f"the text holds a secret ({', '.join(secrets)}); nothing was remembered"
+        raise InvalidRequest(what, hint="name the secret instead of giving it")
+    cleaned = clean(plain, third_party=True)
+    if cleaned.suspicions:
+        return Statement(text=plain, suspicions=frozenset(cleaned.suspicions))
+    return Statement(text=str(cleaned.value).strip() or plain, suspicions=frozenset())
+
+
+def worded(text: str, what: str, *, most: int = MAX_WORDS) -> str:
+    """Text without surrounding blanks.
+
+    Raises:
+        InvalidRequest: it is no text, too long, or has control characters or halves of surrogate pairs.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a model's argument may be
+        raise InvalidRequest(f"{what} is a text, not {type(text).__name__}")
+    plain = text.replace("\r\n", "\n").strip()
+    if len(plain) > most:
+        raise InvalidRequest(f"{what} has {len(plain):,} characters; {most:,} are allowed")
+    if printable(plain) != plain:
+        raise InvalidRequest(f"{what} has control characters", hint="give plain text")
+    return plain
