@@ -32,7 +32,7 @@ FRONT_DOORS = {
     "pilotman.retrieval.testing": "Origin source_faults",
     "pilotman.agents": (
         "Agent ChatRules Citation Kit Models Specialist Tool ToolContext ToolFailure ToolResult mcp_tools"
-        " tool"
+        " memory_tools tool"
     ),
     "pilotman.agents.testing": "FaultyChatModel ScriptedChatModel call faulty",
     "pilotman.supervisor": "Action Event Intake Plan Run RunState Supervisor Task",

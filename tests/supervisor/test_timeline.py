@@ -84,6 +84,7 @@ KINDS = [
     "run_started",
     "state_changed",
     "retrieval_completed",
+    "facts_recalled",
     "plan_made",
     "plan_refused",
     "plan_amended",

@@ -3,6 +3,7 @@
 from pilotman.agents.context import ToolContext
 from pilotman.agents.failure import ToolFailure
 from pilotman.agents.mcp.tools import mcp_tools
+from pilotman.agents.memory_tools import memory_tools
 from pilotman.agents.models import Models
 from pilotman.agents.report import Citation
 from pilotman.agents.result import ToolResult
@@ -22,5 +23,6 @@ __all__ = [
     "ToolFailure",
     "ToolResult",
     "mcp_tools",
+    "memory_tools",
     "tool",
 ]

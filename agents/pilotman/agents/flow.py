@@ -10,7 +10,7 @@ from typing import Any
 from pilotman.agents.report import Passage
 from pilotman.guardrails.gate.gate import Gate, ToolInfo
 from pilotman.guardrails.gate.labels import asked_by, output_of
-from pilotman.guardrails.label import Label
+from pilotman.guardrails.label import Author, Label
 from pilotman.guardrails.policy import Call, Decision, Effect
 from pilotman.guardrails.principal import Principal
 
@@ -29,16 +29,19 @@ class _Corpus:
     """The team's documents, as a gate knows tools. Whoever puts a source in says whether it is trusted."""
 
     third_party: bool
+    author: Author | None = None
     description: str = ""
     effect: Effect = "read"
     args_schema: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def name(self) -> str:
-        return "untrusted documents" if self.third_party else "trusted documents"
+        what = "documents" if self.author is None else "memories"
+        return f"untrusted {what}" if self.third_party else f"trusted {what}"
 
 
 _DOCUMENTS = (_Corpus(third_party=False), _Corpus(third_party=True))
+_MEMORIES = (_Corpus(third_party=False, author="memory"), _Corpus(third_party=True, author="memory"))
 
 
 def documents(*, trusted: bool) -> str:
@@ -46,13 +49,27 @@ def documents(*, trusted: bool) -> str:
     return _Corpus(third_party=not trusted).name
 
 
+def memories(*, trusted: bool) -> str:
+    """By which name what is remembered stands beside tools."""
+    return _Corpus(third_party=not trusted, author="memory").name
+
+
 def from_corpus(found: Iterable[Passage]) -> list[Observation]:
     """Passages as a gate reads them: trusted documents and others."""
+    return _observed(found, _DOCUMENTS)
+
+
+def from_memory(found: Iterable[Passage]) -> list[Observation]:
+    """What was remembered as a gate reads it, likewise."""
+    return _observed(found, _MEMORIES)
+
+
+def _observed(found: Iterable[Passage], kinds: Iterable[_Corpus]) -> list[Observation]:
     passages = list(found)
     return [
-        Observation(tool=documents.name, args={}, value=texts)
-        for documents in _DOCUMENTS
-        if (texts := [p.text for p in passages if p.trusted is not documents.third_party])
+        Observation(tool=kind.name, args={}, value=texts)
+        for kind in kinds
+        if (texts := [p.text for p in passages if p.trusted is not kind.third_party])
     ]
 
 
@@ -82,7 +99,7 @@ class Flow:
         self._principal = principal
         self._request = request
         self._facts = {**principal.attributes, **facts, "user": principal.user}
-        self._tools = {**tools, **{documents.name: documents for documents in _DOCUMENTS}}
+        self._tools = {**tools, **{kind.name: kind for kind in (*_DOCUMENTS, *_MEMORIES)}}
         self._plan = plan
         self._earlier = earlier
         self._waiting: list[Observation] = []
@@ -135,8 +152,10 @@ class Flow:
 
     def _labels_of(self, tool: ToolInfo) -> frozenset[Label]:
         suspicions = self._suspicions.get(tool.name, frozenset())
+        author: Author | None = getattr(tool, "author", None)
         return frozenset(
-            replace(label, suspicions=suspicions) for label in output_of(tool, self._principal.tenant)
+            replace(label, suspicions=suspicions, author=author or label.author)
+            for label in output_of(tool, self._principal.tenant)
         )
 
 

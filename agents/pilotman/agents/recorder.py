@@ -28,10 +28,11 @@ _KEY_FIELDS_OF = {
     "degraded": ("rung",),
 }
 _SAYS_CONTENT = frozenset({"caveat", "values_redacted"})
-_CALLS = frozenset({"model_call", "tool_call", "retrieval", "effect", "draft"})
+_CALLS = frozenset({"model_call", "tool_call", "retrieval", "effect", "draft", "recall"})
 _OUTCOMES = {
     **dict.fromkeys(("effect_applied", "effect_not_applied", "effect_unknown", "effect_joined"), "effect"),
     "write_drafted": "draft",
+    "facts_recalled": "recall",
 }
 _ABOUT_ACTS = ("effect_", "write_", "approval_")
 _CUT = {"truncated", "head"}

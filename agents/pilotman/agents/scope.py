@@ -35,6 +35,7 @@ from pilotman.guardrails.ladder import Rung
 from pilotman.guardrails.policy import Call, Decision, Policy, decide
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
+from pilotman.memory.facts.reader import Reader
 from pilotman.memory.journal.journal import Journal
 
 
@@ -85,6 +86,7 @@ class RunScope:
     policy_version: str
     flow: Flow
     meter: Meter | None = None
+    facts: Reader | None = None
     lanes: Lanes = field(default_factory=Lanes)
     trace: str | None = None
     answer_time: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -313,6 +313,24 @@ class Corpus:
         pairs = zip(snapshot.documents, keys, strict=True)
         documents = tuple(document if key in standing else emptied(document) for document, key in pairs)
         return replace(snapshot, documents=documents)
+
+    async def live(self, documents: Collection[str], *, principal: Principal) -> set[str]:
+        """Those of the documents ``SOURCE/ID@VERSION`` that are there in this very version and that the
+        principal may read; without a source (``/ID@VERSION``), of the texts that somebody added."""
+        await self._refresh()
+        places = {one: place for one in documents if (place := self._place(one)) is not None}
+        found = await off_loop(
+            self._holdings.catalogue.standing_versions, set(places.values()), Sight.of(principal)
+        )
+        return {one for one, place in places.items() if place in found}
+
+    def _place(self, document: str) -> tuple[str | None, str, str] | None:
+        """Source, document and version of a name; None: it is of no source of this corpus."""
+        name, _, version = document.rpartition("@")
+        for key in sorted(keys(self._sources), key=len, reverse=True):
+            if name.startswith(f"{key}/"):
+                return key, name.removeprefix(f"{key}/"), version
+        return (None, name[1:], version) if name.startswith("/") else None
 
     async def _refresh(self) -> None:
         due = [upkeep for upkeep in self._upkeeps if upkeep.is_due()]

@@ -63,6 +63,7 @@ class Engine:
             self._seats,
             owner=self.owner,
             policy_version=policy_version,
+            facts=memory.facts,
         )
 
     # taking and leaving runs

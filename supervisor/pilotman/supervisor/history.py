@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pilotman.agents.flow import Observation, documents, from_corpus
+from pilotman.agents.flow import Observation, documents, from_corpus, memories
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Passage
 from pilotman.guardrails.budget import Budget
@@ -98,9 +98,10 @@ def suspected(history: Sequence[Event]) -> Iterator[tuple[str, Sequence[str]]]:
     for event in history:
         if event.kind == "tool_call_completed":
             yield event.data["tool"], event.data.get("suspicions") or ()
-        elif event.kind == "retrieval_completed":
+        elif event.kind in ("retrieval_completed", "facts_recalled"):
+            named = documents if event.kind == "retrieval_completed" else memories
             for found in event.data["documents"]:
-                yield documents(trusted=bool(found.get("trusted"))), found.get("suspicions") or ()
+                yield named(trusted=bool(found.get("trusted"))), found.get("suspicions") or ()
 
 
 def passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]:

@@ -27,6 +27,7 @@ from pilotman.supervisor.outgoing import Exit
 from pilotman.supervisor.plan import Plan, Task, needed, ready
 from pilotman.supervisor.planner import Planner
 from pilotman.supervisor.recall import Recall
+from pilotman.supervisor.remembered import remembered
 from pilotman.supervisor.saga import compensations, narrowed, step
 from pilotman.supervisor.team import Team
 
@@ -42,7 +43,8 @@ ANSWER_SHARE = 0.2
 class Lead:
     """The supervisor of ``team`` in a run. ``scope`` is its own: its purse, its policies, its passages.
 
-    ``mover`` moves the run's state and is the root's alone. ``base`` is where it starts to number passages.
+    ``mover`` moves the run's state and is the root's alone. ``base`` is where it starts to number passages,
+    ``purpose`` what the run is for: facts that are for something else are not told.
     ``slots`` bound how many of its specialists work at once, besides the run's own limit, innermost first.
     """
 
@@ -53,6 +55,7 @@ class Lead:
     graphs: Graphs
     mover: Mover
     given: Plan | None = None
+    purpose: str = ""
     base: int = 0
     slots: tuple[asyncio.Semaphore, ...] = ()
     looked_up: bool = False
@@ -93,15 +96,21 @@ class Lead:
             await self.mover.to("EXECUTING", "the plan starts", key="executing:0")
 
     async def look_up(self) -> None:
-        """What the corpus has on the request goes into every brief, if it covers the request at all.
+        """What the corpus has on the request goes into every brief, if it covers the request at all, and what
+        is remembered that belongs to it: where something can be written, only what is trusted.
 
         Once in a lead's life: one that goes on after a pause finds what was found before, in the journal.
         """
         if self.looked_up or not self.is_root or at_or_below(self.scope.run.rung, "single_turn"):
             return
         self.looked_up = True
-        found = await self.recall.begin(self.scope.brief.query or self.scope.brief.request)
-        self.scope.brief = replace(self.scope.brief, passages=tuple(found))
+        query = self.scope.brief.query or self.scope.brief.request
+        found = await self.recall.begin(query)
+        writes = not self.scope.run.read_only and any(not tool.reads for tool in self.team.tools().values())
+        facts = await remembered(
+            self.scope.run, query, self.recall.place, purpose=self.purpose, trusted_only=writes
+        )
+        self.scope.brief = replace(self.scope.brief, passages=(*found, *facts))
 
     async def earlier(self) -> Earlier | None:
         """What this team answered to the same request before, if whoever asks was told."""

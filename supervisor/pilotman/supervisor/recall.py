@@ -136,23 +136,30 @@ class Recall:
             heading, text = _clean(document).value
             passage = known.get((meta["source"], meta["version"], text))
             if passage is None:
-                while self._next in self._passages:  # a run that goes on has numbered some before
-                    self._next += 1
-                passage = Passage(
-                    number=self._next,
-                    source=meta["source"],
-                    version=meta["version"],
-                    heading=heading,
-                    text=text,
-                    trusted=bool(meta.get("trusted", False)),
-                    fetched_at=str(meta.get("fetched_at", "")),
-                    score=float(meta.get("score", 0.0)),
+                passage = self.place(
+                    Passage(
+                        number=0,
+                        source=meta["source"],
+                        version=meta["version"],
+                        heading=heading,
+                        text=text,
+                        trusted=bool(meta.get("trusted", False)),
+                        fetched_at=str(meta.get("fetched_at", "")),
+                        score=float(meta.get("score", 0.0)),
+                    )
                 )
-                self._next += 1
-                self._passages[passage.number] = self._run.passages[passage.number] = passage
             numbered.append(passage)
         for seen in from_corpus(numbered):
             self._run.flow.observe(seen)
+        return numbered
+
+    def place(self, passage: Passage) -> Passage:
+        """The passage with the next number that none has; it can be cited from now on."""
+        while self._next in self._passages:  # a run that goes on has numbered some before
+            self._next += 1
+        numbered = replace(passage, number=self._next)
+        self._passages[self._next] = self._run.passages[self._next] = numbered
+        self._next += 1
         return numbered
 
 

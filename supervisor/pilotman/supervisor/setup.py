@@ -33,6 +33,7 @@ from pilotman.guardrails.limit import Limit
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.purse import Wallet
+from pilotman.memory.facts.reader import Reader
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.records import Claimed, RunRow
 from pilotman.memory.storage.codec import dump
@@ -117,6 +118,7 @@ class Setup:
         *,
         owner: str,
         policy_version: str,
+        facts: Reader | None = None,
     ) -> None:
         self._team = team
         self._journal = journal
@@ -125,6 +127,7 @@ class Setup:
         self._seats = seats
         self._owner = owner
         self._policy_version = policy_version
+        self._facts = facts
         self._circuits = Circuits(_loop_time)
         if journal.reachable:
             self._circuits = SharedCircuits(_loop_time, journal, supervisor=team.name, owner=owner)
@@ -193,6 +196,7 @@ class Setup:
             parallel=asyncio.Semaphore(budget.max_parallel),
             lanes=self._lanes,
             meter=self._meter(row),
+            facts=self._facts,
             activity=mover,
             conversation_calls=before.conversation_calls,
             identical_calls=before.identical_calls,
@@ -312,6 +316,7 @@ class Setup:
             seat=self._seats.take,
             graphs=self._graphs,
             mover=mover,
+            purpose=row.task_type,
             given=Plan.from_dict(row.request["plan"]) if row.request.get("plan") else None,
         )
 

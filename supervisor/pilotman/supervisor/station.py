@@ -27,6 +27,8 @@ class Station:
     def __init__(self, team: Team, memory: Memory | None, ports: Ports) -> None:
         self.was_given_memory = memory is not None
         self.memory = memory or Memory("sqlite://", clock=ports.clock)
+        for corpus in team.corpora():
+            self.memory.facts.connect(corpus)
         version = digest([version_of(team.all_policies()), ports.outbound.version])[:12]
         self.reception = Reception(
             team, self.journal, ports.clock, policy_version=version, capacity=ports.capacity

@@ -242,6 +242,7 @@ _LEAVES: Mapping[str, Callable[[Mapping[str, Any]], Text | None]] = {
     "run_started": _silent,
     "state_changed": _moved,
     "retrieval_completed": _found,
+    "facts_recalled": _found,
     "plan_made": _planned,
     "plan_amended": _planned,
     "plan_refused": _errors,

@@ -102,6 +102,13 @@ class FactBook:
             raise Forgotten(f"the fact {fact_id} was forgotten", hint="nobody can read it any more")
         return await asyncio.to_thread(self._shelf.fact, row, supports)
 
+    async def kept(self, key: str, principal: Principal) -> Fact | None:
+        """What was remembered with a key; None: nothing was, or it was forgotten."""
+        try:
+            return await self.get(_named(principal, key), principal)
+        except NotFound:
+            return None
+
     async def support(self, fact_id: str, ids: Iterable[str], principal: Principal) -> Fact:
         """Let a fact stand on all of ``ids`` too, besides what it stands on."""
         parts = [await self._part(one, principal, None) for one in ids]
@@ -200,10 +207,8 @@ class FactBook:
         since = said.valid_from or now
         _check_times(since, said.valid_to, said.retention)
         suspicions = found.label.suspicions | checked.suspicions
-        unique = said.key is None
-        parts = (principal.tenant, principal.user, self._new_id() if unique else said.key, unique)
         return Fact(
-            fact_id=short_id("fact", *parts),
+            fact_id=f"fact_{self._new_id()[:20]}" if said.key is None else _named(principal, said.key),
             text=text(checked.text),
             owner=None if said.shared else text(principal.user),
             source=text(said.source),
@@ -264,6 +269,11 @@ class FactBook:
         key = f"{kind}:{fact_id}" + (f":{self._new_id()}" if again else "")
         told: Mapping[str, Any] = {"fact_id": fact_id, "by": principal.user, **data}
         return NewEvent(kind=kind, actor=ACTOR, data=told, key=key, at=self._clock())
+
+
+def _named(principal: Principal, key: str) -> str:
+    """The id of the fact that a principal has remembered with a key."""
+    return short_id("fact", principal.tenant, principal.user, key)
 
 
 def _seen(row: Row, principal: Principal) -> Row:

@@ -109,6 +109,7 @@ def _of_row(row: Any, tenant: str) -> Label:
         author="memory" if str(row["source"]).startswith(FACT) else "tool" if trusted else "third_party",
         trusted=trusted,
         tenant=tenant,
+        sensitivity=row.get("sensitivity") or "internal",
         sources=frozenset({str(row["source"])}),
         suspicions=_suspicions(row),
     )

@@ -76,6 +76,10 @@ class Facts:
         )
         return await self._facts.remember(fact, principal, said)
 
+    async def kept(self, key: str, *, principal: Principal) -> Fact | None:
+        """The fact that the principal has had remembered with this key, or None."""
+        return await self._facts.kept(key, principal)
+
     async def recall(
         self,
         query: str = "",

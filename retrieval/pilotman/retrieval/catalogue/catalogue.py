@@ -18,6 +18,7 @@ from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.catalogue.visibility import Visibility
+from pilotman.retrieval.sources.terms import version_of
 from pilotman.retrieval.vectors.allowed import Allowed
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Record], bool]
@@ -145,6 +146,19 @@ class Catalogue:
                 standing.add((source, name))
         return standing
 
+    def standing_versions(
+        self, places: Iterable[tuple[str | None, str, str]], sight: Sight
+    ) -> set[tuple[str | None, str, str]]:
+        """Which documents are there in that version and may be read; a place as above, and its version."""
+        self.follow()
+        standing: set[tuple[str | None, str, str]] = set()
+        for source, name, version in places:
+            found = self.by_ids([name], sight) if source is None else self.of_document(source, name)
+            for record in found.values() if isinstance(found, dict) else found:
+                if _version(record) == version and self._readable(record, sight, self._clock()):
+                    standing.add((source, name, version))
+        return standing
+
     def generation(self) -> int:
         """Of the vectors: another one after each change of the model."""
         return int(self._database.read("SELECT generation FROM state")[0][0])
@@ -247,3 +261,9 @@ class Catalogue:
         if self._drop_stale and record.expires_at is not None and record.expires_at <= now:
             return False
         return not sight.tags.isdisjoint(record.readers)
+
+
+def _version(record: Record) -> str:
+    """Of the record's document; a text that somebody added is one by itself."""
+    own = record.metadata.get("version")
+    return version_of(record.text.encode("utf-8", "surrogatepass")) if own is None else str(own)
