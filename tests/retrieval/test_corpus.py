@@ -532,3 +532,22 @@ async def test_a_text_added_to_the_store_beneath_is_found_and_cited(embeddings: 
     assert changed.documents[0].metadata["version"] != found.metadata["version"]
     corpus.store.delete(["lift"])
     assert (await corpus.again(snapshot, principal=ALICE)).documents[0].page_content == ""
+
+
+async def test_a_document_is_live_in_its_version_and_for_its_readers(folder: Folder) -> None:
+    root = folder(BOOKS)
+    terms = {"readers": ["tenant:acme"], "max_staleness": timedelta(0)}
+    corpus = Corpus([FolderSource(root, **terms)], embedding=None)
+    snapshot = await corpus.search("disk full", principal=ALICE)
+    named = {
+        f"{d.metadata['origin']}/{d.metadata['document_id']}@{d.metadata['version']}"
+        for d in snapshot.documents
+    }
+    assert named
+    assert await corpus.live(named | {"elsewhere/x@1", "x", "/x@1"}, principal=ALICE) == named
+    other = Principal(tenant="evil", user="alice")
+    assert await corpus.live(named, principal=other) == set()
+    (root / "DiskFull.md").write_text("# Disk full\n\nAnother text.\n")
+    left = await corpus.live(named, principal=ALICE)
+    assert {one for one in named if "DiskFull.md" in one} == named - left
+    assert named - left

@@ -23,6 +23,7 @@ from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
 from pilotman.memory.facts.book import FactBook
 from pilotman.memory.facts.contradiction import Contradictions, strongest
+from pilotman.memory.facts.inventory import Inventory
 from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.verbs import Facts
 from pilotman.memory.journal.access import now
@@ -78,6 +79,9 @@ class Memory(Facts):
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         self._facts = FactBook(self._journal, self._seal, retention=retention, clock=self._clock)
         self._reader = Reader(self._journal, self._seal, contradictions=contradictions, clock=self._clock)
+        self._inventory = Inventory(
+            self._journal, self._seal, self._reader, retention=retention, clock=self._clock
+        )
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))

@@ -25,6 +25,7 @@ from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, statement, worded
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
+from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
 from pilotman.memory.storage.statement import Row
 
@@ -162,14 +163,33 @@ class FactBook:
 
         await self._journal.record(principal, [event], work)
 
-    async def erase(self, fact_ids: Sequence[str], principal: Principal) -> int:
-        """Their content is gone, here and at once for every process; ids and digests stay. For ``forget``,
-        which looks who may."""
-        now = micros(self._clock())
-        told = [self._noted("fact_forgotten", one, principal, again=True) for one in fact_ids]
-        return await self._journal.record(
-            principal, told, lambda connection: rows.erase(connection, fact_ids, now=now)
-        )
+    async def forget(self, selector: Selector, principal: Principal) -> list[str]:
+        """Erase the content of the tenant's facts that a selector means, at once for every process; their ids
+        and digests stay. One that is meant for its source or run stays too, if it stands on something else.
+
+        Who asks is not looked at: this is for the verb that reaches every store. Returns the ids.
+        """
+        if selector.is_empty:
+            return []
+        now, tenant = micros(self._clock()), principal.tenant
+        sources = [selector.source, None if selector.run_id is None else f"{origin.RUN}{selector.run_id}"]
+        gone = [source for source in sources if source is not None]
+
+        def is_gone(support: str) -> bool:
+            return any(origin.is_within(support, source) for source in gone)
+
+        def work(connection: Connection) -> list[str]:
+            held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+            ids = [row["fact_id"] for row in held]
+            if gone:
+                ids = [one for one in ids if not rows.without(connection, one, is_gone)]
+            rows.erase(connection, ids, now=now)
+            return ids
+
+        ids = await self._journal.record(principal, [], work)
+        told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
+        await self._journal.note(principal, told)
+        return ids
 
     # what a new fact is made of
 

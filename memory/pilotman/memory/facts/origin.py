@@ -36,9 +36,10 @@ def document_id(source: str | None, document: str, version: str) -> str:
     return f"{DOCUMENT}{source or ''}/{document}@{version}"
 
 
-def is_derived(source: str) -> bool:
-    """Whether it names something that is known here and can be gone."""
-    return source.startswith((RUN, FACT, DOCUMENT))
+def is_within(support: str, source: str) -> bool:
+    """Whether a support is the source, or something in it: a document of it, or a version of that."""
+    bare, wanted = support.removeprefix(DOCUMENT), source.removeprefix(DOCUMENT)
+    return support == source or bare == wanted or bare.startswith((f"{wanted}/", f"{wanted}@"))
 
 
 def said(source: str, tenant: str, given: Label | None) -> Origin:

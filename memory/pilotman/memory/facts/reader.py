@@ -17,7 +17,7 @@ from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
 from pilotman.memory.facts.fact import Fact, Sources
-from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN
+from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
 from pilotman.memory.facts.shelf import Shelf
@@ -102,7 +102,7 @@ class Reader:
 
         upon = await self._journal.read(work)
         named = {one for sets in upon.values() for group in sets for one in group}
-        roots = [one for one in {*named, source} if _is_within(one, source)]
+        roots = [one for one in {*named, source} if is_within(one, source)]
         return sorted(one.removeprefix(FACT) for one in standing_on(roots, upon))
 
     def _when(self, question: Question) -> When:
@@ -192,10 +192,3 @@ def _once(facts: Sequence[Fact]) -> list[Fact]:
 
 def _folded(fact: Fact) -> str:
     return " ".join(fact.text.casefold().split())
-
-
-def _is_within(name: str, source: str) -> bool:
-    """Whether a support is the source, or something in it."""
-    bare = name.removeprefix(DOCUMENT)
-    wanted = source.removeprefix(DOCUMENT)
-    return name == source or bare == wanted or bare.startswith((f"{wanted}/", f"{wanted}@"))

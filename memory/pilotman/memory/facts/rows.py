@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from pilotman.guardrails.errors import NotFound
 from pilotman.memory.facts.tables import fact_supports, facts
@@ -92,15 +92,13 @@ def change(connection: Connection, fact_id: str, values: Row) -> None:
     connection.execute(update(facts).where(facts.c.fact_id == fact_id).values(values))
 
 
-def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> int:
-    """Their content is gone from the database, they are told to nobody; returns how many had any."""
+def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> None:
+    """Their content is gone from the database, they are told to nobody."""
     wanted = facts.c.fact_id.in_(fact_ids)
-    count = connection.execute(select(func.count()).where(wanted, facts.c.body.is_not(None))).scalar_one()
     gone: Row = {"body": None, "retraction": None}
     connection.execute(update(facts).where(wanted).values(gone))
     ends = facts.c.retracted_at.is_(None)
     connection.execute(update(facts).where(wanted, ends).values(retracted_at=now))
-    return int(count)
 
 
 def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when: When) -> Ground:
@@ -125,6 +123,21 @@ def supports_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, 
     return {
         fact_id: [frozenset(group) for _, group in sorted(groups.items())] for fact_id, groups in sets.items()
     }
+
+
+def without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> bool:
+    """Drop the sets of supports that hold something that is gone; whether the fact stands on others."""
+    gone: set[int] = set()
+    numbers: set[int] = set()
+    for _, number, one in _SUPPORTS.rows(connection, dump([fact_id])):
+        numbers.add(number)
+        if is_gone(one):
+            gone.add(number)
+    if gone == numbers:
+        return False
+    its = (fact_supports.c.fact_id == fact_id, fact_supports.c.number.in_(gone))
+    connection.execute(delete(fact_supports).where(*its))
+    return True
 
 
 def upon(connection: Connection, tenant: str) -> dict[str, list[frozenset[str]]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.facts.book import FactBook, Said
 from pilotman.memory.facts.fact import Fact, Pointer
+from pilotman.memory.facts.inventory import Inventory
 from pilotman.memory.facts.reader import Question, Reader
+from pilotman.memory.selector import Selector
 
 
 class Facts:
@@ -17,11 +20,17 @@ class Facts:
 
     _facts: FactBook
     _reader: Reader
+    _inventory: Inventory
 
     @property
     def facts(self) -> Reader:
         """Who tells facts, and knows which of them stand."""
         return self._reader
+
+    @property
+    def fact_book(self) -> FactBook:
+        """Who writes facts, and forgets them."""
+        return self._facts
 
     async def remember(
         self,
@@ -109,6 +118,16 @@ class Facts:
             trusted_only=trusted_only,
         )
         return await self._reader.recall(question, principal)
+
+    async def inventory(self, selector: Selector, *, principal: Principal) -> list[Mapping[str, Any]]:
+        """What is kept of facts and runs, why and until when: a mapping each, ``kind`` ``fact``, ``run`` or
+        ``book`` (the events about a user's facts), with ``id``, ``owner``, ``source``, ``since``, ``until``
+        (None: until it is forgotten), ``state``, and where one may read it ``what`` and ``why``.
+
+        One's own and what belongs to nobody; for the role ``operator`` all of the tenant's, without the words
+        of others' facts. An empty selector lists nothing.
+        """
+        return await self._inventory.list(selector, principal)
 
     async def retract(self, fact_id: str, *, principal: Principal, reason: str) -> Fact:
         """Believe a fact no longer. Who asks what was believed before is still told.

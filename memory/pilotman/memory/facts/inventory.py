@@ -1,0 +1,131 @@
+"""What is kept in memory, why, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from pilotman.guardrails.level import OPERATOR
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.memory.facts import rows
+from pilotman.memory.facts.reader import Reader
+from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.journal.book import SUPERVISOR
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.retention import Retention
+from pilotman.memory.selector import Selector
+from pilotman.memory.storage.codec import maybe_moment, micros, moment
+from pilotman.memory.storage.schema import events, payloads, runs
+from pilotman.memory.storage.statement import Row
+
+
+class Inventory:
+    """Lists what is kept of facts and runs. Users see their own and what belongs to nobody, operators all of
+    the tenant's, without the words of others' facts."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        seal: Seal,
+        reader: Reader,
+        *,
+        retention: Retention,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._journal = journal
+        self._shelf = Shelf(seal)
+        self._reader = reader
+        self._retention = retention
+        self._clock = clock
+
+    async def list(self, selector: Selector, principal: Principal) -> list[Mapping[str, Any]]:
+        """One mapping for each thing that is kept; see ``Memory.inventory``."""
+        if selector.is_empty:
+            return []
+        tenant = principal.tenant
+
+        def work(connection: Connection) -> tuple[list[Row], list[Row]]:
+            held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+            return held, _runs(connection, selector, tenant)
+
+        held, of_runs = await self._journal.read(work)
+        held = [row for row in held if _may_see(principal, row["owner"])]
+        stand = await self._reader.standing({row["fact_id"] for row in held}, principal)
+        told = [self._fact(row, principal, stands=row["fact_id"] in stand) for row in held]
+        return [*told, *self._of_runs(of_runs, principal)]
+
+    def _fact(self, row: Row, principal: Principal, *, stands: bool) -> Mapping[str, Any]:
+        """A fact: what it says, if it is one's own."""
+        told = {
+            "kind": "fact",
+            "id": row["fact_id"],
+            "owner": row["owner"],
+            "source": row["source"],
+            "since": moment(row["recorded_at"]),
+            "until": maybe_moment(row["expires_at"]),
+            "state": self._state(row, stands=stands),
+        }
+        if row["owner"] not in (None, principal.user):
+            return told
+        try:
+            fact = self._shelf.fact(row)
+        except Forgotten:
+            return {**told, "state": "forgotten"}
+        return {**told, "what": fact.text, "why": fact.reason}
+
+    def _state(self, row: Row, *, stands: bool) -> str:
+        if row["retracted_at"] is not None:
+            return "retracted"
+        if row["expires_at"] is not None and row["expires_at"] <= micros(self._clock()):
+            return "expired"
+        if row["status"] != "live":
+            return str(row["status"])
+        return "live" if stands else "unsupported"
+
+    def _of_runs(self, found: list[Row], principal: Principal) -> Iterator[Mapping[str, Any]]:
+        ttl = self._retention.run_ttl
+        for row in found:
+            if _may_see(principal, row["user"]):
+                is_book, since = row["supervisor"] == SUPERVISOR, moment(row["created_at"])
+                yield {
+                    "kind": "book" if is_book else "run",
+                    "id": row["run_id"],
+                    "owner": row["user"],
+                    "source": row["supervisor"] or "memory",
+                    "since": since,
+                    "until": None if ttl is None or is_book else since + ttl,
+                    "state": row["state"],
+                    "what": f"{row['events']} events, {row['payloads']} payloads",
+                    "why": "what was done to facts" if is_book else "a request and what was done for it",
+                }
+
+
+def _may_see(principal: Principal, owner: str | None) -> bool:
+    return owner in (None, principal.user) or OPERATOR in principal.roles
+
+
+def _runs(connection: Connection, selector: Selector, tenant: str) -> list[Row]:
+    """The runs that a selector means, oldest first; none for a source or a fact, which graphs know of."""
+    if selector.source is not None or selector.fact_id is not None:
+        return []
+    query = select(
+        *(runs.c[name] for name in ("run_id", "user", "supervisor", "state", "created_at")),
+        _count(events).label("events"),
+        _count(payloads).label("payloads"),
+    ).where(runs.c.tenant == tenant)
+    if selector.user is not None:
+        query = query.where(runs.c.user == selector.user)
+    if selector.run_id is not None:
+        query = query.where(runs.c.run_id == selector.run_id)
+    if selector.before is not None:
+        query = query.where(runs.c.created_at < micros(selector.before))
+    found = connection.execute(query.order_by(runs.c.created_at, runs.c.run_id)).mappings()
+    return [dict(row) for row in found]
+
+
+def _count(table: Any) -> Any:
+    return select(func.count()).where(table.c.run_id == runs.c.run_id).scalar_subquery()
