@@ -1,0 +1,73 @@
+"""From the journal's events to provenance, in the terms of W3C PROV-DM. Pure: an event tells its part alone.
+
+The shape of a run, each arrow from what came later to what it came from::
+
+    answer ─▶ run ─▶ step (task) ─▶ turn ─▶ call of a tool ─▶ call of the model ─▶ the turn before … ─▶ brief
+    effect ─▶ call of a tool, permit ─▶ approval ─▶ user
+    brief of a task ─▶ plan ─▶ brief of the run ─▶ request ─▶ user
+    brief of the run ─▶ snapshot ─▶ chunk ─▶ document version ─▶ source
+
+An event may come in whatever order and as often as it will: what it says of a node, no other event says
+differently. Of content it keeps digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from pilotman.memory.event import Event
+from pilotman.memory.provenance import acting, reading
+from pilotman.memory.provenance.sheet import Origin, Said, Sheet, Told
+
+
+def fold(origin: Origin, events: Iterable[Event]) -> Told:
+    """What these events of one run tell. An event of another kind, or one that is not whole, tells less."""
+    sheet = Sheet(origin)
+    for event in events:
+        take = _TAKES.get(event.kind)
+        if take is not None:
+            take(sheet, Said.of(origin, event))
+    return sheet.told()
+
+
+def together(told: Sequence[Told]) -> Told:
+    """The same with each node and edge once."""
+    sheet = Sheet(Origin(run_id="", tenant=""))
+    for part in told:
+        for node in part.nodes:
+            sheet.put(node)
+        for edge in part.edges:
+            sheet.join(edge)
+    return sheet.told()
+
+
+_Take: TypeAlias = Callable[[Sheet, Said], None]
+_TAKES: Mapping[str, _Take] = {
+    "run_started": reading.started,
+    "run_completed": reading.run_ended,
+    "plan_made": reading.planned,
+    "plan_amended": reading.planned,
+    "task_started": reading.task_started,
+    "task_completed": reading.task_completed,
+    "answer_validated": reading.answered,
+    "retrieval_completed": reading.retrieved,
+    "model_call_started": acting.model_started,
+    "model_call_completed": acting.model_ended,
+    "tool_call_started": acting.tool_started,
+    "tool_call_completed": acting.tool_ended,
+    "tool_call_failed": acting.tool_failed,
+    "tool_call_reused": acting.tool_reused,
+    "decision": acting.decided,
+    "approval_requested": acting.asked,
+    "approval_approved": acting.answer_given,
+    "approval_rejected": acting.answer_given,
+    "approval_expired": acting.answer_given,
+    "approval_refused": acting.refused,
+    "permit_issued": acting.permitted,
+    "effect_intended": acting.intended,
+    "effect_applied": acting.effect_ended,
+    "effect_not_applied": acting.effect_ended,
+    "effect_unknown": acting.effect_ended,
+    "effect_joined": acting.effect_joined,
+}
