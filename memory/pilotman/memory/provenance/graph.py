@@ -1,8 +1,8 @@
 """A provenance graph and what it is made of, in the terms of W3C PROV-DM.
 
 An edge runs from what came later to what it came from, as PROV directs its relations. Nodes and edges belong
-to a tenant; the same id in two tenants is two nodes. The graph holds ids, digests and times of what users own,
-never its content.
+to a tenant; the same id in two tenants is two nodes. Of what users own the graph holds ids, digests and
+times, never content.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ ENDS: Mapping[Relation, tuple[NodeKind, NodeKind]] = MappingProxyType(
         "WAS_INVALIDATED_BY": ("entity", "activity"),
     }
 )
-"""What PROV-DM relates: the kinds of source and target."""
+"""What PROV-DM relates: the kinds of source and target. What only edges have named so far is of that kind."""
 RESERVED = frozenset({"id", "kind", "type", "tenant", "at", "erased", "source", "relation", "target"})
 """Names that ``data`` may not use: they are fields already."""
 KEPT = "digest"
-"""The only key of ``data`` that erasing leaves."""
+"""The only key of ``data`` that erasing leaves, where its value is text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """An entity, an activity or an agent.
 
-    ``type`` says which (``run``, ``document``, ``fact``, ``tool`` …); ``""``: only an edge has named it so far.
-    ``at``: when it began to be, aware. ``data``: ids, digests, times and other facts about it; None is the same
-    as absent. ``erased``: its data is gone for good.
+    ``type`` says which (``run``, ``document``, ``fact``, ``tool`` …); ``""``: so far only an edge named it.
+    ``at``: when it began to be, aware. ``data``: ids, digests, times and other facts about it; None is the
+    same as absent. ``erased``: its data is gone for good.
 
     Raises:
         InvalidRequest: a kind or a value that no graph can hold.
@@ -82,8 +82,8 @@ class Node:
 class Edge:
     """``source`` (what came later) stands in ``relation`` to ``target`` (what it came from).
 
-    There is one edge for each source, relation and target. ``data`` qualifies it (a role, a rank) and is never
-    content: erasing a node leaves its edges.
+    There is one edge for each source, relation and target. ``data`` qualifies it (a role, a rank) and is
+    never content: erasing a node leaves its edges.
 
     Raises:
         InvalidRequest: a relation or a value that no graph can hold.
@@ -112,7 +112,7 @@ def _check(what: str, at: datetime | None, data: Mapping[str, Scalar]) -> None:
             raise InvalidRequest(f"{what}: {key!r} in its data is a field's name", hint="name it otherwise")
         if not _fits(value):
             raise InvalidRequest(
-                f"{what}: {key!r} is no plain value", hint="use text, truth or 64-bit numbers"
+                f"{what}: {key!r} is no plain value", hint="use text, true, false or 64-bit numbers"
             )
 
 
@@ -154,9 +154,9 @@ class Graph(Protocol):
     async def merge(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
         """Add what is new. Idempotent, and in whatever order and grouping it comes.
 
-        What is there already keeps the earliest of its times and takes what is new in ``data``, key by key. An
-        edge may come before its nodes: they stand without type until they come. What was erased stays so.
-        Large merges are several transactions.
+        What is there already keeps the earliest of its times and takes what is new in ``data``, key by key.
+        An edge may come before its nodes: they stand without type until they come. What was erased stays
+        so. Large merges are several transactions.
         """
         ...
 
@@ -170,8 +170,11 @@ class Graph(Protocol):
         max_depth: int,
         max_nodes: int,
     ) -> Subgraph:
-        """What ``ids`` came from or what came of them, breadth first: all nodes within ``max_depth`` edges, at
-        most ``max_nodes``, and all edges of ``relations`` (None: all) between them in that direction."""
+        """What ``ids`` came from or what came of them, breadth first.
+
+        All nodes within ``max_depth`` edges of ``relations`` (None: all) in that direction, ``ids`` included,
+        and all such edges between them; at most ``max_nodes`` nodes and sixteen times as many edges.
+        """
         ...
 
     async def node(self, id: str, *, tenant: str) -> Node | None:

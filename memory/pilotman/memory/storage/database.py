@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
@@ -44,10 +45,23 @@ class Database(Protocol):
 
     def transaction(self, mode: Mode) -> AbstractContextManager[Connection]: ...
 
+    def empty_log(self) -> bool: ...
+
     def close(self) -> None: ...
 
 
-def database(url: str, *, busy_timeout: float) -> Database:
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """Which tables a database has: whether they are to be made or changed, and how."""
+
+    needed: Callable[[Connection], bool]
+    migrate: Callable[[Connection], None]
+
+
+JOURNAL = Schema(needed=needed, migrate=migrate)
+
+
+def database(url: str, *, busy_timeout: float, schema: Schema = JOURNAL) -> Database:
     """The adapter for a URL: ``sqlite://``, ``sqlite:///file.db`` or ``postgresql://…``. No I/O yet.
 
     Raises:
@@ -56,8 +70,8 @@ def database(url: str, *, busy_timeout: float) -> Database:
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         path = sqlite_path(parsed)
-        return SqliteDatabase(path, busy_timeout=busy_timeout)
-    return PostgresDatabase(parsed, lock_timeout=busy_timeout)
+        return SqliteDatabase(path, busy_timeout=busy_timeout, schema=schema)
+    return PostgresDatabase(parsed, lock_timeout=busy_timeout, schema=schema)
 
 
 def parse(url: str) -> URL:
@@ -88,9 +102,10 @@ def sqlite_path(url: URL) -> Path | None:
 class SqliteDatabase:
     """A file in WAL mode, or memory, which outlives ``close`` as an image and comes back with ``open``."""
 
-    def __init__(self, path: Path | None, *, busy_timeout: float) -> None:
+    def __init__(self, path: Path | None, *, busy_timeout: float, schema: Schema = JOURNAL) -> None:
         self._path = path
         self._busy_timeout = busy_timeout
+        self._schema = schema
         self._image: bytes | None = None
         self._connection: Connection | None = None
         self._begin = "BEGIN"
@@ -115,10 +130,10 @@ class SqliteDatabase:
         try:
             self._connection = engine.connect()
             with self.transaction("read") as connection:
-                old = needed(connection)
+                old = self._schema.needed(connection)
             if old:
                 with self.transaction("write") as connection:
-                    migrate(connection)
+                    self._schema.migrate(connection)
         except BaseException:
             self.close()
             raise
@@ -136,6 +151,16 @@ class SqliteDatabase:
         finally:
             if full:
                 _raw(self._connection).execute("PRAGMA synchronous=NORMAL")
+
+    def empty_log(self) -> bool:
+        """Leave nothing in the write-ahead log, where what was overwritten stands still.
+
+        Not within a transaction. Returns False where another process reads what is there: try again later.
+        """
+        assert self._connection is not None
+        if self._path is None:
+            return True
+        return not _raw(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -193,10 +218,11 @@ class SqliteDatabase:
 class PostgresDatabase:
     """One connection to a server, made again when it was lost."""
 
-    def __init__(self, url: URL, *, lock_timeout: float) -> None:
+    def __init__(self, url: URL, *, lock_timeout: float, schema: Schema = JOURNAL) -> None:
         wanted = {"connect_timeout": "10", "tcp_user_timeout": "15000", "application_name": "pilotman"}
         self._url = url.update_query_dict({k: v for k, v in wanted.items() if k not in url.query})
         self._lock_timeout = lock_timeout
+        self._schema = schema
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self.in_memory = False
@@ -210,11 +236,11 @@ class PostgresDatabase:
             ) from error
         try:
             with self.transaction("read") as connection:
-                old = needed(connection)
+                old = self._schema.needed(connection)
             if old:
                 with self.transaction("write") as connection:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({sqlite_file.APPLICATION_ID})")
-                    migrate(connection)
+                    self._schema.migrate(connection)
         except BaseException:
             self.close()
             raise
@@ -230,6 +256,10 @@ class PostgresDatabase:
                 self._connection = None
                 connection.close()
             raise
+
+    def empty_log(self) -> bool:
+        """A server's log is the server's."""
+        return True
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -276,24 +306,24 @@ def make_private(path: Path) -> None:
         ) from error
 
 
-def translate(error: Exception) -> PilotmanError | Exception:
-    """A driver's error in terms of our error tree; others as they are."""
+def translate(error: Exception, what: str = "the journal") -> PilotmanError | Exception:
+    """A driver's error about ``what``, in terms of our error tree; others as they are."""
     if isinstance(error, sqlite3.Error):
-        return translate_sqlite(error)
+        return translate_sqlite(error, what)
     if isinstance(error, JSONDecodeError | UnicodeDecodeError):  # we wrote neither such JSON nor such text
-        return damaged("the journal", error)
+        return damaged(what, error)
     if isinstance(error, DataError | UnicodeEncodeError):
         return InvalidRequest("a value cannot be stored as it is", hint="use plain text and smaller numbers")
     if isinstance(error, IntegrityError):
-        return Conflict(f"the journal refuses this: {error.orig}", hint="nothing of it was stored")
+        return Conflict(f"{what} refuses this: {error.orig}", hint="nothing of it was stored")
     if not isinstance(error, DBAPIError) or error.orig is None:
         return error
     if isinstance(error.orig, sqlite3.Error):
-        return translate_sqlite(error.orig)
+        return translate_sqlite(error.orig, what)
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or state is None or state[:2] in _SERVER_TROUBLE:
-        what = " ".join(str(error.orig).split())
-        return Unavailable(f"the journal's database does not answer: {what}", hint=f"try again; {_KEPT}")
+        said = " ".join(str(error.orig).split())
+        return Unavailable(f"{what}'s database does not answer: {said}", hint=f"try again; {_KEPT}")
     return error
 
 
