@@ -28,7 +28,10 @@ from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.verbs import Facts
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.outbox import Lag
 from pilotman.memory.keyring.place import Place, keys_at
+from pilotman.memory.provenance.lineage import Lineage
+from pilotman.memory.provenance.provenance import Provenance, graph_of, name_of
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.memory.store.store import MemoryStore
@@ -49,13 +52,16 @@ class Memory(Facts):
         self,
         url: str = "sqlite://",
         *,
+        provenance: str | None = None,
         anchors: Anchors | None = None,
         keys: Place | None = None,
         retention: Retention = _KEEP,
         contradictions: Contradictions = strongest,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """``anchors`` says where to note, outside, what the journal has come to; ``clock`` gives aware times.
+        """``provenance`` is where the provenance graph lives: ``neo4j://user:password@host:7687`` (extra
+        ``neo4j``), a URL like ``url``, or beside the journal (None). ``anchors`` says where to note, outside,
+        what the journal has come to; ``clock`` gives aware times.
 
         ``keys`` says where the keys of users' content lie: a folder, a ``postgresql://`` URL, or an object
         with the methods of ``Keys``. None: the folder ``desk.keys`` beside ``desk.db``, a table of a server's
@@ -82,6 +88,12 @@ class Memory(Facts):
         self._inventory = Inventory(
             self._journal, self._seal, self._reader, retention=retention, clock=self._clock
         )
+        self._provenance = Provenance(
+            self._journal,
+            graph_of(provenance, url),
+            name=name_of(provenance),
+            eager=provenance is not None or not self._ephemeral,
+        )
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))
@@ -102,6 +114,11 @@ class Memory(Facts):
     def checkpointer(self) -> ParkingSaver:
         """For the supervisor's own graphs."""
         return self._checkpointer
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where everything came from."""
+        return self._provenance
 
     @property
     def ephemeral(self) -> bool:
@@ -134,6 +151,7 @@ class Memory(Facts):
             store.start()
         if self._anchoring is not None:
             self._anchoring.start()
+        self._provenance.start()
 
     async def aclose(self) -> None:
         """Store what is queued and close. Closing what is closed does nothing.
@@ -142,12 +160,39 @@ class Memory(Facts):
             Unavailable: something that nobody waited for could not be stored.
         """
         try:
+            await self._provenance.aclose()
             for store in self._stores:
                 await store.aclose()
             if self._anchoring is not None:
                 await self._anchoring.aclose()
         finally:
             await self._journal.aclose()
+
+    async def why(self, what: str, *, principal: Principal) -> Lineage:
+        """What something came from: requests, documents, decisions, approvals, and by whom.
+
+        ``what``: the id of a run, an effect, an approval, a fact, a document or a chunk, or of any node.
+
+        Raises:
+            NotFound: there is no such thing, or it is another tenant's.
+            Unavailable: the provenance graph cannot be reached, and the journal alone cannot tell.
+        """
+        return await self._provenance.why(what, principal=principal)
+
+    async def impact(self, source: str, *, principal: Principal) -> Lineage:
+        """What came of something, and would be in doubt without it: runs, answers, effects, facts.
+
+        ``source``: the name of a source, a document's id or URI, or the id of any node.
+
+        Raises:
+            NotFound: nothing came of such a thing, or it is another tenant's.
+            Unavailable: the provenance graph cannot be reached.
+        """
+        return await self._provenance.impact(source, principal=principal)
+
+    async def lag(self) -> Lag:
+        """How far the provenance graph is behind the journal."""
+        return await self._provenance.lag()
 
     async def verify(
         self, *, anchors: str | Path | AnchorStore | None = None, key: str | Path | None = None

@@ -20,6 +20,7 @@ from pilotman.memory.journal.batch import Rider
 from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.chain import Block
 from pilotman.memory.journal.events import append, read, tool_calls
+from pilotman.memory.journal.feed import Feed
 from pilotman.memory.journal.ledger import Ledger
 from pilotman.memory.journal.metering import Metering
 from pilotman.memory.journal.quotas import start_run
@@ -29,7 +30,7 @@ from pilotman.memory.storage.codec import text
 T = TypeVar("T")
 
 
-class Journal(Ledger, Metering):
+class Journal(Ledger, Metering, Feed):
     """Runs, events, payloads, permits, effects and approvals of one installation.
 
     ``url``: ``sqlite://`` (memory, kept as long as this object), ``sqlite:///file.db`` or ``postgresql://…``.

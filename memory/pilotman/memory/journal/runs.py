@@ -104,6 +104,12 @@ def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock:
     return record(connection, row)
 
 
+def find(connection: Connection, run_id: str) -> RunRow | None:
+    """A run's record, whosever it is; None: there is none."""
+    row = _BY_ID.one(connection, {"run_id": run_id})
+    return None if row is None else record(row)
+
+
 def missing(run_id: str) -> NotFound:
     """The error for a run that is not there, or not yours."""
     return NotFound(f"there is no run {run_id}")

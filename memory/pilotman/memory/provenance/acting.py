@@ -27,7 +27,7 @@ def model_started(sheet: Sheet, said: Said) -> None:
     else:
         sheet.link(call, "USED", sheet.entity("brief", place.brief))
     if place.rest.startswith("answer:"):
-        sheet.link(call, "USED", sheet.entity("reports", place.reports))
+        sheet.link(call, "USED", sheet.entity("findings", place.reports))
     if place.turn is None:
         sheet.link(_stage(sheet, place), "WAS_INFORMED_BY", call)
     else:
@@ -69,7 +69,7 @@ def tool_started(sheet: Sheet, said: Said) -> None:
     if tool is not None:
         sheet.link(call, "WAS_ASSOCIATED_WITH", sheet.agent("tool", named("tool", tool), name=tool))
     if tool == SEARCH:
-        sheet.link(call, "USED", sheet.entity("found", place.found))
+        sheet.link(call, "USED", sheet.entity("findings", place.found))
     _ask(sheet, place, call)
 
 

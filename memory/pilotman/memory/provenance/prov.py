@@ -22,11 +22,12 @@ from pilotman.memory.provenance.sheet import Origin, Said, Sheet, Told
 
 
 def fold(origin: Origin, events: Iterable[Event]) -> Told:
-    """What these events of one run tell. An event of another kind, or one that is not whole, tells less."""
+    """What these events of one run tell. An event of another kind, or one that is not whole, tells less;
+    one whose data was forgotten tells nothing."""
     sheet = Sheet(origin)
     for event in events:
         take = _TAKES.get(event.kind)
-        if take is not None:
+        if take is not None and event.data.get("forgotten") is not True:
             take(sheet, Said.of(origin, event))
     return sheet.told()
 

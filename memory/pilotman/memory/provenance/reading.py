@@ -84,7 +84,7 @@ def task_completed(sheet: Sheet, said: Said) -> None:
     )
     sheet.link(made, "WAS_GENERATED_BY", place.whole)
     sheet.link(made, "WAS_ATTRIBUTED_TO", sheet.member(said.actor))
-    sheet.link(sheet.entity("reports", place.parent.reports), "WAS_DERIVED_FROM", made)
+    sheet.link(sheet.entity("findings", place.parent.reports), "WAS_DERIVED_FROM", made)
     _cite(sheet, made, report)
 
 
@@ -136,7 +136,7 @@ def retrieved(sheet: Sheet, said: Said) -> None:
         sheet.link(sheet.entity("brief", place.brief), "WAS_DERIVED_FROM", snapshot)
         sheet.link(step, "USED", named("request", place.run_id))
     else:
-        sheet.link(sheet.entity("found", place.found), "WAS_DERIVED_FROM", snapshot)
+        sheet.link(sheet.entity("findings", place.found), "WAS_DERIVED_FROM", snapshot)
         sheet.link(step, "USED", sheet.entity("brief", place.brief))
     for row in said.list("documents"):
         _passage(sheet, snapshot, row)

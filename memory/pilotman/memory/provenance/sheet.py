@@ -9,6 +9,7 @@ from typing import Any
 
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event
+from pilotman.memory.journal.records import RunRow
 from pilotman.memory.provenance.graph import Edge, Node, NodeKind, Relation, Scalar
 from pilotman.memory.provenance.names import Place, named
 
@@ -22,6 +23,16 @@ class Origin:
     user: str = ""
     supervisor: str = ""
     replay_of: str | None = None
+
+    @classmethod
+    def of(cls, run: RunRow) -> Origin:
+        return cls(
+            run_id=run.run_id,
+            tenant=run.tenant,
+            user=run.user,
+            supervisor=run.supervisor,
+            replay_of=run.replay_of,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

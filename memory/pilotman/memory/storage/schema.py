@@ -351,3 +351,11 @@ items = Table(  # path and name are blind digests of namespace and key; session 
 )
 _EXPIRES = text("expires_at IS NOT NULL")
 Index("ix_items_expires_at", items.c.expires_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
+outbox = Table(  # what it holds are the blocks after this one: each says which events came with it
+    "outbox",
+    metadata,
+    Column("graph", Text, primary_key=True),
+    Column("block", Integer, nullable=False),
+    Column("owner", Text),
+    Column("until", BigInteger),
+)
