@@ -21,9 +21,18 @@ pytestmark = pytest.mark.anyio
 
 
 def test_the_front_door() -> None:
-    assert pilotman.memory.__all__ == ["Anchors", "Event", "Fact", "Memory", "Retention", "Selector"]
+    assert pilotman.memory.__all__ == [
+        "Anchors",
+        "Event",
+        "Fact",
+        "Lineage",
+        "Memory",
+        "Retention",
+        "Selector",
+    ]
     assert list(inspect.signature(Memory).parameters) == [
         "url",
+        "provenance",
         "anchors",
         "keys",
         "retention",

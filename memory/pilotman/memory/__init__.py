@@ -1,10 +1,11 @@
-"""Floor 2: what a run leaves behind. The journal, and where graphs are parked."""
+"""Floor 2: what a run leaves behind. The journal, where graphs are parked, and where all came from."""
 
 from pilotman.memory.audit.anchoring import Anchors
 from pilotman.memory.event import Event
 from pilotman.memory.facts.fact import Fact
 from pilotman.memory.memory import Memory
+from pilotman.memory.provenance.lineage import Lineage
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 
-__all__ = ["Anchors", "Event", "Fact", "Memory", "Retention", "Selector"]
+__all__ = ["Anchors", "Event", "Fact", "Lineage", "Memory", "Retention", "Selector"]

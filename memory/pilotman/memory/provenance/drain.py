@@ -17,7 +17,7 @@ from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.outbox import Lag, Parcel
 from pilotman.memory.journal.owner import is_dead, owner_name
 from pilotman.memory.provenance.graph import Graph
-from pilotman.memory.provenance.prov import fold, together
+from pilotman.memory.provenance.prov import fold_all
 from pilotman.memory.provenance.sheet import Origin
 
 LINGER: Final = 1.0
@@ -155,7 +155,7 @@ class Drain:
                 raise _unavailable(error) from error
 
     async def _tell(self, parcel: Parcel) -> None:
-        told = together([fold(Origin.of(run), events) for run, events in parcel.runs])
+        told = fold_all([(Origin.of(run), events) for run, events in parcel.runs])
         if told.nodes or told.edges:
             async with asyncio.timeout(LONGEST):
                 await self._graph.merge(told.nodes, told.edges)

@@ -13,7 +13,7 @@ differently. Of content it keeps digests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from pilotman.memory.event import Event
@@ -24,22 +24,18 @@ from pilotman.memory.provenance.sheet import Origin, Said, Sheet, Told
 def fold(origin: Origin, events: Iterable[Event]) -> Told:
     """What these events of one run tell. An event of another kind, or one that is not whole, tells less;
     one whose data was forgotten tells nothing."""
-    sheet = Sheet(origin)
-    for event in events:
-        take = _TAKES.get(event.kind)
-        if take is not None and event.data.get("forgotten") is not True:
-            take(sheet, Said.of(origin, event))
-    return sheet.told()
+    return fold_all([(origin, events)])
 
 
-def together(told: Sequence[Told]) -> Told:
-    """The same with each node and edge once."""
-    sheet = Sheet(Origin(run_id="", tenant=""))
-    for part in told:
-        for node in part.nodes:
-            sheet.put(node)
-        for edge in part.edges:
-            sheet.join(edge)
+def fold_all(runs: Iterable[tuple[Origin, Iterable[Event]]]) -> Told:
+    """The same of several runs, with what they share once."""
+    sheet = Sheet()
+    for origin, events in runs:
+        sheet.origin = origin
+        for event in events:
+            take = _TAKES.get(event.kind)
+            if take is not None and event.data.get("forgotten") is not True:
+                take(sheet, Said.of(origin, event))
     return sheet.told()
 
 

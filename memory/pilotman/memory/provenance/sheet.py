@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,39 +43,47 @@ class Told:
     edges: tuple[Edge, ...] = ()
 
 
+@dataclass(slots=True)
+class _Entry:
+    """A node that is still being written."""
+
+    kind: NodeKind
+    type: str
+    at: datetime | None = None
+    data: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+
+
 class Sheet:
     """Nodes and edges by what they are; what is said again is added to what was said."""
 
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-        self._nodes: dict[tuple[str, str], Node] = {}
-        self._edges: dict[tuple[str, str, str, str], Edge] = {}
+    def __init__(self) -> None:
+        self.origin = Origin(run_id="", tenant="")
+        """Whose events are written now."""
+        self._nodes: dict[tuple[str, str], _Entry] = {}
+        self._edges: dict[tuple[str, str, Relation, str], dict[str, Scalar]] = {}
 
     def told(self) -> Told:
-        return Told(nodes=tuple(self._nodes.values()), edges=tuple(self._edges.values()))
-
-    def put(self, node: Node) -> None:
-        key = node.tenant, node.id
-        known = self._nodes.get(key)
-        if known is not None:
-            times = [at for at in (known.at, node.at) if at is not None]
-            data = {**known.data, **node.data}
-            node = replace(known, at=min(times, default=None), data=data)
-        self._nodes[key] = node
-
-    def join(self, edge: Edge) -> None:
-        key = edge.tenant, edge.source, edge.relation, edge.target
-        known = self._edges.get(key)
-        if known is not None:
-            times = [at for at in (known.at, edge.at) if at is not None]
-            edge = replace(known, at=min(times, default=None), data={**known.data, **edge.data})
-        self._edges[key] = edge
+        nodes = (
+            Node(id=name, kind=entry.kind, type=entry.type, tenant=tenant, at=entry.at, data=entry.data)
+            for (tenant, name), entry in self._nodes.items()
+        )
+        edges = (
+            Edge(source=source, relation=relation, target=target, tenant=tenant, data=data)
+            for (tenant, source, relation, target), data in self._edges.items()
+        )
+        return Told(nodes=tuple(nodes), edges=tuple(edges))
 
     def _add(
         self, kind: NodeKind, type: str, id: str, at: datetime | None, data: Mapping[str, Scalar]
     ) -> str:
-        kept = {name: value for name, value in data.items() if value is not None}
-        self.put(Node(id=id, kind=kind, type=type, tenant=self.origin.tenant, at=at, data=kept))
+        entry = self._nodes.get((self.origin.tenant, id))
+        if entry is None:
+            entry = self._nodes[self.origin.tenant, id] = _Entry(kind, type)
+        if at is not None:
+            entry.at = at if entry.at is None else min(entry.at, at)
+        for name, value in data.items():
+            if value is not None:
+                entry.data[name] = value
         return id
 
     def entity(self, type: str, id: str, at: datetime | None = None, **data: Scalar) -> str:
@@ -88,10 +96,10 @@ class Sheet:
         return self._add("agent", type, id, None, data)
 
     def link(self, source: str, relation: Relation, target: str, **data: Scalar) -> None:
-        if source != target:
-            kept = {name: value for name, value in data.items() if value is not None}
-            tenant = self.origin.tenant
-            self.join(Edge(source=source, relation=relation, target=target, tenant=tenant, data=kept))
+        kept = self._edges.setdefault((self.origin.tenant, source, relation, target), {})
+        for name, value in data.items():
+            if value is not None:
+                kept[name] = value
 
     # agents
 
