@@ -21,6 +21,7 @@ from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.index_app import index_app
 from pilotman.supervisor.cli.level_app import level
+from pilotman.supervisor.cli.lineage_app import impact, why
 from pilotman.supervisor.cli.mcp_app import mcp_app
 from pilotman.supervisor.cli.models_app import models
 from pilotman.supervisor.cli.people_app import approvals, approve, reject
@@ -56,7 +57,7 @@ app.add_typer(audit_app)
 app.add_typer(index_app)
 app.add_typer(mcp_app)
 app.add_typer(queue_app)
-for command in (level, models, approvals, approve, reject, worker):
+for command in (level, models, approvals, approve, reject, worker, why, impact):
     app.command()(command)
 
 ModelOption = Annotated[
