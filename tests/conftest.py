@@ -9,10 +9,13 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.memory.provenance.neo4j_server import Neo4jServer
 
 # The machine may be busy: a slow example is no failure.
 settings.register_profile("pilotman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,6 +50,27 @@ def postgres_server() -> Iterator[str]:
         yield str(server.get_uri())
         with warnings.catch_warnings(action="ignore"):
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def neo4j_server() -> Iterator[Neo4jServer]:
+    """A Neo4j of our own, which a test may stop and start."""
+    from tests.memory.provenance.neo4j_server import Missing, served
+
+    try:
+        with served() as server:
+            yield server
+    except Missing as missing:
+        if os.environ.get("PILOTMAN_REQUIRE_SERVERS") == "1":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def neo4j_url(request: pytest.FixtureRequest) -> str:
+    """Where a Neo4j is; what a test writes there is for tenants of its own."""
+    given = os.environ.get("PILOTMAN_TEST_NEO4J_URL")
+    return given or str(request.getfixturevalue("neo4j_server").url)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ FRONT_DOORS = {
         " PilotmanError Policy Principal Quota Retry"
     ),
     "pilotman.memory": "Anchors Event Fact Lineage Memory Retention Selector",
+    "pilotman.memory.testing": "Edge Graph Node Subgraph graph_faults",
     "pilotman.retrieval": (
         "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig Objective SQLSource"
         " Snapshot Source"
@@ -187,7 +188,7 @@ def test_rooms_keep_no_state_in_modules() -> None:
 def test_the_base_install_does_not_import_what_extras_bring() -> None:
     """Importing every front door needs no torch, no server's client and no provider's SDK."""
     doors = ", ".join(FRONT_DOORS)
-    heavy = ("torch", "sentence_transformers", "psycopg", "langchain_openai", "mcp", "pytest")
+    heavy = ("torch", "sentence_transformers", "psycopg", "neo4j", "langchain_openai", "mcp", "pytest")
     program = f"import sys, {doors}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -32,6 +32,7 @@ Direction: TypeAlias = Literal["back", "forth"]
 Scalar: TypeAlias = str | int | float | bool | None
 
 KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 ENDS: Mapping[Relation, tuple[NodeKind, NodeKind]] = MappingProxyType(
     {
@@ -48,6 +49,8 @@ ENDS: Mapping[Relation, tuple[NodeKind, NodeKind]] = MappingProxyType(
 """What PROV-DM relates: the kinds of source and target. What only edges have named so far is of that kind."""
 RESERVED = frozenset({"id", "kind", "type", "tenant", "at", "erased", "source", "relation", "target"})
 """Names that ``data`` may not use: they are fields already."""
+MAX_ID = 1_024
+"""Bytes of an id, in UTF-8: what every index can hold."""
 KEPT = "digest"
 """The only key of ``data`` that erasing leaves, where its value is text."""
 
@@ -56,7 +59,7 @@ KEPT = "digest"
 class Node:
     """An entity, an activity or an agent.
 
-    ``type`` says which (``run``, ``document``, ``fact``, ``tool`` …); ``""``: so far only an edge named it.
+    ``type`` says which (``run``, ``document``, ``fact``, ``tool`` …); ``""``: no more than its name is known.
     ``at``: when it began to be, aware. ``data``: ids, digests, times and other facts about it; None is the
     same as absent. ``erased``: its data is gone for good.
 
@@ -75,6 +78,7 @@ class Node:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InvalidRequest(f"{self.kind!r} is no kind of node", hint=f"use one of {', '.join(KINDS)}")
+        _check_ids(self.tenant, self.id)
         _check(self.id, self.at, self.data)
 
 
@@ -101,7 +105,16 @@ class Edge:
             raise InvalidRequest(
                 f"{self.relation!r} is no relation", hint=f"use one of {', '.join(RELATIONS)}"
             )
+        _check_ids(self.tenant, self.source, self.target)
         _check(f"{self.source} {self.relation} {self.target}", self.at, self.data)
+
+
+def _check_ids(*ids: str) -> None:
+    for one in ids:
+        if not one or (len(one) * 4 > MAX_ID and len(one.encode(errors="replace")) > MAX_ID):
+            raise InvalidRequest(
+                f"{one[:80]!r} has {len(one)} characters", hint=f"ids take 1 to {MAX_ID} bytes: use a digest"
+            )
 
 
 def _check(what: str, at: datetime | None, data: Mapping[str, Scalar]) -> None:

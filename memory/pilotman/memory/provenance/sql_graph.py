@@ -16,7 +16,7 @@ from pilotman.memory.provenance import statements
 from pilotman.memory.provenance.graph import RELATIONS, Direction, Edge, Node, Relation, Subgraph
 from pilotman.memory.provenance.sql_schema import SCHEMA
 from pilotman.memory.provenance.walk import Walk
-from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored
+from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored, typed
 from pilotman.memory.storage.codec import dump, load, maybe_moment, micros, text
 from pilotman.memory.storage.database import Mode, database, translate
 
@@ -164,9 +164,9 @@ def _many(connection: Connection, values: Sequence[str] | Sequence[int]) -> Any:
 
 def _merge(connection: Connection, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
     """In the order of ids, so that two processes never wait for each other."""
-    statements.NODE.each(connection, sorted((_node_row(node) for node in nodes), key=_key))
+    statements.NODE.each(connection, sorted(map(_node_row, typed(nodes)), key=_key))
     statements.BARE.each(connection, sorted((*key, kind) for key, kind in bare(nodes, edges).items()))
-    statements.EDGE.each(connection, sorted((_edge_row(edge) for edge in edges), key=_key_of_edge))
+    statements.EDGE.each(connection, sorted(map(_edge_row, edges), key=_key_of_edge))
 
 
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -180,7 +180,7 @@ def _key_of_edge(row: tuple[Any, ...]) -> tuple[Any, ...]:
 def _node_row(node: Node) -> tuple[Any, ...]:
     data = plain(node.data)
     at = None if node.at is None else micros(node.at)
-    return text(node.tenant), text(node.id), node.kind, node.type, at, dump(data), dump(kept(data))
+    return text(node.tenant), text(node.id), node.kind, text(node.type), at, dump(data), dump(kept(data))
 
 
 def _edge_row(edge: Edge) -> tuple[Any, ...]:

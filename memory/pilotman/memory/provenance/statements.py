@@ -25,8 +25,8 @@ CODES: Mapping[Relation, int] = MappingProxyType(
 _NODE = """
 INSERT INTO provenance_nodes AS n (tenant, id, kind, type, at, data, erased) VALUES {values}
 ON CONFLICT (tenant, id) DO UPDATE SET
-    kind = CASE WHEN excluded.type = '' THEN n.kind ELSE excluded.kind END,
-    type = CASE WHEN excluded.type = '' THEN n.type ELSE excluded.type END,
+    kind = excluded.kind,
+    type = excluded.type,
     at = CASE WHEN n.at IS NULL OR excluded.at < n.at THEN excluded.at ELSE n.at END,
     data = {data}
 """

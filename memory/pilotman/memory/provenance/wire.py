@@ -37,10 +37,15 @@ def kept(data: Mapping[str, Scalar]) -> dict[str, Scalar]:
     return {KEPT: data[KEPT]} if isinstance(data.get(KEPT), str) else {}
 
 
+def typed(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Those of which more than the name is known."""
+    return (node for node in nodes if node.type)
+
+
 def bare(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[tuple[str, str], NodeKind]:
-    """What only edges name, by clean tenant and id: of the kind that the relation is about."""
-    named = {(text(node.tenant), text(node.id)) for node in nodes}
-    found: dict[tuple[str, str], NodeKind] = {}
+    """What has only a name, by clean tenant and id: of the kind that the relation is about."""
+    named = {(text(node.tenant), text(node.id)) for node in typed(nodes)}
+    found = {(text(node.tenant), text(node.id)): node.kind for node in nodes if not node.type}
     for edge in edges:
         tenant = text(edge.tenant)
         for end, kind in zip((edge.source, edge.target), ENDS[edge.relation], strict=True):

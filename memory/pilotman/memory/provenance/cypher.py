@@ -1,0 +1,103 @@
+"""The Cypher of a provenance graph. Each kind and each relation has queries of its own, made of constants.
+
+Every node has the label ``Prov`` beside that of its kind: there its tenant and id are unique, whatever it
+turns out to be. Relationship types and property names are those of the port; times are Neo4j's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pilotman.memory.provenance.graph import ENDS, KINDS, NodeKind
+
+SCHEMA = (
+    "CREATE CONSTRAINT pilotman_prov_tenant_id IF NOT EXISTS FOR (n:Prov) REQUIRE (n.tenant, n.id) IS UNIQUE",
+)
+"""The constraint's index finds every node that we ask for."""
+
+LABELS: Mapping[NodeKind, str] = MappingProxyType({kind: kind.capitalize() for kind in KINDS})
+
+_NODE = """
+UNWIND $rows AS row
+MERGE (n:Prov {tenant: row[0], id: row[1]})
+ON CREATE SET n:LABEL, n.at = row[2], n += row[3]
+ON MATCH SET n:LABEL, n.at = CASE WHEN n.at IS NULL OR row[2] < n.at THEN row[2] ELSE n.at END,
+    n += CASE WHEN n.erased THEN row[4] ELSE row[3] END
+REMOVE n:OTHERS
+"""
+NODE: Mapping[NodeKind, str] = MappingProxyType(
+    {
+        kind: _NODE.replace("LABEL", label).replace(
+            "OTHERS", ":".join(other for other in LABELS.values() if other != label)
+        )
+        for kind, label in LABELS.items()
+    }
+)
+"""rows: tenant, id, at, type and data, what an erased node keeps of these."""
+
+_BARE = """
+UNWIND $rows AS row
+MERGE (n:Prov {tenant: row[0], id: row[1]})
+ON CREATE SET n:LABEL
+"""
+BARE: Mapping[NodeKind, str] = MappingProxyType(
+    {kind: _BARE.replace("LABEL", label) for kind, label in LABELS.items()}
+)
+"""rows: tenant, id of what only an edge has named."""
+
+_EDGE = """
+UNWIND $rows AS row
+MATCH (s:Prov {tenant: row[0], id: row[1]})
+MATCH (t:Prov {tenant: row[0], id: row[2]})
+MERGE (s)-[e:RELATION]->(t)
+ON CREATE SET e.tenant = row[0], e.at = row[3], e += row[4]
+ON MATCH SET e.at = CASE WHEN e.at IS NULL OR row[3] < e.at THEN row[3] ELSE e.at END, e += row[4]
+"""
+EDGE = MappingProxyType({relation: _EDGE.replace("RELATION", relation) for relation in ENDS})
+"""rows: tenant, ids of source and target, at, data."""
+
+_LEVEL = """
+UNWIND $ids AS id
+MATCH (n:Prov {tenant: $tenant, id: id})ARROW(m:Prov)
+WHERE e.tenant = $tenant AND type(e) IN $relations
+WITH id, type(e) AS relation, m.id AS far, e LIMIT $limit
+RETURN collect([id, relation, far, e {.*, tenant: null, at: MICROS}])
+"""
+_MICROS = "X.at.epochSeconds * 1000000 + X.at.microsecond"
+"""The driver takes long to make a time."""
+
+
+def _level(arrow: str) -> str:
+    return _LEVEL.replace("ARROW", arrow).replace("MICROS", _MICROS.replace("X", "e"))
+
+
+LEVEL = MappingProxyType({"back": _level("-[e]->"), "forth": _level("<-[e]-")})
+"""ids, tenant, relations, limit: the edges that leave these nodes: near, relation, far, data."""
+
+NODES = """
+UNWIND $ids AS id
+MATCH (n:Prov {tenant: $tenant, id: id})
+RETURN collect([id, labels(n), n {.*, tenant: null, id: null, at: MICROS}])
+""".replace("MICROS", _MICROS.replace("X", "n"))
+"""ids, tenant: id, labels, properties."""
+
+TO_ERASE = """
+UNWIND $ids AS id
+MATCH (n:Prov {tenant: $tenant, id: id}) WHERE n.erased IS NULL
+RETURN count(n)
+"""
+ERASE = """
+UNWIND $ids AS id
+MERGE (n:Prov {tenant: $tenant, id: id})
+ON CREATE SET n:Entity
+SET n = {tenant: $tenant, id: id, type: n.type, at: n.at, erased: true,
+    digest: CASE WHEN toStringOrNull(n.digest) = n.digest THEN n.digest END}
+"""
+"""ids, tenant. Only text is equal to itself as text."""
+
+COUNT = """
+MATCH (n:Prov) WITH count(n) AS nodes
+OPTIONAL MATCH (:Prov)-[e]->() WITH nodes, count(e) AS edges
+RETURN [nodes, edges]
+"""

@@ -1,0 +1,260 @@
+"""The provenance graph in Neo4j, by its official driver (extra ``neo4j``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.memory.provenance import cypher
+from pilotman.memory.provenance.graph import RELATIONS, Direction, Edge, Node, NodeKind, Relation, Subgraph
+from pilotman.memory.provenance.walk import Walk
+from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored, typed
+from pilotman.memory.storage.codec import maybe_moment, text
+
+if TYPE_CHECKING:
+    from neo4j import AsyncDriver, AsyncManagedTransaction
+
+T = TypeVar("T")
+
+Step: TypeAlias = tuple[str, dict[str, Any]]
+"""A query and its parameters."""
+
+SCHEMES = tuple(f"{scheme}{safety}" for scheme in ("neo4j", "bolt") for safety in ("", "+s", "+ssc"))
+_KINDS: Mapping[str, NodeKind] = {label: kind for kind, label in cypher.LABELS.items()}
+
+
+class Neo4jGraph:
+    """A ``Graph`` on a Neo4j server: ``neo4j://user:password@host:7687/database`` or ``bolt://…``.
+
+    Without a database in the URL it is the user's home database.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 20.0) -> None:
+        """``timeout``: seconds after which a server that does not answer is taken for gone.
+
+        Raises:
+            ConfigurationError: not a URL of Neo4j's, or its driver is not installed.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in SCHEMES or not parts.hostname:
+            raise ConfigurationError(
+                "not a URL of Neo4j's", hint="use neo4j://user:password@host:7687 or bolt://host:7687"
+            )
+        try:
+            import neo4j
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "Neo4j needs its driver", hint='pip install "pilotman[neo4j]"'
+            ) from error
+        self._neo4j = neo4j
+        self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._auth = (
+            None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        )
+        self._name = parts.path.strip("/") or None
+        self._timeout = timeout
+        self._driver: AsyncDriver | None = None
+        self._prepared = False
+
+    async def start(self) -> None:
+        """Connect and create what constraints are missing; where that fails it is tried again with each use.
+
+        Raises:
+            Unavailable: the server does not answer.
+            ConfigurationError: it refuses who we say we are.
+        """
+        if self._driver is None:
+            self._driver = self._neo4j.AsyncGraphDatabase.driver(
+                self._url,
+                auth=self._auth,
+                connection_timeout=self._timeout / 2,
+                connection_acquisition_timeout=self._timeout / 2,
+                connection_write_timeout=self._timeout,
+                max_transaction_retry_time=self._timeout / 4,
+                liveness_check_timeout=self._timeout,
+                max_connection_pool_size=8,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+                user_agent="pilotman",
+            )
+            self._prepared = False
+        async with self._errors():
+            await self._prepare(self._driver)
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing what is closed does nothing."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            async with self._errors():
+                await driver.close()
+
+    async def merge(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
+        for some, between in slices(nodes, edges, 1_000):
+            await self._transact(partial(_run, steps=_steps(some, between)))
+        gone = [node for node in nodes if node.erased]
+        for tenant in {node.tenant for node in gone}:
+            await self.erase([node.id for node in gone if node.tenant == tenant], tenant=tenant)
+
+    async def lineage(
+        self,
+        ids: Sequence[str],
+        *,
+        tenant: str,
+        direction: Direction,
+        relations: Collection[Relation] | None = None,
+        max_depth: int,
+        max_nodes: int,
+    ) -> Subgraph:
+        bound = {"tenant": text(tenant), "relations": list(RELATIONS if relations is None else relations)}
+
+        roots = list(map(text, ids))
+
+        async def explore(transaction: AsyncManagedTransaction) -> Subgraph:
+            nodes = await _nodes(transaction, roots, tenant)
+            there = [one for one in roots if one in nodes]
+            walk: Walk[str, Any] = Walk(there, max_depth=max_depth, max_nodes=max_nodes)
+            while walk.frontier:
+                asked = {**bound, "ids": walk.frontier, "limit": walk.asks_for}
+                rows = await _value(transaction, cypher.LEVEL[direction], asked)
+                walk.step((row[2], row) for row in rows)
+            nodes |= await _nodes(transaction, [one for one in walk.depths if one not in nodes], tenant)
+            known = (row for row in walk.edges if row[0] in nodes and row[2] in nodes)
+            return walk.subgraph(nodes, (_edge(row, tenant, direction) for row in known))
+
+        return await self._transact(explore)
+
+    async def node(self, id: str, *, tenant: str) -> Node | None:
+        found = await self._transact(partial(_nodes, ids=[text(id)], tenant=tenant))
+        return found.get(text(id))
+
+    async def erase(self, ids: Sequence[str], *, tenant: str) -> int:
+        each = {"ids": sorted(set(map(text, ids))), "tenant": text(tenant)}
+
+        async def erase(transaction: AsyncManagedTransaction) -> int:
+            there = await _value(transaction, cypher.TO_ERASE, each)
+            await _run(transaction, [(cypher.ERASE, each)])
+            return int(there)
+
+        return await self._transact(erase)
+
+    async def count(self) -> tuple[int, int]:
+        nodes, edges = await self._transact(partial(_value, query=cypher.COUNT, parameters={}))
+        return int(nodes), int(edges)
+
+    # the server
+
+    async def _transact(self, work: Callable[[AsyncManagedTransaction], Awaitable[T]]) -> T:
+        """In one transaction, on the server that writes: there what was written can be read.
+
+        The driver does it again where the connection broke or two transactions met: all of it is idempotent.
+        """
+        if self._driver is None:
+            raise ConfigurationError("the provenance graph is not started", hint="await start()")
+        async with self._errors():
+            if not self._prepared:
+                await self._prepare(self._driver)
+            async with self._driver.session(database=self._name, fetch_size=-1) as session:
+                return await session.execute_write(work)
+
+    async def _prepare(self, driver: AsyncDriver) -> None:
+        async with driver.session(database=self._name) as session:
+            for command in cypher.SCHEMA:
+                await (await session.run(command)).consume()
+        self._prepared = True
+
+    @asynccontextmanager
+    async def _errors(self) -> AsyncGenerator[None]:
+        """The driver's errors in terms of our error tree. It waits by itself for what a server never says."""
+        errors = self._neo4j.exceptions
+        try:
+            async with asyncio.timeout(self._timeout):
+                yield
+        except (errors.AuthError, errors.ConfigurationError) as error:
+            raise ConfigurationError(
+                f"Neo4j at {self._url} refuses us: {_said(error)}", hint="check user, password and database"
+            ) from error
+        except TimeoutError as error:
+            raise Unavailable(
+                f"Neo4j at {self._url} does not answer within {self._timeout:g} s", hint=_AGAIN
+            ) from error
+        except (errors.DriverError, errors.Neo4jError, OSError) as error:
+            raise Unavailable(f"Neo4j at {self._url} cannot do it: {_said(error)}", hint=_AGAIN) from error
+
+
+_AGAIN = "see that it runs; what is not in it yet can be merged again"
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+async def _run(transaction: AsyncManagedTransaction, steps: Sequence[Step]) -> None:
+    for query, parameters in steps:
+        await (await transaction.run(query, parameters)).consume()
+
+
+async def _value(transaction: AsyncManagedTransaction, query: str, parameters: Mapping[str, Any]) -> Any:
+    """The only value that a query gives, with everything in it: a record for each thing costs much more."""
+    record = await (await transaction.run(query, parameters)).single(strict=True)
+    return record[0]
+
+
+def _steps(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[Step]:
+    """In the order of ids, so that two writers rarely wait for each other."""
+    rows: dict[str, list[list[Any]]] = defaultdict(list)
+    for node in typed(nodes):
+        data = {**plain(node.data), "type": text(node.type)}
+        row = [text(node.tenant), text(node.id), node.at, data, {**kept(data), "type": data["type"]}]
+        rows[cypher.NODE[node.kind]].append(row)
+    for key, kind in bare(nodes, edges).items():
+        rows[cypher.BARE[kind]].append([*key])
+    for edge in edges:
+        ends = [text(edge.tenant), text(edge.source), text(edge.target)]
+        rows[cypher.EDGE[edge.relation]].append([*ends, edge.at, plain(edge.data)])
+    return [(query, {"rows": sorted(each, key=_key)}) for query, each in rows.items()]
+
+
+def _key(row: Sequence[Any]) -> Sequence[str]:
+    return row[:3] if isinstance(row[2:3], str) else row[:2]
+
+
+async def _nodes(transaction: AsyncManagedTransaction, ids: Sequence[str], tenant: str) -> dict[str, Node]:
+    rows = await _value(transaction, cypher.NODES, {"ids": ids, "tenant": text(tenant)})
+    return {row[0]: _node(*row, tenant=tenant) for row in rows}
+
+
+def _node(id: str, labels: Sequence[str], data: dict[str, Any], *, tenant: str) -> Node:
+    return stored(
+        Node,
+        {
+            "id": id,
+            "kind": next((_KINDS[label] for label in labels if label in _KINDS), "entity"),
+            "type": data.pop("type", ""),
+            "tenant": tenant,
+            "at": maybe_moment(data.pop("at", None)),
+            "erased": data.pop("erased", False),
+            "data": {key: value for key, value in data.items() if value is not None},
+        },
+    )
+
+
+def _edge(row: Sequence[Any], tenant: str, direction: Direction) -> Edge:
+    near, relation, far, data = row
+    source, target = (near, far) if direction == "back" else (far, near)
+    return stored(
+        Edge,
+        {
+            "source": source,
+            "relation": relation,
+            "target": target,
+            "tenant": tenant,
+            "at": maybe_moment(data.pop("at", None)),
+            "data": {key: value for key, value in data.items() if value is not None},
+        },
+    )
