@@ -33,7 +33,9 @@ class Statement:
             IntegrityError: the database refuses one.
         """
         if connection.dialect.name != "sqlite":
-            connection.exec_driver_sql(self._postgresql, list(rows))
+            given = list(rows)
+            if given:  # without any it would be executed once, without values
+                connection.exec_driver_sql(self._postgresql, given)
             return
         try:
             _driver(connection).executemany(self._sqlite, rows)
