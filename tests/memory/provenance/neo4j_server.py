@@ -133,7 +133,11 @@ class Neo4jServer:
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
-            process.wait(PROCESS_PATIENCE)
+            try:
+                process.wait(PROCESS_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _listen(output: IO[str], said: list[str], started: threading.Event) -> None:
