@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Subject
 
+_USER = re.compile(r"user:([^/]+)/([^/]+)")
 _READER = re.compile(r"\*|tenant:[^/]+|user:[^/]+/[^/]+|role:[^/]+(?:/[^/]+)?")
 
 
@@ -55,6 +58,24 @@ def reader_of_tenant(tenant: str) -> str:
     return f"tenant:{_escaped(tenant)}"
 
 
+def reader_of_user(tenant: str, user: str) -> str:
+    """One user of the tenant."""
+    return f"user:{_escaped(tenant)}/{_escaped(user)}"
+
+
+def subject_of(owner: str) -> Subject:
+    """Whose content it is, of an owner that is written as a reader is.
+
+    Raises:
+        ConfigurationError: it is no user of a tenant.
+    """
+    given: Any = owner
+    found = _USER.fullmatch(given) if isinstance(given, str) else None
+    if found is None:
+        raise ConfigurationError(f"{owner!r} is no owner", hint="write user:TENANT/USER")
+    return Subject(*(_plain(name) for name in found.groups()))
+
+
 def inside(tenant: str, readers: Iterable[str]) -> bool:
     """Whether nobody outside the tenant is among the readers."""
     name = _escaped(tenant)
@@ -64,6 +85,20 @@ def inside(tenant: str, readers: Iterable[str]) -> bool:
 
 def _is_reader(reader: object) -> bool:
     return isinstance(reader, str) and _READER.fullmatch(reader) is not None
+
+
+def reaches(tenant: str, readers: Iterable[str]) -> bool:
+    """Whether somebody of the tenant may be among the readers."""
+    return any(_reaches(tenant, reader) for reader in readers)
+
+
+def _reaches(tenant: str, reader: str) -> bool:
+    in_any_tenant = reader == "*" or (reader.startswith("role:") and "/" not in reader)
+    return in_any_tenant or inside(tenant, [reader])
+
+
+def _plain(name: str) -> str:
+    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def _escaped(name: str) -> str:

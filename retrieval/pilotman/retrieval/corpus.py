@@ -19,6 +19,7 @@ from opentelemetry.metrics import MeterProvider
 
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Keys, Seal
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
@@ -80,6 +81,10 @@ class Corpus:
     use it at the same time. Without one they are kept in memory. ``progress(done, of)`` is called after each
     batch of embeddings.
 
+    Documents that have an owner (see ``Source.fetch``) are sealed for that owner in the folder, with ``keys``
+    or those that a supervisor hands over; without any they lie in clear. Where an owner's key is gone,
+    nothing of theirs is found.
+
     Documents are filtered by their readers before anything is ranked, see ``access``. What was deleted or has
     expired is not served, from the very next search on. ``store`` is the vector store beneath.
 
@@ -106,6 +111,7 @@ class Corpus:
         rerank: str | Reranker | None = None,
         progress: Progress | None = None,
         config: IndexConfig = _CONFIG,
+        keys: Keys | None = None,
         objective: Objective | None = _OBJECTIVE,
         on_event: OnEvent | None = None,
         meter_provider: MeterProvider | None = None,
@@ -128,6 +134,7 @@ class Corpus:
             folder,
             config=config,
             quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
+            seal=Seal(keys),
             clock=lambda: clock().timestamp(),
         )
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
@@ -165,6 +172,12 @@ class Corpus:
                 f"this corpus has no vectors: {self._lexical_because}", hint="give it an embedding"
             )
         return FaissVectorStore.over(self._holdings, self._embedding)
+
+    def seal_with(self, seal: Seal) -> None:
+        """Seal what has an owner with these keys, unless the corpus was given keys of its own."""
+        if self._holdings.catalogue.seal.keys is None and seal.keys is not None:
+            self._holdings.catalogue.seal_with(seal)
+            self._lexicon.begin_anew()
 
     @property
     def mode(self) -> Mode:

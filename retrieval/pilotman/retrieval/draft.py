@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilotman.guardrails.errors import InvalidRequest
-from pilotman.retrieval.access import readers_of
+from pilotman.guardrails.errors import InvalidRequest, PermissionDenied
+from pilotman.retrieval.access import reader_of_user, readers_of, subject_of
 from pilotman.retrieval.catalogue.entry import Entry
 from pilotman.retrieval.catalogue.sight import Sight
 
@@ -40,6 +40,7 @@ class Draft:
         *,
         readers: Iterable[str] | None = None,
         expires_at: datetime | str | None = None,
+        owner: str | None = None,
         **rest: Any,
     ) -> Draft:
         """See ``FaissVectorStore.add_texts``.
@@ -55,13 +56,15 @@ class Draft:
                 raise ValueError(f"{len(given)} {what} for {len(all_texts)} texts")
         # Whoever is bound cannot vouch for what it writes.
         trusted = None if sight.user is None else False
+        whose = _owner(owner, sight)
+        default = sight.default_readers if owner is None else frozenset({owner})
         entries: list[Entry] = []
         for number, text in enumerate(all_texts):
             metadata = dict(metadatas[number] or {}) if metadatas else {}
             if trusted is False and isinstance(metadata.get("label"), Mapping):
                 raise InvalidRequest("a principal cannot label what it writes", hint="leave label out")
             named = metadata.get("readers", readers)
-            allowed = sight.default_readers if named is None else readers_of(named)
+            allowed = default if named is None else readers_of(named)
             sight.check_readers(allowed)
             entries.append(
                 Entry(
@@ -70,7 +73,7 @@ class Draft:
                     metadata=metadata,
                     readers=allowed,
                     tenant=sight.tenant,
-                    owner=sight.user,
+                    owner=whose,
                     expires_at=_time(metadata.get("expires_at", expires_at)),
                     trusted=trusted,
                 )
@@ -97,6 +100,16 @@ def nothing_left(arguments: Mapping[str, Any]) -> None:
     """
     if arguments:
         raise InvalidRequest(f"these arguments mean nothing here: {', '.join(sorted(arguments))}")
+
+
+def _owner(named: str | None, sight: Sight) -> str | None:
+    """Whose it is: of whoever is bound, or of whom the application names."""
+    own = None if sight.user is None else reader_of_user(sight.tenant, sight.user)
+    if named is not None:
+        subject_of(named)
+        if own not in (None, named):
+            raise PermissionDenied(f"{own} cannot write what belongs to {named}", hint="leave owner out")
+    return named or own
 
 
 def _time(given: Any) -> datetime | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest
+from pilotman.guardrails.seal import Seal
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
@@ -59,9 +60,10 @@ class Holdings:
         config: IndexConfig,
         drop_stale: bool = True,
         quality: Quality | None = None,
+        seal: Seal | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.catalogue = Catalogue(folder, drop_stale=drop_stale, clock=clock)
+        self.catalogue = Catalogue(folder, drop_stale=drop_stale, seal=seal, clock=clock)
         self.config = config
         self.quality = quality or Quality(None)
         self.rebuilding = self.quality.rebuilding
@@ -72,6 +74,7 @@ class Holdings:
         self._checked: Model | None = None
         self._clock = clock
         self._state, self._refreshed = 0, 0.0
+        self.catalogue.seal_owned()
         self._follow_generation()
         self._tidy()
         self._followed()
@@ -290,8 +293,10 @@ class Holdings:
         said = () if index is None else index.caveats
         lost = 0 if index is None else len(index.lost)
         damaged = (f"{lost} chunks are not found: their vectors are damaged; add them again",) if lost else ()
+        changed = len(self.catalogue.tampered)
+        sealed = (f"{changed} chunks are not found: they are not what was sealed",) if changed else ()
         failed = (self.rebuilding.failure,) if self.rebuilding.failure else ()
-        return (*said, *damaged, *failed, *self.quality.caveats)
+        return (*said, *damaged, *sealed, *failed, *self.quality.caveats)
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -34,16 +34,21 @@ class Lexicon:
     """
 
     def __init__(self, catalogue: Catalogue, analyzer: Analyzer) -> None:
-        self.texts = BM25()
-        self.names = BM25()
         self.analyzer = analyzer
         self._catalogue = catalogue
-        self._document_of = np.zeros(0, dtype=np.int64)
-        self._documents: dict[int, tuple[Key, list[int]]] = {}
-        self._numbers: dict[Key, int] = {}
-        self._next = 0
-        self._place = (0, -1)
         self._lock = threading.Lock()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget all; the next look counts everything that can be read then."""
+        with self._lock:
+            self.texts = BM25()
+            self.names = BM25()
+            self._document_of = np.zeros(0, dtype=np.int64)
+            self._documents: dict[int, tuple[Key, list[int]]] = {}
+            self._numbers: dict[Key, int] = {}
+            self._next = 0
+            self._place = (0, -1)
 
     def follow(self) -> None:
         """Take in what was committed since the last look, by anybody."""

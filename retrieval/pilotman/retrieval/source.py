@@ -46,11 +46,12 @@ class Source(Protocol):
     async def fetch(self, document_id: str) -> Document:
         """The document's present text.
 
-        Its metadata holds ``readers`` (see ``access``; without it nobody is served the document) and may
-        hold ``source`` (what a citation names; the document id otherwise), ``version`` (content hash; the
-        listed version otherwise), ``trusted`` (False otherwise), ``label`` (JSON-able), ``expires_at``
-        (ISO 8601 with its offset from UTC: it is not served after this moment) and ``revision`` (what the
-        origin calls the version).
+        Its metadata holds ``readers`` (see ``access``; without it nobody is served the document, or
+        only its owner) and may hold ``owner`` (``user:TENANT/USER``: whose content it is; it is sealed for
+        them and goes when they are forgotten), ``source`` (what a citation names; the document id
+        otherwise), ``version`` (content hash; the listed version otherwise), ``trusted`` (False
+        otherwise), ``label`` (JSON-able), ``expires_at`` (ISO 8601 with its offset from UTC: it is not served
+        after this moment) and ``revision`` (what the origin calls the version).
 
         Raises:
             NotFound: the document has gone since it was listed.

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
-from pilotman.retrieval.access import readers_of
+from pilotman.retrieval.access import readers_of, subject_of
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.entry import Entry
 from pilotman.retrieval.catalogue.kept import Kept
@@ -93,8 +93,12 @@ def entries_of(source: str, fetched: Fetched) -> list[Entry]:
     document, metadata = fetched.document, fetched.document.metadata
     text = document.page_content
     title = title_of(text)
+    owner = metadata.get("owner")
+    if owner is not None:
+        subject_of(owner)
     shared: dict[str, Any] = {
-        "readers": readers_of(metadata.get("readers", ())),
+        "readers": readers_of(metadata.get("readers", () if owner is None else (owner,))),
+        "owner": owner,
         "source": source,
         "document": fetched.document_id,
         "version": str(metadata.get("version", fetched.listed)),

@@ -19,6 +19,7 @@ from opentelemetry.metrics import MeterProvider
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Keys, Seal
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.blocking import off_loop
@@ -72,6 +73,10 @@ class FaissVectorStore(VectorStore):
     What is read while somebody deletes is decided when the documents are read: what was deleted by then
     is not served.
 
+    What a principal adds is its own, and so is what is added with ``owner="user:acme/alice"``. With ``keys``
+    its text and metadata are sealed in the file for that owner; where the owner's key is gone, it is not
+    found any more. Every process that uses the folder needs the keys. Ids, readers and vectors are not sealed.
+
     A sample of the searches is checked against exact search in the background: see ``Objective``. Falling
     below it is a metric of ``meter_provider`` (by default OpenTelemetry's global one) and an event, handed to
     ``on_event`` on the checking thread, and begins a repair; ``quality()`` has the figures.
@@ -89,6 +94,7 @@ class FaissVectorStore(VectorStore):
         config: IndexConfig = _CONFIG,
         stale: Literal["drop", "mark"] = "drop",
         objective: Objective | None = _OBJECTIVE,
+        keys: Keys | None = None,
         on_event: OnEvent | None = None,
         meter_provider: MeterProvider | None = None,
         clock: Callable[[], datetime] = _now,
@@ -105,6 +111,7 @@ class FaissVectorStore(VectorStore):
             config=config,
             drop_stale=stale == "drop",
             quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
+            seal=Seal(keys),
             clock=lambda: clock().timestamp(),
         )
 
@@ -151,6 +158,7 @@ class FaissVectorStore(VectorStore):
 
         ``readers=["user:acme/alice"]`` says for all of them who may read them, ``readers`` in a text's
         metadata for one, and ``expires_at`` in either way until when (a time with a zone, or ISO 8601).
+        ``owner="user:acme/alice"`` says whose content all of them are; nobody else reads it by default.
         ``batch_size``: texts that the embedding is given at a time.
 
         Raises:

@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import orjson
 
+from pilotman.guardrails.seal import Forgotten, Seal, Tampered
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
 from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
 from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
+from pilotman.retrieval.catalogue.sealing import Sealing
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.catalogue.visibility import Visibility
 from pilotman.retrieval.sources.terms import version_of
@@ -35,6 +37,8 @@ class Catalogue:
 
     Each look into it first follows what others have committed: a deletion by anybody holds for the very
     next query. Times are seconds since 1970. With ``drop_stale`` nothing is found that is past its expiry.
+    Of a chunk that somebody owns, text and metadata are sealed by ``seal``; without its owner's key it is as
+    good as not there. ``tampered``: rows whose content is not what was sealed.
 
     Raises:
         CorruptIndex: the file is damaged, another program's, or of a newer version; it was left untouched.
@@ -42,9 +46,16 @@ class Catalogue:
     """
 
     def __init__(
-        self, folder: Path | None, *, drop_stale: bool = True, clock: Callable[[], float] = time.time
+        self,
+        folder: Path | None,
+        *,
+        drop_stale: bool = True,
+        seal: Seal | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = Database(folder)
+        self._sealing = Sealing(seal or Seal())
+        self.tampered: set[int] = set()
         self._clock = clock
         self._visibility = Visibility(drop_stale=drop_stale)
         self._filtering = Filtering(self._metadata, self._read)
@@ -53,6 +64,29 @@ class Catalogue:
         self._state = 0
         self._seq = 0
         self._permission_seq = 0
+
+    @property
+    def seal(self) -> Seal:
+        """What seals the chunks that somebody owns."""
+        return self._sealing.seal
+
+    def seal_with(self, seal: Seal) -> None:
+        """Another seal; what could not be read without it is looked at again."""
+        with self._database.lock:
+            self._sealing = Sealing(seal)
+            self.tampered.clear()
+            self._filtering = Filtering(self._metadata, self._read)
+            self._token, self._seq = None, 0
+        self.seal_owned()
+
+    def seal_owned(self) -> None:
+        """Seal what lies in clear although somebody owns it, where there are keys."""
+        if self.seal.keys is None:
+            return
+        with self.change() as change:
+            sealed = change.seal_owned()
+        if sealed:
+            self._database.truncate()
 
     @property
     def permission_epoch(self) -> int:
@@ -207,7 +241,7 @@ class Catalogue:
     def change(self) -> Generator[Change]:
         """One transaction: all of it is on the disk when this ends, or nothing."""
         with self._database.change() as connection:
-            yield Change(connection)
+            yield Change(connection, self._sealing)
 
     def memory(self) -> Mapping[str, int]:
         """Bytes that are held, by part."""
@@ -239,11 +273,12 @@ class Catalogue:
     def _metadata(self, rows: Sequence[int], governed: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         """The rows' metadata, with what else is known of them or without."""
         marks = ",".join("?" * len(rows))
-        columns = f"{COLUMNS}, x''" if governed else "row, metadata"
+        columns = f"{COLUMNS}, x''" if governed else "row, owner, metadata"
         query = f"SELECT {columns} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
         if governed:
             return ((record.row, record.metadata) for record in self._records(query, rows))
-        return ((row, orjson.loads(metadata)) for row, metadata in self._database.read(query, rows))
+        found = ((row, self._opened(row, *rest, b"")) for row, *rest in self._database.read(query, rows))
+        return ((row, orjson.loads(content[0])) for row, content in found if content is not None)
 
     def _read(self, rows: Sequence[int]) -> list[Record]:
         marks = ",".join("?" * len(rows))
@@ -255,7 +290,29 @@ class Catalogue:
         known = self._visibility.readers
         if any(columns[1] not in known for columns in found):
             self.follow()
-        return [Record.of(columns, known[columns[1]]) for columns in found]
+        opened = ((columns, self._opened(columns[0], columns[5], *columns[-2:])) for columns in found)
+        return [
+            Record.of((*columns[:-2], *content), known[columns[1]])
+            for columns, content in opened
+            if content is not None
+        ]
+
+    def _opened(
+        self, row: int, owner: str | None, metadata: bytes, text: bytes
+    ) -> tuple[bytes, bytes] | None:
+        """Metadata and text in clear. What cannot be opened is found no more, unless it changes."""
+        if owner is None:
+            return metadata, text
+        try:
+            return self._sealing.opened(row, owner, metadata, text)
+        except Tampered:
+            self.tampered.add(row)
+        except Forgotten:
+            pass
+        nobody, never = np.zeros(1, dtype=np.int32), np.full(1, np.inf)
+        with self._database.lock:
+            self._visibility.apply(np.array([row]), nobody, never, self._clock())
+        return None
 
     def _readable(self, record: Record, sight: Sight, now: float) -> bool:
         if self._drop_stale and record.expires_at is not None and record.expires_at <= now:

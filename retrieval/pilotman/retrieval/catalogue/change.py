@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -11,6 +12,7 @@ from pilotman.guardrails.errors import PermissionDenied
 from pilotman.retrieval.catalogue.entry import Entry, is_text
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
+from pilotman.retrieval.catalogue.sealing import Sealing
 from pilotman.retrieval.catalogue.sight import Sight
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
@@ -26,8 +28,9 @@ _CONFIRM = """UPDATE chunk SET seq = ?, expires_at = min(?, coalesce((SELECT d.e
 class Change:
     """The verbs of a transaction that is open; its changes share one sequence number."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, sealing: Sealing) -> None:
         self._connection = connection
+        self._sealing = sealing
         self._number: int | None = None
         self._names: dict[int, frozenset[str]] = {}
 
@@ -83,11 +86,20 @@ class Change:
                     seq,
                     sets[entry.readers],
                     None if entry.expires_at is None else entry.expires_at.timestamp(),
-                    *entry.columns(),
+                    *self._columns(row, entry),
                 )
                 for row, entry in zip(rows, entries, strict=True)
             ),
         )
+
+    def seal_owned(self) -> int:
+        """Seal what lies in clear although somebody owns it; returns how many chunks."""
+        where = "owner IS NOT NULL AND readers IS NOT NULL AND substr(metadata, 1, 1) = x'7b'"
+        query = f"SELECT row, owner, metadata, text FROM chunk WHERE {where}"  # noqa: S608
+        found = self._connection.execute(query).fetchall()
+        closed = ((*self._sealing.closed(*columns), columns[0]) for columns in found)
+        self._connection.executemany("UPDATE chunk SET metadata = ?, text = ? WHERE row = ?", closed)
+        return len(found)
 
     def bury(self, rows: Collection[int]) -> None:
         """A tombstone each; what stood there is overwritten."""
@@ -168,6 +180,10 @@ class Change:
         insert = "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)"
         self._connection.execute(insert, (model.name, model.dimensions, model.probe))
         return Model(*self._connection.execute("SELECT name, dimensions, probe FROM model").fetchone())
+
+    def _columns(self, row: int, entry: Entry) -> tuple[Any, ...]:
+        *columns, metadata, text = entry.columns()
+        return (*columns, *self._sealing.closed(row, entry.owner, metadata, text))
 
     def _living(self, where: str, parameters: Sequence[str]) -> dict[int, frozenset[str]]:
         query = f"SELECT row, readers FROM chunk WHERE {where} AND readers IS NOT NULL"  # noqa: S608

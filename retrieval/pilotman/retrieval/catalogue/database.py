@@ -20,7 +20,7 @@ from pilotman.guardrails.errors import CorruptIndex, PilotmanError, Unavailable
 FILE = "catalogue.db"
 APPLICATION_ID = 0x504C4354
 """``PLCT``, in the file's header."""
-VERSION = 1
+VERSION = 2
 """Of the tables below; in the file's header too (SQLite's user version)."""
 
 _BUSY = 60.0
@@ -53,7 +53,7 @@ CREATE TABLE chunk (
     erased INTEGER,                  -- of what is deleted: whether its vector was overwritten
     tenant TEXT,                     -- empty: public
     id TEXT,
-    owner TEXT,                      -- the user who wrote it, inside the tenant
+    owner TEXT,                      -- whose content it is: user:TENANT/USER
     source TEXT,
     document TEXT,
     version TEXT,
@@ -61,7 +61,7 @@ CREATE TABLE chunk (
     trusted INTEGER,
     label BLOB,
     metadata BLOB,
-    text BLOB
+    text BLOB                        -- as metadata: sealed where somebody owns it, and there are keys
 );
 CREATE TABLE document (
     source TEXT NOT NULL,
@@ -75,6 +75,21 @@ CREATE INDEX chunk_document ON chunk (source, document) WHERE source IS NOT NULL
 CREATE INDEX chunk_change ON chunk (seq, row, readers, expires_at);
 CREATE INDEX chunk_unerased ON chunk (row) WHERE erased = 0;
 """
+
+_SECOND = """
+ALTER TABLE state ADD COLUMN purge INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE forgotten (
+    source TEXT NOT NULL,            -- empty: all of an owner
+    digest BLOB NOT NULL,            -- of the owner, or of a document of the source
+    at REAL NOT NULL,
+    PRIMARY KEY (source, digest)
+) WITHOUT ROWID;
+CREATE INDEX chunk_owner ON chunk (owner) WHERE owner IS NOT NULL;
+UPDATE chunk SET owner = 'user:' || replace(replace(tenant, '%', '%25'), '/', '%2F') || '/'
+ || replace(replace(owner, '%', '%25'), '/', '%2F') WHERE owner IS NOT NULL;
+"""
+"""What the second version has beyond the first: chunks are owned, and forgotten. ``purge``: whether files
+still hold something of what was forgotten; 2 where clusters have to be learnt anew for it."""
 
 
 class Database:
@@ -99,9 +114,11 @@ class Database:
         self._changes = 0
         weakref.finalize(self, _closed, self._reader, self._writer)  # who forgets to close it loses nothing
         with self.change() as change:
-            if change.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _TABLES.split(";\n"):
+            version = change.execute("PRAGMA user_version").fetchone()[0]
+            for statements in (_TABLES, _SECOND)[version:]:
+                for statement in statements.split(";\n"):
                     change.execute(statement)
+            if version < VERSION:
                 change.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 change.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -137,6 +154,16 @@ class Database:
                 if isinstance(error, sqlite3.Error):
                     raise self._failure(error) from error
                 raise
+
+    def truncate(self) -> bool:
+        """Empty the log, with what it holds of texts that were deleted; False where others keep it busy."""
+        if self.path is None:
+            return True
+        with self._writing:
+            try:
+                return self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
 
     def close(self) -> None:
         with self._writing, self.lock:

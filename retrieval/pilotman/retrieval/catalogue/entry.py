@@ -16,7 +16,9 @@ EVERYBODY = frozenset({"*"})
 PUBLIC = ""
 """The tenant of what no principal wrote."""
 
-GOVERNED = frozenset({"source", "version", "fetched_at", "expires_at", "trusted", "label", "readers"})
+GOVERNED = frozenset(
+    {"source", "version", "fetched_at", "expires_at", "trusted", "label", "owner", "readers"}
+)
 """Keys of a hit's metadata that may come from what is known of it."""
 
 
@@ -24,10 +26,11 @@ GOVERNED = frozenset({"source", "version", "fetched_at", "expires_at", "trusted"
 class Entry:
     """A chunk to store.
 
-    ``id`` is its name inside ``tenant``. ``readers`` may read it (see ``access``); ``owner`` is the user who
-    wrote it. What a source keeps has the name of that ``source``, its ``document`` there, the ``version`` of
-    the document (a content hash), ``fetched_at`` and ``expires_at``, whether it is ``trusted``, and a
-    JSON-able ``label``. ``metadata`` is the user's own: anything that JSON gives back as it was.
+    ``id`` is its name inside ``tenant``. ``readers`` may read it (see ``access``); ``owner`` is the user
+    whose content it is (``user:TENANT/USER``). What a source keeps has the name of that ``source``, its
+    ``document`` there, the ``version`` of the document (a content hash), ``fetched_at`` and ``expires_at``,
+    whether it is ``trusted``, and a JSON-able ``label``. ``metadata`` is the user's own: anything
+    that JSON gives back as it was.
 
     Raises:
         InvalidRequest: a value that the catalogue cannot keep.
@@ -100,8 +103,8 @@ class Record:
 
     @classmethod
     def of(cls, columns: Sequence[Any], readers: frozenset[str]) -> Record:
-        """From a row of ``COLUMNS`` and the text."""
-        row, _, expires_at, tenant, id_, _, source, document, version, fetched_at, trusted = columns[:11]
+        """From a row of ``COLUMNS`` and the text, both opened."""
+        row, _, expires_at, tenant, id_, owner, source, document, version, fetched_at, trusted = columns[:11]
         label, metadata, text = columns[11:]
         found: dict[str, Any] = orjson.loads(metadata)
         governed = {
@@ -110,6 +113,7 @@ class Record:
             "expires_at": None if "expires_at" in found and source is None else _iso(expires_at),
             "trusted": None if trusted is None else bool(trusted),
             "label": None if label is None else orjson.loads(label),
+            "owner": None if source is None else owner,
         }
         found |= {name: value for name, value in governed.items() if value is not None}
         if source is not None:

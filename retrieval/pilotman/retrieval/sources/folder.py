@@ -23,7 +23,8 @@ _Names: TypeAlias = list[str]
 class FolderSource:
     """The files of a folder that match ``glob``; a document's id is its path inside the folder.
 
-    ``readers`` may read every document (see ``access`` for the forms). ``label`` says who wrote them and
+    ``readers`` may read every document (see ``access`` for the forms): by default everybody, or with an
+    ``owner`` (``user:TENANT/USER``, whose content it all is) that owner. ``label`` says who wrote them and
     whether they are trusted; without one they are not. Links that lead out of the folder, files that are
     not UTF-8 and files above 1 MiB are left out and named in ``caveats``. A folder that vanishes after it
     was read once counts as emptied. ``max_age``: see ``Source``.
@@ -38,7 +39,8 @@ class FolderSource:
         *,
         glob: str = "**/*.md",
         label: Label | None = None,
-        readers: Iterable[str] = ("*",),
+        readers: Iterable[str] | None = None,
+        owner: str | None = None,
         max_staleness: timedelta = timedelta(minutes=1),
         max_age: timedelta | None = None,
     ) -> None:
@@ -48,7 +50,7 @@ class FolderSource:
         self.max_age = max_age
         self.caveats: tuple[str, ...] = ()
         self._glob = checked(glob)
-        self._terms = Terms.of(readers, label)
+        self._terms = Terms.of(readers, label, owner)
         self.terms = self._terms.digest
         self._seen = False
 

@@ -82,7 +82,8 @@ class GitSource:
         ref: str = "HEAD",
         glob: str = "**/*.md",
         label: Label | None = None,
-        readers: Iterable[str] = ("*",),
+        readers: Iterable[str] | None = None,
+        owner: str | None = None,
         max_staleness: timedelta = timedelta(minutes=1),
         max_age: timedelta | None = None,
     ) -> None:
@@ -95,7 +96,7 @@ class GitSource:
         self.max_age = max_age
         self.caveats: tuple[str, ...] = ()
         self._glob = checked(glob)
-        self._terms = Terms.of(readers, label)
+        self._terms = Terms.of(readers, label, owner)
         self.terms = self._terms.digest
         self._tree: _Tree | None = None
 

@@ -65,7 +65,8 @@ class HTTPSource:
         url: str,
         *,
         label: Label | None = None,
-        readers: Iterable[str] = ("*",),
+        readers: Iterable[str] | None = None,
+        owner: str | None = None,
         max_staleness: timedelta = timedelta(minutes=15),
         max_age: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
@@ -82,7 +83,7 @@ class HTTPSource:
         self.max_age = max_age
         self.caveats: tuple[str, ...] = ()
         self._set_age = max_age
-        self._terms = Terms.of(readers, label)
+        self._terms = Terms.of(readers, label, owner)
         self.terms = self._terms.digest
         self._headers = dict(headers or {})
         self._timeout = timeout

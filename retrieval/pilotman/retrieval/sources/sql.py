@@ -45,7 +45,8 @@ _Pairs: TypeAlias = dict[str, str]
 
 
 class SQLSource:
-    """The rows of a query, each a document; ``id``, ``text``, ``version``, ``expires_at`` name its columns.
+    """The rows of a query, each a document; ``id``, ``text``, ``version``, ``expires_at`` and ``owner`` name
+    its columns.
 
     ``version`` changes whenever the row does (a revision, a time of change); without it every listing reads
     all texts and hashes them. The query stands inside others, as ``SELECT … FROM (query)``, so it can only
@@ -68,17 +69,19 @@ class SQLSource:
         text: str,
         version: str | None = None,
         expires_at: str | None = None,
+        owner: str | None = None,
         label: Label | None = None,
-        readers: Iterable[str] = ("*",),
+        readers: Iterable[str] | None = None,
         max_staleness: timedelta = timedelta(minutes=5),
         max_age: timedelta | None = None,
     ) -> None:
         if not (query := query.strip().rstrip(";").rstrip()):
             raise ConfigurationError("a source needs a query", hint='such as "select id, body from page"')
-        self._columns = [name for name in (id, text, version, expires_at) if name is not None]
+        self._columns = [name for name in (id, text, version, expires_at, owner) if name is not None]
         if len(set(self._columns)) < len(self._columns) or not all(self._columns):
             raise ConfigurationError(f"the columns {self._columns} are not different names")
-        self._id, self._text, self._version, self._expires_at = id, text, version, expires_at
+        self._id, self._text, self._version = id, text, version
+        self._expires_at, self._owner = expires_at, owner
         self._url = _parsed(url)
         self._engine = _engine(self._url)
         weakref.finalize(self, self._engine.dispose)
@@ -157,6 +160,7 @@ class SQLSource:
             version=version_of(data),
             revision=_written(row[self._version]) if self._version else None,
             expires_at=None if expires_at is None else moment(expires_at),
+            owner=row[self._owner] if self._owner else None,
         )
 
     def _check(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from pilotman.guardrails.digest import digest
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.label import Label
-from pilotman.retrieval.access import readers_of
+from pilotman.retrieval.access import readers_of, subject_of
 
 LARGEST = 1_048_576
 """Bytes of the largest document that is read."""
@@ -25,38 +25,52 @@ _NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Readers and label of all documents of one connector."""
+    """Readers, label and owner of all documents of one connector. No ``readers``: everybody, or of a document
+    with an owner that owner."""
 
-    readers: tuple[str, ...]
+    readers: tuple[str, ...] | None
     label: Label | None
+    owner: str | None = None
 
     @classmethod
-    def of(cls, readers: Iterable[str], label: Label | None) -> Terms:
+    def of(cls, readers: Iterable[str] | None, label: Label | None, owner: str | None = None) -> Terms:
         """Checked.
 
         Raises:
-            ConfigurationError: the readers cannot be understood.
+            ConfigurationError: the readers or the owner cannot be understood.
         """
-        return cls(readers=tuple(sorted(readers_of(readers))), label=label)
+        if owner is not None:
+            subject_of(owner)
+        named = None if readers is None else tuple(sorted(readers_of(readers)))
+        return cls(readers=named, label=label, owner=owner)
 
     @property
     def digest(self) -> str:
         """Another text when any of this changes."""
         label = None if self.label is None else self.label.to_dict()
-        return digest([list(self.readers), label])[:16]
+        owned = [] if self.owner is None else [self.owner]
+        return digest([list(self._read_by(self.owner)), label, *owned])[:16]
 
-    def document(self, text: str, *, source: str, version: str, **more: Any) -> Document:
-        """A text with its labels; ``more`` metadata that is None is left out."""
+    def document(
+        self, text: str, *, source: str, version: str, owner: str | None = None, **more: Any
+    ) -> Document:
+        """A text with its labels; ``more`` metadata that is None is left out. ``owner``: its own."""
+        owner = owner or self.owner
         metadata: dict[str, Any] = {
             "source": source,
             "version": version,
-            "readers": list(self.readers),
+            "readers": list(self._read_by(owner)),
             "trusted": self.label is not None and self.label.trusted,
-            **{name: value for name, value in more.items() if value is not None},
+            **{name: value for name, value in {"owner": owner, **more}.items() if value is not None},
         }
         if self.label is not None:
             metadata["label"] = self.label.to_dict()
         return Document(page_content=text, metadata=metadata)
+
+    def _read_by(self, owner: str | None) -> tuple[str, ...]:
+        if self.readers is not None:
+            return self.readers
+        return ("*",) if owner is None else (owner,)
 
 
 def version_of(*parts: bytes) -> str:
