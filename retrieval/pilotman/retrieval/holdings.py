@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest
+from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest, Unavailable
 from pilotman.guardrails.seal import Seal
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
@@ -20,6 +20,7 @@ from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.entry import Entry, Record
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
+from pilotman.retrieval.catalogue.selection import Selection, mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.quality import Quality
@@ -32,6 +33,8 @@ FOLDER = "vectors"
 
 _REFRESH = 1.0
 """Seconds after which an index that others trained anew is seen."""
+_LEFT, _TOLD = 1, 2
+"""Something forgotten is left in the files; clusters that serve tell a vector that is gone."""
 _TRIES = 5
 """Searches for one query, where others delete what each of them finds."""
 
@@ -77,6 +80,8 @@ class Holdings:
         self.catalogue.seal_owned()
         self._follow_generation()
         self._tidy()
+        if self.catalogue.to_purge() & _LEFT:  # whoever forgot was killed
+            self._purge()
         self._followed()
 
     def index(self) -> VectorIndex | None:
@@ -95,12 +100,13 @@ class Holdings:
         sight: Sight,
         replacing: Mapping[str, Collection[str]] | None = None,
         documents: Iterable[Kept] = (),
-    ) -> None:
+    ) -> set[str]:
         """Store the entries, each in place of what the tenant has under its id; all of them or none.
 
         ``vectors``: one an entry, shape ``(entries, dimensions)``; None, and no model: they come later, see
         ``waiting``. ``replacing``: documents by source whose chunks, as far as they are not among the
         entries, are deleted by the same transaction; ``documents``: those of them that are kept from now on.
+        Returns the documents that were forgotten, and hence not taken.
 
         Raises:
             Conflict: entries that came before wait for their vectors: these have to come first.
@@ -108,10 +114,14 @@ class Holdings:
             PermissionDenied: an id belongs to what the principal may not read.
             InvalidRequest: a vector is not finite, or a value cannot be kept.
         """
-        last = {(entry.tenant, entry.id): number for number, entry in enumerate(entries)}
-        kept = sorted(last.values())
-        entries = [entries[number] for number in kept]
         with self.catalogue.change() as change:
+            documents = list(documents)
+            stopped = change.stopped(entries, documents)
+            last = {(entry.tenant, entry.id): number for number, entry in enumerate(entries)}
+            kept = [
+                n for n in sorted(last.values()) if (entries[n].source, entries[n].document) not in stopped
+            ]
+            entries = [entries[number] for number in kept]
             old = change.replaced(entries, replacing or {}, sight)
             if vectors is None or model is None:
                 first = self._known(change)
@@ -122,9 +132,10 @@ class Holdings:
                 change.drop(source, replaced)
             change.bury(old)
             change.add(rows, entries)
-            change.keep(documents)
+            change.keep(one for one in documents if (one.source, one.document) not in stopped)
         self._tidy()
         self._consider_rebuild()
+        return {document for _, document in stopped}
 
     def has_vectors(self) -> bool:
         """Whether there is anything to compare a query with."""
@@ -184,6 +195,41 @@ class Holdings:
             return change.of_documents(source, documents)
 
         return self._delete(chosen, Sight())
+
+    def forget(self, selection: Selection) -> Mapping[str, int]:
+        """Forget what is meant: nobody finds it when the first transaction ends, nothing of it is in a file
+        when this returns. Returns how many ``chunks`` and ``documents`` of sources there were.
+
+        Documents of sources that were forgotten are not taken again, nor anything of an owner who was
+        forgotten altogether, until ``readmit``. After a crash in between, or an error, forget again or open
+        the folder again: both finish what was begun.
+
+        Raises:
+            Unavailable: a file could not be written, or its log not be emptied.
+        """
+        with self.catalogue.change() as change:
+            rows = change.selected(selection)
+            documents = {(source, name) for source, name in rows.values() if source and name is not None}
+            if selection.source and selection.document and selection.tenant is None:
+                documents.add((selection.source, selection.document))
+            stops = [] if selection.whole_owner else [(of, mark_of(name)) for of, name in sorted(documents)]
+            if selection.whole_owner:
+                stops.append(("", mark_of(selection.subject or "")))
+            change.stop(stops, self._clock())
+            for source, name in documents:
+                change.drop(source, [name])
+            index = self.index()
+            if rows or index is None or not index.clusters or index.holds_dead():
+                change.to_purge(_LEFT)
+            change.bury(rows)
+        self.quality.forget()
+        self._purge()
+        return {"chunks": len(rows), "documents": len(documents)}
+
+    def readmit(self, selection: Selection) -> int:
+        """Take again what was forgotten, where a source lists it; returns how many stops were lifted."""
+        with self.catalogue.change() as change:
+            return change.readmit(selection)
 
     def set_readers(self, sight: Sight, ids: Iterable[str], readers: frozenset[str]) -> int:
         """Other readers for what the tenant has under these ids; returns how many.
@@ -342,6 +388,10 @@ class Holdings:
                 return
             self._index = self._checked = None
             self._generation = generation
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove the vectors of former models."""
         if self._folder is not None:
             for old in self._folder.glob(f"{FOLDER}-*"):
                 if old != self._place():
@@ -400,9 +450,32 @@ class Holdings:
         if index is not None:
             self.rebuilding.consider(index)
 
+    def _purge(self) -> None:
+        """Take what was forgotten from all files."""
+        self._tidy()
+        how = self.catalogue.to_purge()
+        index = self.index()
+        if index is not None and how & _LEFT:
+            index.purge(retrain=bool(how & _TOLD))
+        self._sweep()
+        if not self.catalogue.truncate():
+            raise Unavailable(
+                "nobody finds any more what was forgotten, but the catalogue's log still holds some of it:"
+                " another process reads all the time",
+                hint="forget it again",
+            )
+        if how & _LEFT:
+            with self.catalogue.change() as change:
+                change.purged()
+
     def _tidy(self) -> None:
         """Overwrite the vectors of what is deleted, also of what a crash left."""
         index = self.index()
+        if index is not None and index.clusters:
+            dying = [row for row in self.catalogue.unerased() if row < index.count]
+            if index.tells(dying):
+                with self.catalogue.change() as change:
+                    change.to_purge(_TOLD)
         with self.catalogue.change() as change:
             if index is not None:
                 self._fill(change, index)

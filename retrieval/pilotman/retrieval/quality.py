@@ -203,6 +203,10 @@ class Quality:
         said += [f"{self._said(measure)} for some readers" for measure in sorted(some)]
         return tuple(f"{each}: {_DONE[ledger.last]}" for each in said)
 
+    def forget(self) -> None:
+        """The last queries that were checked."""
+        self._asked.clear()
+
     def wait(self) -> None:
         """Until no check runs."""
         self._idle.wait()

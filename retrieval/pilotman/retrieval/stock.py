@@ -16,7 +16,7 @@ from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.chunk import cut, title_of
 from pilotman.retrieval.holdings import Holdings
-from pilotman.retrieval.sources.reconciler import Fetched
+from pilotman.retrieval.sources.reconciler import FORGOTTEN, Fetched
 from pilotman.retrieval.sources.terms import moment
 
 _APPLICATION = Sight()
@@ -42,6 +42,9 @@ class StoredDocuments:
     async def versions(self, source: str) -> Mapping[str, str]:
         listed = await off_loop(self._holdings.catalogue.listed, source)
         return {document: version.partition(" ")[2] for document, version in listed.items()}
+
+    async def stopped(self, source: str, document_ids: Collection[str]) -> Collection[str]:
+        return await off_loop(self._holdings.catalogue.stopped, source, document_ids)
 
     async def delete(self, source: str, document_ids: Collection[str]) -> None:
         await off_loop(self._holdings.delete_documents, source, document_ids)
@@ -70,7 +73,7 @@ class StoredDocuments:
                 refused[fetched.document_id] = str(error)
             else:
                 entries += found
-        self._holdings.put(
+        stopped = self._holdings.put(
             entries,
             None,
             model=None,
@@ -78,7 +81,7 @@ class StoredDocuments:
             replacing={source: [fetched.document_id for fetched in documents]},
             documents=kept,
         )
-        return refused
+        return refused | dict.fromkeys(stopped, FORGOTTEN)
 
 
 def entries_of(source: str, fetched: Fetched) -> list[Entry]:

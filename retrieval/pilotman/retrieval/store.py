@@ -25,6 +25,7 @@ from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.catalogue import Filter
 from pilotman.retrieval.catalogue.entry import Record
+from pilotman.retrieval.catalogue.selection import Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.draft import Draft, listed, nothing_left
@@ -75,7 +76,8 @@ class FaissVectorStore(VectorStore):
 
     What a principal adds is its own, and so is what is added with ``owner="user:acme/alice"``. With ``keys``
     its text and metadata are sealed in the file for that owner; where the owner's key is gone, it is not
-    found any more. Every process that uses the folder needs the keys. Ids, readers and vectors are not sealed.
+    found any more. Every process that uses the folder needs the keys. Ids, readers and vectors are not
+    sealed: ``forget`` overwrites them.
 
     A sample of the searches is checked against exact search in the background: see ``Objective``. Falling
     below it is a metric of ``meter_provider`` (by default OpenTelemetry's global one) and an event, handed to
@@ -195,6 +197,32 @@ class FaissVectorStore(VectorStore):
 
     async def adelete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
         return await off_loop(partial(self.delete, ids, **kwargs))
+
+    def forget(
+        self,
+        *,
+        tenant: str | None = None,
+        owner: str | None = None,
+        source: str | None = None,
+        document: str | None = None,
+    ) -> Mapping[str, int]:
+        """Forget for good: see ``Corpus.forget``. A principal forgets what is its own.
+
+        Raises:
+            InvalidRequest: nothing is named.
+            PermissionDenied: a principal names somebody else.
+        """
+        if self._sight.user is not None:
+            own = (self._sight.tenant, self._sight.user)
+            if (tenant or own[0], owner or own[1]) != own:
+                raise PermissionDenied("a principal forgets its own only", hint="leave tenant and owner out")
+            tenant, owner = own
+        chosen = Selection(tenant=tenant, owner=owner, source=source, document=document)
+        return self._holdings.forget(chosen)
+
+    async def aforget(self, **selection: str | None) -> Mapping[str, int]:
+        """As ``forget``, off the event loop."""
+        return await off_loop(partial(self.forget, **selection))
 
     def set_readers(self, ids: Sequence[str], readers: Iterable[str]) -> int:
         """Other readers for what is under these ids, from the very next query; returns how many there were.

@@ -56,6 +56,9 @@ class Log:
     async def versions(self, source: str) -> Mapping[str, str]:
         return dict(self.held)
 
+    async def stopped(self, source: str, document_ids: Collection[str]) -> Collection[str]:
+        return ()
+
     async def delete(self, source: str, document_ids: Collection[str]) -> None:
         self.log.append(("delete", *sorted(document_ids)))
         for one in document_ids:

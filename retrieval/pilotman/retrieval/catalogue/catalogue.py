@@ -18,6 +18,7 @@ from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
 from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sealing import Sealing
+from pilotman.retrieval.catalogue.selection import mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.catalogue.visibility import Visibility
 from pilotman.retrieval.sources.terms import version_of
@@ -193,6 +194,24 @@ class Catalogue:
                     standing.add((source, name, version))
         return standing
 
+    def stopped(self, source: str, documents: Iterable[str]) -> set[str]:
+        """Those of a source's documents that were forgotten, and are not taken any more."""
+        query = "SELECT digest FROM forgotten WHERE source = ?"
+        marks = {mark for (mark,) in self._database.read(query, (source,))}
+        return {name for name in documents if mark_of(name) in marks} if marks else set()
+
+    def to_purge(self) -> int:
+        """What the files still hold of what was forgotten, see ``database``."""
+        return int(self._database.read("SELECT purge FROM state")[0][0])
+
+    def unerased(self) -> list[int]:
+        """The tombstones whose vectors are still there."""
+        return [row for (row,) in self._database.read("SELECT row FROM chunk WHERE erased = 0")]
+
+    def truncate(self) -> bool:
+        """Empty the log; False where another process keeps it busy."""
+        return self._database.truncate()
+
     def generation(self) -> int:
         """Of the vectors: another one after each change of the model."""
         return int(self._database.read("SELECT generation FROM state")[0][0])
@@ -277,7 +296,8 @@ class Catalogue:
         query = f"SELECT {columns} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
         if governed:
             return ((record.row, record.metadata) for record in self._records(query, rows))
-        found = ((row, self._opened(row, *rest, b"")) for row, *rest in self._database.read(query, rows))
+        read = self._database.read(query, rows)
+        found = ((row, self._opened(row, owner, metadata, b"")) for row, owner, metadata in read)
         return ((row, orjson.loads(content[0])) for row, content in found if content is not None)
 
     def _read(self, rows: Sequence[int]) -> list[Record]:

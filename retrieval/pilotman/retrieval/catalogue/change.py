@@ -9,10 +9,12 @@ from typing import Any
 import orjson
 
 from pilotman.guardrails.errors import PermissionDenied
+from pilotman.retrieval.access import inside, reader_of_user
 from pilotman.retrieval.catalogue.entry import Entry, is_text
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sealing import Sealing
+from pilotman.retrieval.catalogue.selection import Selection, mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
@@ -107,6 +109,72 @@ class Change:
             return
         seq = self._seq()
         self._connection.executemany(_BURY, ((seq, row) for row in rows))
+
+    def selected(self, selection: Selection) -> dict[int, tuple[str | None, str | None]]:
+        """The living rows that are meant, each with its source and document (None: a text that was added)."""
+        where, values = ["readers IS NOT NULL"], list[Any]()
+        if selection.tenant is not None:
+            whose, its = self._of_tenant(selection.tenant)
+            where.append(whose)
+            values += its
+        if selection.subject is not None:
+            where.append("owner = ?")
+            values.append(selection.subject)
+        if selection.source is not None:
+            where.append("source = ?")
+            values.append(selection.source)
+        if selection.document is not None:
+            where.append("source IS NULL AND id = ?" if selection.source is None else "document = ?")
+            values.append(selection.document)
+        query = f"SELECT row, source, document FROM chunk WHERE {' AND '.join(where)}"  # noqa: S608
+        return {row: (source, name) for row, source, name in self._connection.execute(query, values)}
+
+    def _of_tenant(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
+        """What belongs to a tenant: what it wrote, its users own, or nobody else may read."""
+        sets = self._connection.execute("SELECT id, names FROM readers").fetchall()
+        its = [number for number, names in sets if tenant and inside(tenant, orjson.loads(names))]
+        owners = reader_of_user(tenant, "")
+        where = "(tenant = ? OR (owner >= ? AND owner < ?) OR readers IN (SELECT value FROM json_each(?)))"
+        # the sign after the slash ends the range of the tenant's users
+        return where, (tenant, owners, owners[:-1] + "0", orjson.dumps(its).decode())
+
+    def stop(self, marks: Iterable[tuple[str, bytes]], at: float) -> None:
+        """Take nothing of these any more: a source and the mark of its document, or none and an owner's."""
+        insert = "INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?)"
+        self._connection.executemany(insert, ((source, mark, at) for source, mark in marks))
+
+    def readmit(self, selection: Selection) -> int:
+        """Take again what was forgotten; returns how many entries of the list went."""
+        where, values = "source = ? AND digest = ?", [selection.source or "", b""]
+        if selection.source is None:
+            values[1] = mark_of(selection.subject or "")
+        elif selection.document is not None:
+            values[1] = mark_of(selection.document)
+        else:
+            where, values = "source = ?", values[:1]
+        return self._connection.execute(f"DELETE FROM forgotten WHERE {where}", values).rowcount  # noqa: S608
+
+    def stopped(self, entries: Iterable[Entry], documents: Iterable[Kept]) -> set[tuple[str, str]]:
+        """The documents among these that are not taken any more, each with its source."""
+        query = "SELECT source, digest FROM forgotten"
+        stops: set[tuple[str, bytes]] = set(self._connection.execute(query))
+        if not stops:
+            return set()
+        named: list[tuple[str, str, str | None]] = [(kept.source, kept.document, None) for kept in documents]
+        named += [(e.source, e.document, e.owner) for e in entries if e.source and e.document is not None]
+        return {
+            (source, document)
+            for source, document, owner in named
+            if (source, mark_of(document)) in stops or (owner and ("", mark_of(owner)) in stops)
+        }
+
+    def to_purge(self, how: int) -> None:
+        """What was forgotten has to go from the trained indexes too, see ``database``."""
+        self._connection.execute("UPDATE state SET purge = purge | ?", (how,))
+
+    def purged(self) -> None:
+        """Nothing of what was forgotten is left."""
+        self._connection.execute("UPDATE state SET purge = 0")
 
     def set_readers(self, rows: Collection[int], readers: frozenset[str]) -> None:
         """Other readers."""

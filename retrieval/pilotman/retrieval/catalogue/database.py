@@ -88,8 +88,8 @@ CREATE INDEX chunk_owner ON chunk (owner) WHERE owner IS NOT NULL;
 UPDATE chunk SET owner = 'user:' || replace(replace(tenant, '%', '%25'), '/', '%2F') || '/'
  || replace(replace(owner, '%', '%25'), '/', '%2F') WHERE owner IS NOT NULL;
 """
-"""What the second version has beyond the first: chunks are owned, and forgotten. ``purge``: whether files
-still hold something of what was forgotten; 2 where clusters have to be learnt anew for it."""
+"""What the second version has beyond the first: chunks are owned, and forgotten. ``purge``: 1 where files
+still hold something of what was forgotten, 2 where the next purge has to learn the clusters anew."""
 
 
 class Database:
@@ -161,9 +161,10 @@ class Database:
             return True
         with self._writing:
             try:
-                return self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+                busy: int = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             except sqlite3.Error as error:
                 raise self._failure(error) from error
+        return not busy
 
     def close(self) -> None:
         with self._writing, self.lock:

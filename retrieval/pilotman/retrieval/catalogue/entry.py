@@ -63,6 +63,11 @@ class Entry:
             if time is not None and time.tzinfo is None:
                 raise InvalidRequest(f"{name} of {self.id!r} names no time zone", hint="such as UTC")
 
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        """Its source and the document there."""
+        return self.source, self.document
+
     def columns(self) -> tuple[Any, ...]:
         """The values of the table's columns from ``tenant`` to ``text``."""
         return (

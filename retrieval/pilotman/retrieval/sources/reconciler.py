@@ -16,6 +16,8 @@ from pilotman.retrieval.sources.plan import Changes, plan
 
 T = TypeVar("T")
 
+FORGOTTEN = "it was forgotten"
+"""Why a document is not held that nobody is to be told of by its name."""
 _GIVE_UP = 5
 """Documents of one pass that cannot be fetched before the others are left for the next."""
 
@@ -39,6 +41,10 @@ class Stock(Protocol):
 
     async def versions(self, source: str) -> Mapping[str, str]:
         """The versions that were ``listed`` for what is held, by document id."""
+        ...
+
+    async def stopped(self, source: str, document_ids: Collection[str]) -> Collection[str]:
+        """Those of them that were forgotten, and are not held whatever the source lists."""
         ...
 
     async def delete(self, source: str, document_ids: Collection[str]) -> None:
@@ -80,6 +86,7 @@ class _Pass:
     listed_at: datetime
     versions: Mapping[str, str]
     held: set[str]
+    stopped: int
     done: set[str] = field(default_factory=set[str])
     gone: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
@@ -124,12 +131,21 @@ class Reconciler:
             PilotmanError: it cannot be listed; the stock stays as it was.
         """
         listed_at = self._clock()
-        versions = await self._listed(source)
+        listed = await self._listed(source)
+        stopped = set(await self._stock.stopped(key, listed))
+        versions = {name: version for name, version in listed.items() if name not in stopped}
         actual = await self._stock.versions(key)
         changes = plan(versions, actual)
         if changes.deleted:
             await self._stock.delete(key, changes.deleted)
-        run = _Pass(source=source, key=key, listed_at=listed_at, versions=versions, held=set(actual))
+        run = _Pass(
+            source=source,
+            key=key,
+            listed_at=listed_at,
+            versions=versions,
+            held=set(actual),
+            stopped=len(stopped),
+        )
         await self._fetch_all(run, (*changes.added, *changes.updated))
         if run.until is not None and changes.unchanged:
             await self._stock.confirm(key, changes.unchanged, until=run.until)
@@ -190,7 +206,11 @@ class Reconciler:
 
     def _outcome(self, run: _Pass, changes: Changes) -> Outcome:
         said: tuple[str, ...] = tuple(getattr(run.source, "caveats", ()))
-        refused = [f"{one} of {run.source.name} is not served: {why}" for one, why in run.refused.items()]
+        told = {one: why for one, why in run.refused.items() if why != FORGOTTEN}
+        refused = [f"{one} of {run.source.name} is not served: {why}" for one, why in told.items()]
+        forgotten = run.stopped + len(run.refused) - len(told)
+        if forgotten:
+            refused.append(f"{forgotten} documents of {run.source.name} were forgotten: not taken again")
         lost = (run.gone | run.refused.keys()) & run.held
         return Outcome(
             changes=changes,

@@ -152,7 +152,7 @@ class InMemoryEpochs:
         return sorted(self._kept, reverse=True)
 
     def sweep(self, serving: int) -> None:
-        self._kept = {serving: self._kept[serving]}
+        self._kept = {number: kept for number, kept in self._kept.items() if number == serving}
 
 
 def _digest(file: Path) -> str:

@@ -28,6 +28,9 @@ from pilotman.retrieval.vectors.view import Narrowed, View, Within
 _GROWTH = 20
 """Fresh rows are too many at one twentieth of those that the epoch knows."""
 
+_AS_GOOD_AS = 0.999
+"""Cosine from which a centre is as good as the vector."""
+
 _DEAD = 5
 """Dead rows are too many at one fifth of the epoch."""
 
@@ -245,6 +248,45 @@ class VectorIndex:
             if self.epoch == before:
                 self._rebuild(view, retrain=retrain)
 
+    def tells(self, rows: npt.ArrayLike) -> bool:
+        """Whether the clusters that serve tell one of these rows: a centre that was learnt from one vector
+        alone is that vector."""
+        view, listed = self._view, self._rows(rows)
+        trained = view.trained
+        if trained is None:
+            return False
+        listed = listed[listed < trained.rows]
+        cells = trained.cells[listed]
+        vectors, centres = view.vectors[listed[cells >= 0]], trained.centres[cells[cells >= 0]]
+        lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(centres, axis=1)
+        return bool((np.sum(vectors * centres, axis=1) > _AS_GOOD_AS * lengths).any())
+
+    def holds_dead(self) -> bool:
+        """Whether the trained index still holds codes of rows that were erased."""
+        self.refresh()
+        living, trained = self._view.living, self._view.trained
+        return trained is not None and living is not None and living.inside < trained.held
+
+    def purge(self, *, retrain: bool) -> None:
+        """Leave nothing of erased rows in any file: the trained index is made anew without them, or given up
+        where too few rows are left. As ``rebuild``, but it never rests on what another began before.
+
+        ``retrain``: the clusters too.
+
+        Raises:
+            Unavailable: the index could not be written; the one before serves.
+        """
+        with self._one_rebuild():
+            with self._changing():
+                self._table.trim()
+                view = self._view
+            served = bool(self._table.header.epoch or self._epochs.numbers())
+            if served and not self._rebuild(view, retrain=retrain):
+                with self._changing():
+                    self._table.swap(0)
+                    self._serve(0, None, 0)
+            self._epochs.sweep(self._served)
+
     def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
         """Why a rebuild would help, or None; ``recall`` as measured against ``exact``, in [0, 1]."""
         view = self._view
@@ -298,12 +340,13 @@ class VectorIndex:
                 others.enter_context(locked(self._folder / "rebuild.lock"))
             yield
 
-    def _rebuild(self, view: View, *, retrain: bool) -> None:
+    def _rebuild(self, view: View, *, retrain: bool) -> bool:
+        """Another epoch for what is in view; False where too few rows are."""
         rows = view.count // 8 * 8  # so that a bitmap can be cut there
         lost = self._lose(view, 0, rows)
         living = np.flatnonzero(~view.without(lost).is_dead(np.arange(rows)))
         if self._why_first(len(living)) is None:
-            return
+            return False
         former = None if retrain else self._reusable(view.trained, rows)
         trained = train(view.vectors[:rows], living, config=self.config, fault=self._fault, former=former)
         number = max([self.epoch, *self._epochs.numbers()]) + 1
@@ -317,6 +360,7 @@ class VectorIndex:
             self.caveats = ()
             self._follow()
         self._epochs.sweep(number)
+        return True
 
     def _reusable(self, former: Trained | None, rows: int) -> Trained | None:
         """What was learnt before, where it is of these settings and not of far fewer rows."""
@@ -353,6 +397,8 @@ class VectorIndex:
     def _open(self, wanted: int) -> None:
         """Load the epoch that serves; where it is damaged, the newest that is not, or none."""
         self.caveats = ()
+        if not wanted:  # given up
+            return self._serve(0, None, 0)
         for number in (wanted, *(other for other in self._epochs.numbers() if other != wanted)):
             try:
                 trained = self._epochs.load(number)

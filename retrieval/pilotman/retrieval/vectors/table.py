@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +110,12 @@ class Table:
         """Let another epoch serve."""
         self._commit(replace(self.header, epoch=epoch))
 
+    def trim(self) -> None:
+        """Cut off what a crash left behind the last row; durable when it returns."""
+        for name, each, count in self._sizes():
+            os.ftruncate(self._file(name), each * count)
+            os.fsync(self._file(name))
+
     def vectors(self) -> Vectors:
         """The committed rows, mapped, shape ``(count, dimensions)``."""
         shape = (self.header.count, self.header.dimensions)
@@ -165,14 +171,14 @@ class Table:
         return read(os.pread(self._file("header"), 2 * SLOT, 0), str(self._folder / "header"))
 
     def _check_sizes(self) -> None:
-        header = self.header
-        for name, each, count in (
-            ("vectors.f32", self._stride, header.count),
-            ("vectors.crc", 4, header.count),
-            ("erased.log", _MARK, header.erased),
-        ):
+        for name, each, count in self._sizes():
             if os.fstat(self._file(name)).st_size < each * count:
                 raise self._corrupt(name, f"is shorter than the {count} entries that were committed")
+
+    def _sizes(self) -> Sequence[tuple[str, int, int]]:
+        """What is committed of each file: bytes of an entry, and how many."""
+        rows, deaths = self.header.count, self.header.erased
+        return ("vectors.f32", self._stride, rows), ("vectors.crc", 4, rows), ("erased.log", _MARK, deaths)
 
     def _clear_rest(self) -> None:
         """Overwrite the vectors of the dead that still have theirs."""
@@ -251,6 +257,9 @@ class InMemory:
 
     def swap(self, epoch: int) -> None:
         self._commit(replace(self.header, epoch=epoch))
+
+    def trim(self) -> None:
+        """There is nothing behind the last row that was ever written."""
 
     def vectors(self) -> Vectors:
         return self._rows[: self.header.count]

@@ -75,6 +75,12 @@ class Trained:
         """Clusters."""
         return int(self.lists.nlist)
 
+    @cached_property
+    def centres(self) -> Vectors:
+        """Of the clusters, shape ``(nlist, dimensions)``."""
+        found: Vectors = self.lists.quantizer.reconstruct_n(0, self.nlist)
+        return found
+
     @property
     def parts(self) -> int:
         """Sub-quantizers."""
