@@ -11,6 +11,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from tests.patience import in_time
+from tests.retrieval.conftest import Clock, HashEmbeddings
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
@@ -551,3 +552,47 @@ async def test_a_document_is_live_in_its_version_and_for_its_readers(folder: Fol
     left = await corpus.live(named, principal=ALICE)
     assert {one for one in named if "DiskFull.md" in one} == named - left
     assert named - left
+
+
+def section(name: str) -> str:
+    """Long enough to be a chunk of its own."""
+    return (
+        f"## {name}\n\n"
+        + f"The {name.lower()} is what it was. Look at the {name.lower()} first. " * 6
+        + "\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "embedded"),
+    [
+        (["Disk", "Network", "Memory", "Printer"], 0),  # the last one goes
+        (["Disk", "Network", "Memory", "Printer", "Clock", "Disk"], 1),
+        (["Memory", "Clock", "Network", "Disk", "Printer"], 0),  # another order, other ids
+        (["Network", "Memory", "Printer", "Clock"], 0),
+        (["Disk", "Lamp", "Memory", "Printer", "Clock"], 1),
+        (["Lamp"], 1),
+    ],
+)
+async def test_what_a_changed_document_still_says_is_not_embedded_again(
+    embeddings: HashEmbeddings, tmp_path: Path, parts: list[str], embedded: int
+) -> None:
+    before = ("Disk", "Network", "Memory", "Printer", "Clock")
+    begins = "# Book\n\n" + "All of it, in the order in which it was found. " * 7 + "\n\n"
+    shelf = Shelf(book=document(begins + "".join(map(section, before))), other=document("Tea."))
+    corpus = Corpus([shelf], path=tmp_path, embedding=embeddings)
+    await corpus.reconcile()
+    text = begins + "".join(map(section, parts))
+    shelf.documents["book"] = document(text)
+    embeddings.texts.clear()
+    assert (await corpus.reconcile())["updated"] == 1
+    assert len([one for one in embeddings.texts if one != "book"]) == embedded
+    for each in (corpus, Corpus([shelf], path=tmp_path, embedding=HashEmbeddings())):
+        for part in parts:
+            best = (await each.search(f"look at the {part}", principal=ALICE)).documents[0]
+            start, end = best.metadata["start"], best.metadata["end"]
+            assert best.page_content == text[start:end]
+            assert part in best.page_content
+        chunks = each.store.holdings.catalogue.of_document("shelf", "book")
+        places = sorted(chunks, key=lambda chunk: chunk.metadata["start"])
+        assert [chunk.id for chunk in places] == [f"shelf/book#{n}" for n in range(len(parts) + 1)]

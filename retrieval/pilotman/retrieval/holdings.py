@@ -24,6 +24,7 @@ from pilotman.retrieval.catalogue.selection import Selection, mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.quality import Quality
+from pilotman.retrieval.unchanged import unchanged
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.tune import tune
@@ -104,9 +105,10 @@ class Holdings:
         """Store the entries, each in place of what the tenant has under its id; all of them or none.
 
         ``vectors``: one an entry, shape ``(entries, dimensions)``; None, and no model: they come later, see
-        ``waiting``. ``replacing``: documents by source whose chunks, as far as they are not among the
-        entries, are deleted by the same transaction; ``documents``: those of them that are kept from now on.
-        Returns the documents that were forgotten, and hence not taken.
+        ``waiting``, but for chunks of replaced documents that say what they said: these keep theirs.
+        ``replacing``: documents by source whose chunks, as far as they are not among the entries, are deleted
+        by the same transaction; ``documents``: those of them that are kept from now on. Returns the documents
+        that were forgotten, and hence not taken.
 
         Raises:
             Conflict: entries that came before wait for their vectors: these have to come first.
@@ -118,20 +120,21 @@ class Holdings:
             documents = list(documents)
             stopped = change.stopped(entries, documents)
             last = {(entry.tenant, entry.id): number for number, entry in enumerate(entries)}
-            kept = [
-                n for n in sorted(last.values()) if (entries[n].source, entries[n].document) not in stopped
-            ]
+            kept = [number for number in sorted(last.values()) if entries[number].place not in stopped]
             entries = [entries[number] for number in kept]
             old = change.replaced(entries, replacing or {}, sight)
+            stay: dict[int, int] = {}
             if vectors is None or model is None:
                 first = self._known(change)
-                rows = range(first, first + len(entries))
+                stay = self._unchanged(entries, replacing or {})
+                rows = range(first, first + len(entries) - len(stay))
             else:
                 rows = self._appended(change, vectors[kept], model)
             for source, replaced in (replacing or {}).items():
                 change.drop(source, replaced)
-            change.bury(old)
-            change.add(rows, entries)
+            change.bury(old - stay.keys())
+            change.move({row: entries[place] for row, place in stay.items()})
+            change.add(rows, [entry for place, entry in enumerate(entries) if place not in stay.values()])
             change.keep(one for one in documents if (one.source, one.document) not in stopped)
         self._tidy()
         self._consider_rebuild()
@@ -405,6 +408,19 @@ class Holdings:
             if self._index is None:
                 self._index = VectorIndex(self._place(), dimensions=dimensions, config=self.config)
             return self._index
+
+    def _unchanged(
+        self, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]]
+    ) -> dict[int, int]:
+        """The rows of replaced documents that stay, each with the place of its entry."""
+        index = self.index()
+        old = (
+            record
+            for source, documents in replacing.items()
+            for document in documents
+            for record in self.catalogue.of_document(source, document)
+        )
+        return unchanged(old, entries, () if index is None else set(index.lost.tolist()))
 
     def _known(self, change: Change) -> int:
         """The rows that there ever were, with those that a crash left without a text."""

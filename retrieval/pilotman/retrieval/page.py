@@ -28,6 +28,7 @@ class Page:
 
 def page_of(chunks: Sequence[Record], analyzer: Analyzer) -> Page:
     """The page of a document's chunks, in their order."""
+    chunks = sorted(chunks, key=lambda chunk: chunk.metadata.get("start", 0))  # rows do not tell: some stay
     first = chunks[0].metadata
     name = written(first)
     named = [name, str(first.get("title", "")), str(first.get("heading", "")).split(" > ")[0]]

@@ -22,6 +22,8 @@ _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased =
  label = NULL, metadata = NULL, text = NULL WHERE row = ?"""
 _ADD = """INSERT INTO chunk (row, seq, readers, expires_at, tenant, id, owner, source, document, version,
  fetched_at, trusted, label, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_MOVE = """UPDATE chunk SET (seq, readers, expires_at, tenant, id, owner, source, document, version,
+ fetched_at, trusted, label, metadata, text) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE row = ?"""
 
 _CONFIRM = """UPDATE chunk SET seq = ?, expires_at = min(?, coalesce((SELECT d.expires_at FROM document d
  WHERE d.source = chunk.source AND d.document = chunk.document), 9e999)) WHERE source = ? AND document = ?"""
@@ -93,6 +95,19 @@ class Change:
                 for row, entry in zip(rows, entries, strict=True)
             ),
         )
+
+    def move(self, entries: Mapping[int, Entry]) -> None:
+        """Entries in place of what stands at their rows, and has their vectors."""
+        if not entries:
+            return
+        # One may get the id that another one has now.
+        nameless = "UPDATE chunk SET id = NULL WHERE row = ?"
+        self._connection.executemany(nameless, ((row,) for row in entries))
+        seq = self._seq()
+        for row, entry in entries.items():
+            until = None if entry.expires_at is None else entry.expires_at.timestamp()
+            values = (seq, self._set(entry.readers), until, *self._columns(row, entry), row)
+            self._connection.execute(_MOVE, values)
 
     def seal_owned(self) -> int:
         """Seal what lies in clear although somebody owns it; returns how many chunks."""
