@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.retrieval.access import inside, reader_of_tenant, readers_of, tags_of
+from pilotman.guardrails.seal import Subject
+from pilotman.retrieval.access import (
+    inside,
+    reaches,
+    reader_of_tenant,
+    reader_of_user,
+    readers_of,
+    subject_of,
+    tags_of,
+    tenant_of,
+)
 
 ALICE = Principal(tenant="acme", user="alice", roles=frozenset({"oncall"}))
 
@@ -70,3 +80,26 @@ def test_what_is_inside_a_tenant_nobody_of_another_can_read(
 )
 def test_what_others_can_read_is_not_inside(reader: str) -> None:
     assert not inside("acme", [reader, "tenant:acme"])
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_an_owner_is_known_again_whatever_the_names(tenant: str, user: str) -> None:
+    owner = reader_of_user(tenant, user)
+    assert subject_of(owner) == Subject(tenant, user)
+    assert tenant_of([owner, reader_of_tenant(tenant)]) == tenant
+    assert readers_of([owner]) <= tags_of(Principal(tenant=tenant, user=user))
+
+
+@pytest.mark.parametrize("owner", ["alice", "tenant:acme", "user:acme", "user:acme/a/b", "*", ""])
+def test_an_owner_that_is_no_user_is_an_error(owner: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no owner"):
+        subject_of(owner)
+
+
+def test_who_reads_alone_and_who_reads_too() -> None:
+    assert [tenant_of([one]) for one in ("*", "role:oncall", "role:acme/oncall")] == [None, None, "acme"]
+    assert tenant_of(["tenant:acme", "tenant:globex"]) is None
+    assert tenant_of([]) is None
+    reached = ["*", "role:oncall", "tenant:acme", "user:acme/bob", "role:acme/oncall"]
+    assert all(reaches("acme", [reader]) for reader in reached)
+    assert not reaches("acme", ["tenant:globex", "user:globex/alice", "role:globex/oncall"])

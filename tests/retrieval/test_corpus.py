@@ -11,7 +11,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from tests.patience import in_time
-from tests.retrieval.conftest import Clock, HashEmbeddings
+from tests.retrieval.conftest import HashEmbeddings
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError, Unavailable

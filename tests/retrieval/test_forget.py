@@ -74,7 +74,7 @@ def left(folder: Path, secrets: Sequence[bytes | str]) -> list[str]:
 
 def test_no_file_holds_a_text_or_a_vector_of_what_was_forgotten(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    secrets = [*SECRETS, "hers 1", *vectors_of(store, SECRETS)]
+    secrets: list[bytes | str] = [*SECRETS, "hers 1", *vectors_of(store, SECRETS)]
     assert {"catalogue.db-wal", "vectors.f32"} <= set(left(tmp_path, secrets))
     assert store.forget(tenant="acme", owner="alice") == {"chunks": 3, "documents": 0}
     assert left(tmp_path, secrets) == []
@@ -109,7 +109,7 @@ def test_the_texts_of_a_document_that_changed_often_leave_no_trace(tmp_path: Pat
 )
 def test_a_kill_in_the_middle_is_made_good(tmp_path: Path, where: tuple[str, str]) -> None:
     store = filled(tmp_path)
-    secrets = [*SECRETS, *vectors_of(store, SECRETS)]
+    secrets: list[bytes | str] = [*SECRETS, *vectors_of(store, SECRETS)]
     store.close()
     assert ended(child(DIES, tmp_path, *where)) == [-9]
     store = FaissVectorStore(HashEmbeddings(), tmp_path)  # which finishes what was committed
@@ -127,7 +127,7 @@ def test_what_one_process_forgets_another_serves_no_more(tmp_path: Path) -> None
     store = filled(tmp_path)
     hers = store.for_principal(ALICE)
     assert hers.similarity_search("zebra at midnight", k=1)[0].page_content == SECRETS[0]
-    secrets = [*SECRETS, *vectors_of(store, SECRETS)]
+    secrets: list[bytes | str] = [*SECRETS, *vectors_of(store, SECRETS)]
     assert ended(child(FORGETS, tmp_path)) == [0]
     assert left(tmp_path, secrets) == []
     assert not {d.page_content for d in hers.similarity_search("zebra at midnight", k=200)} & set(SECRETS)

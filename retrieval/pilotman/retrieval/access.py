@@ -21,6 +21,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Subject
 
 _USER = re.compile(r"user:([^/]+)/([^/]+)")
+_NAMED = re.compile(r"(?:tenant:([^/]+)$|(?:user|role):([^/]+)/)")
 _READER = re.compile(r"\*|tenant:[^/]+|user:[^/]+/[^/]+|role:[^/]+(?:/[^/]+)?")
 
 
@@ -85,6 +86,14 @@ def inside(tenant: str, readers: Iterable[str]) -> bool:
 
 def _is_reader(reader: object) -> bool:
     return isinstance(reader, str) and _READER.fullmatch(reader) is not None
+
+
+def tenant_of(readers: Iterable[str]) -> str | None:
+    """The tenant that all readers are inside of; None where there is no such one."""
+    named = [_NAMED.match(reader) for reader in readers]
+    tenants = {found and (found.group(1) or found.group(2)) for found in named}
+    only = tenants.pop() if len(tenants) == 1 else None
+    return None if only is None else _plain(only)
 
 
 def reaches(tenant: str, readers: Iterable[str]) -> bool:

@@ -9,9 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.retrieval.conftest import HashEmbeddings
 from tests.retrieval.vectors.spread import SIZE, TRAINED, alike, clustered
 from tests.supervisor.cli.test_app import Terminal
 
+from pilotman.guardrails.principal import Principal
+from pilotman.retrieval import FaissVectorStore, IndexConfig
+from pilotman.retrieval.catalogue.entry import Entry
+from pilotman.retrieval.catalogue.sight import Sight
+from pilotman.retrieval.encoder import Encoder
 from pilotman.retrieval.vectors import VectorIndex
 
 
@@ -71,6 +77,29 @@ def test_a_class_whose_recall_drifts_is_named(pilotman: Terminal, tmp_path: Path
     assert "alike drifts: recall 0." in tuned(pilotman, *words)
 
 
+def test_classes_are_read_from_the_catalogue(pilotman: Terminal, tmp_path: Path) -> None:
+    config = IndexConfig(exact_below=700, nlist=16, threads=1)
+    store = FaissVectorStore(HashEmbeddings(), tmp_path / "store", config=config)
+    acme = store.for_principal(Principal(tenant="acme", user="alice"))
+    acme.add_texts([f"number {n} of {n % 30}" for n in range(500)])
+    store.add_texts([f"for globex {n} of {n % 30}" for n in range(400)], readers=["role:globex/oncall"])
+    holdings = store.holdings
+    source = [
+        Entry(id=f"{n}", text=f"page {n}", source=f"s{n % 2}", document=f"{n}", version="1")
+        for n in range(100)
+    ]
+    model = Encoder(HashEmbeddings()).model()
+    vectors = np.array(HashEmbeddings().embed_documents([entry.text for entry in source]), dtype=np.float32)
+    holdings.put(source, vectors, model=model, sight=Sight())
+    holdings.rebuilding.wait()
+    store.close()
+    told = json.loads(tuned(pilotman, tmp_path / "store", "--classes", "tenant", "--json"))
+    assert set(told["classes"]) == {"tenant:acme", "tenant:globex", "tenant:"}
+    told = json.loads(tuned(pilotman, tmp_path / "store", "--classes", "source", "--json"))
+    assert set(told["classes"]) == {"source:", "source:s0", "source:s1"}
+    assert "source:s1" in tuned(pilotman, tmp_path / "store", "--classes", "source")
+
+
 def test_what_cannot_be_tuned_is_said(pilotman: Terminal, folder: Path, tmp_path: Path) -> None:
     def refused(*words: str) -> str:
         code, _, complaint = pilotman("index", "tune", *words, home=False)
@@ -80,5 +109,7 @@ def test_what_cannot_be_tuned_is_said(pilotman: Terminal, folder: Path, tmp_path
     assert "no index in" in refused(str(tmp_path))
     (tmp_path / "words.npy").write_text("hello")
     assert "cannot be read as queries" in refused(str(folder), "--queries", str(tmp_path / "words.npy"))
+    assert "there is no catalogue in" in refused(str(folder), "--classes", "tenant")
+    assert "cannot be read as classes" in refused(str(folder), "--classes", "tenants")
     VectorIndex(tmp_path / "new", dimensions=4, config=TRAINED)
     assert "empty" in refused(str(tmp_path / "new"))

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import orjson
 
 from pilotman.guardrails.seal import Forgotten, Seal, Tampered
+from pilotman.retrieval.access import tenant_of
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
 from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
@@ -24,6 +25,7 @@ from pilotman.retrieval.catalogue.visibility import Visibility
 from pilotman.retrieval.sources.terms import version_of
 from pilotman.retrieval.vectors.allowed import Allowed
 
+Class: TypeAlias = Literal["tenant", "source"]
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Record], bool]
 
 _LISTED = 500
@@ -180,6 +182,18 @@ class Catalogue:
             if any(self._readable(record, sight, self._clock()) for record in records):
                 standing.add((source, name))
         return standing
+
+    def classes(self, rows: Sequence[int], by: Class) -> list[str]:
+        """What chunks at the rows are told apart by: ``tenant:acme`` whose or for whom alone they are, or
+        ``source:books`` they come from; what is for all is ``tenant:``, what was added ``source:``."""
+        self.follow()
+        marks, readers = ",".join("?" * len(rows)), self._visibility.readers
+        query = f"SELECT row, tenant, source, readers FROM chunk WHERE row IN ({marks})"  # noqa: S608
+        named = {
+            row: (tenant or tenant_of(readers.get(number, ())) or PUBLIC) if by == "tenant" else source or ""
+            for row, tenant, source, number in self._database.read(query, rows)
+        }
+        return [f"{by}:{named.get(row, '')}" for row in rows]
 
     def standing_versions(
         self, places: Iterable[tuple[str | None, str, str]], sight: Sight

@@ -17,6 +17,8 @@ from pilotman.guardrails import Label
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
+from pilotman.supervisor.cli.embedding_bar import EmbeddingBar
+from pilotman.supervisor.cli.output import errors
 from pilotman.supervisor.records import Records
 from pilotman.supervisor.supervisor import Supervisor
 from pilotman.supervisor.teams.incident import incident_team
@@ -138,7 +140,8 @@ class Home:
         chosen = Label(
             author="system", trusted=True, tenant="*"
         )  # by the operator of this command, for all tenants
-        return Corpus([FolderSource(folder, label=chosen)], path=self.path / "index")
+        bar = EmbeddingBar(errors)
+        return Corpus([FolderSource(folder, label=chosen)], path=self.path / "index", progress=bar)
 
     def settings(self, name: str, run_id: str | None = None) -> Settings:
         """What a team was built from for a run, else the last time; the defaults if neither can be read."""

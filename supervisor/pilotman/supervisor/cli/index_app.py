@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import InvalidRequest
+from pilotman.retrieval.catalogue.catalogue import Catalogue, Class
+from pilotman.retrieval.catalogue.database import FILE as CATALOGUE
 from pilotman.retrieval.vectors import Allowed, VectorIndex
 from pilotman.retrieval.vectors.plot import svg
 from pilotman.retrieval.vectors.tune import Point, Tuning, held_out, tune
@@ -20,6 +23,8 @@ from pilotman.supervisor.cli.guardrails_app import JsonOption
 index_app = typer.Typer(name="index", help="The vector index of a store.", no_args_is_help=True)
 
 FolderArgument = Annotated[Path, typer.Argument(help="The folder of a store or a corpus.")]
+_CLASSES = 20
+"""Classes that are shown: those with the least recall."""
 _BAR = 30
 """Characters of recall 1 in the plot."""
 
@@ -38,7 +43,10 @@ def tune_command(
         Path | None, typer.Option(help="Held-out queries, a .npy file of shape (n, dimensions).")
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="A class for each query (tenant, source, kind of task), one a line.")
+        str | None,
+        typer.Option(
+            help="Tell recall apart by tenant, by source, or by a file: a class a query, one a line."
+        ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the curve into this SVG file.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, but keep the settings.")] = False,
@@ -50,7 +58,7 @@ def tune_command(
     """
     index = VectorIndex.at(_vectors_of(folder))
     asked, allowed = held_out(index) if queries is None else _read(queries)
-    named = None if classes is None else classes.read_text(encoding="utf-8").splitlines()
+    named = None if classes is None else _classes(folder, index, asked, classes)
     found = tune(index, asked, recall=recall, k=k, allowed=allowed, classes=named)
     if not dry_run:
         index.settle(nprobe=found.chosen.nprobe, k_factor=found.chosen.k_factor)
@@ -66,6 +74,8 @@ def tune_command(
         output.console.print(f"{chosen} is the quickest with recall {recall:g}: {kept}")
     else:
         output.console.print(f"nothing gives recall {recall:g}; {chosen} gives most: {kept}")
+    if found.classes:
+        output.console.print(_by_class(found))
     for name in found.drifting:
         output.console.print(f"{visible(name)} drifts: recall {found.classes[name]:.3f}", markup=False)
 
@@ -81,6 +91,36 @@ def _read(file: Path) -> tuple[Any, Allowed | None]:
         return np.load(file, allow_pickle=False), None
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{file} cannot be read as queries", hint="give a .npy file") from error
+
+
+def _classes(folder: Path, index: VectorIndex, asked: Any, named: str) -> list[str]:
+    """A class for each query: that of the chunk next to it, or as a file has it."""
+    by: Class | None = next((known for known in get_args(Class) if known == named), None)
+    if by is None:
+        try:
+            return Path(named).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            hint = "name tenant, source, or a file of UTF-8 text"
+            raise InvalidRequest(f"{named} cannot be read as classes", hint=hint) from error
+    if not (folder / CATALOGUE).is_file():
+        raise InvalidRequest(
+            f"there is no catalogue in {folder} to read classes from", hint="name the folder of a store"
+        )
+    catalogue = Catalogue(folder)
+    try:
+        return catalogue.classes(index.exact(asked, 1)[0][:, 0].tolist(), by)
+    finally:
+        catalogue.close()
+
+
+def _by_class(found: Tuning) -> Table:
+    table = Table(title="Recall by class", title_justify="left")
+    table.add_column("class")
+    table.add_column("recall", justify="right")
+    for name, recall in sorted(found.classes.items(), key=lambda each: each[1])[:_CLASSES]:
+        style = "bold red" if name in found.drifting else None
+        table.add_row(Text(visible(name)), f"{recall:.3f}", style=style)
+    return table
 
 
 def _curve(found: Tuning) -> Table:
