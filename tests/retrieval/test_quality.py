@@ -4,6 +4,7 @@ import gc
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -340,7 +341,7 @@ async def test_a_corpus_has_figures_too(tmp_path: Any, embeddings: Embeddings) -
     corpus.store.holdings.quality.wait()
     figures = corpus.quality()
     assert figures.recall == 1
-    assert figures.classes == {"tenant:acme": 1.0}
+    assert figures.classes == {"tenant:acme": 1.0, f"source:{tmp_path.name}": 1.0}
 
 
 def test_the_thread_of_what_nobody_uses_any_more_ends() -> None:
@@ -357,3 +358,41 @@ def test_the_thread_of_what_nobody_uses_any_more_ends() -> None:
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+class Blind(VectorIndex):
+    """Its search finds nothing of the second half."""
+
+    def search(self, queries: Any, k: int, allowed: Any = None, **given: Any) -> tuple[Rows, Scores]:
+        return super().search(queries, k, Allowed.of(np.arange(self.count // 2)), **given)
+
+
+def test_a_source_whose_recall_falls_is_a_class_of_its_own() -> None:
+    vectors = clusters(np.eye(4, dtype=np.float32), 50, 1)
+    index = Blind(None, dimensions=4, config=IndexConfig())
+    index.append(vectors)
+    events: list[QualityEvent] = []
+    watched = quality(on_event=events.append)
+
+    def source_of(row: int) -> str:
+        return "source:books" if row < 100 else "source:tickets"
+
+    for row in range(0, 200, 2):
+        watched.search(index, vectors[row], 10, everything(index), tenant="acme", source_of=source_of)
+        watched.wait()
+    figures = watched.figures()
+    assert {of: figures.classes[of] for of in ("source:books", "source:tickets")} == {
+        "source:books": 1.0, "source:tickets": 0.0,
+    }  # fmt: skip
+    assert {event.of for event in events if event.kind == "missed"} == {"", "tenant:acme", "source:tickets"}
+
+
+@pytest.mark.anyio
+async def test_the_sources_of_a_corpus_are_classes(tmp_path: Path, embeddings: Embeddings) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "Disk.md").write_text("The disk is full.")
+    corpus = Corpus([FolderSource(tmp_path / "books")], embedding=embeddings, objective=EACH)
+    await corpus.search("disk", principal=ALICE)
+    corpus.store.add_texts(["A note."])
+    corpus.store.holdings.quality.wait()
+    assert set(corpus.quality().classes) == {"tenant:acme", "source:books"}

@@ -267,7 +267,7 @@ class Holdings:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         allowed = self.catalogue.allowed(sight, filter)
         found, found_scores = self.quality.search(
-            index, vector, min(k, index.count), allowed, tenant=sight.tenant
+            index, vector, min(k, index.count), allowed, tenant=sight.tenant, source_of=self._source_of
         )
         rows, scores = found[0], found_scores[0]
         if rows[-1] < 0:  # fewer than asked for
@@ -370,6 +370,10 @@ class Holdings:
         if self._index is not None:
             self._index.close()
         self.catalogue.close()
+
+    def _source_of(self, row: int) -> str:
+        source = self.catalogue.classes([row], "source")[0]
+        return source if source != "source:" else ""
 
     def _followed(self) -> VectorIndex | None:
         """The vectors, after a look at what others have changed."""

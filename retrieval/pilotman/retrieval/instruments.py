@@ -36,8 +36,8 @@ class Instruments:
 
     def record(self, check: Check, objective: Objective) -> None:
         """One check, by class of query."""
-        name, _, value = check.of.partition(":")
-        attributes = {f"pilotman.{name}": value}
+        named = (of.partition(":") for of in check.classes)
+        attributes = {f"pilotman.{name}": value for name, _, value in named}
         self._recall.record(check.recall, attributes)
         self._duration.record(check.milliseconds / 1e3, attributes)
         if check.recall < objective.recall:

@@ -66,11 +66,17 @@ class Objective:
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One search that was checked: its class, the share that it found of what exact search finds, and the
-    milliseconds that it took."""
+    milliseconds that it took. ``also``: further classes that it belongs to."""
 
     of: str
     recall: float
     milliseconds: float
+    also: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All classes that it belongs to."""
+        return (self.of, *self.also)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +103,17 @@ class Ledger:
         same = setting == self.setting
         checks = (*(self.checks if same else ()), check)[-objective.window :]
         classes = dict(self.classes) if same else {}
-        own = (*classes.pop(check.of, ()), check.recall)[-objective.window :]
-        classes[check.of] = own
-        if len(classes) > _CLASSES:
+        for of in check.classes:
+            classes[of] = (*classes.pop(of, ()), check.recall)[-objective.window :]
+        while len(classes) > _CLASSES:
             del classes[next(iter(classes))]
         judged: dict[Aspect, bool | None] = {
             ("recall", ""): _recall([c.recall for c in checks], objective.recall, self._chance("recall")),
             ("latency", ""): _latency(checks, objective.p95_ms, self._chance("latency")),
-            ("recall", check.of): _recall(own, objective.recall, self._chance("recall", check.of)),
         }
+        for of in check.classes:
+            chance = self._chance("recall", of)
+            judged["recall", of] = _recall(classes[of], objective.recall, chance)
         missed = {aspect for aspect, reached in judged.items() if reached is False}
         reached = {aspect for aspect, reached in judged.items() if reached}
         fallen = (self.fallen | missed) - reached

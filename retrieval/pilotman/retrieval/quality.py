@@ -47,7 +47,8 @@ Job: TypeAlias = Callable[[], None]
 class QualityEvent:
     """An objective is missed, or reached again.
 
-    ``of``: the class of queries that it is about, such as ``tenant:acme``; empty for all of them.
+    ``of``: the class of queries that it is about, such as ``tenant:acme`` or ``source:books``; empty for all
+    of them.
     ``value`` and ``wanted``: a share for recall, milliseconds for latency. ``remedy``: what was begun.
     """
 
@@ -91,6 +92,12 @@ class Figures:
 
 
 OnEvent: TypeAlias = Callable[[QualityEvent], None]
+SourceOf: TypeAlias = Callable[[int], str]
+"""The class of a row by its source, such as ``source:books``; empty where it has none."""
+
+
+def _no_source(row: int) -> str:  # noqa: ARG001
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,7 @@ class _Search:
     k: int
     allowed: Allowed
     of: str
+    source_of: SourceOf
     count: int
     setting: Setting
     found: Rows
@@ -136,7 +144,9 @@ class Quality:
         self._draw = draw
         self._clock = clock
         self._ledger = Ledger()
-        self._asked: deque[tuple[str, int, Vectors]] = deque(maxlen=objective.window if objective else 0)
+        self._asked: deque[tuple[tuple[str, ...], int, Vectors]] = deque(
+            maxlen=objective.window if objective else 0
+        )
         self._index: Callable[[], VectorIndex | None] = lambda: None
         self._lock = threading.Lock()
         self._idle = threading.Event()
@@ -149,9 +159,19 @@ class Quality:
         weakref.finalize(self, self._jobs.put, None)
 
     def search(
-        self, index: VectorIndex, vector: Vectors, k: int, allowed: Allowed, *, tenant: str
+        self,
+        index: VectorIndex,
+        vector: Vectors,
+        k: int,
+        allowed: Allowed,
+        *,
+        tenant: str,
+        source_of: SourceOf = _no_source,
     ) -> tuple[Rows, Scores]:
-        """The ``k`` nearest rows of a query of shape ``(dimensions,)``, see ``VectorIndex.search``."""
+        """The ``k`` nearest rows of a query of shape ``(dimensions,)``, see ``VectorIndex.search``.
+
+        Its classes are the tenant that asks, and the source of what exact search puts first.
+        """
         query = vector[np.newaxis, :]
         if self.objective is None or not self._drawn():
             return index.search(query, k, allowed)
@@ -168,6 +188,7 @@ class Quality:
                 k=depth,
                 allowed=allowed,
                 of=f"tenant:{tenant}",
+                source_of=source_of,
                 count=count,
                 setting=setting,
                 found=rows[0, :depth].copy(),
@@ -200,7 +221,7 @@ class Quality:
         whole: set[Measure] = {measure for measure, of in ledger.fallen if not of}
         some: set[Measure] = {measure for measure, of in ledger.fallen if of and measure not in whole}
         said = [self._said(measure) for measure in sorted(whole)]
-        said += [f"{self._said(measure)} for some readers" for measure in sorted(some)]
+        said += [f"{self._said(measure)} for some readers or sources" for measure in sorted(some)]
         return tuple(f"{each}: {_DONE[ledger.last]}" for each in said)
 
     def forget(self) -> None:
@@ -262,13 +283,18 @@ class Quality:
     def _check(self, search: _Search) -> None:
         objective = self.objective
         assert objective is not None
-        check = Check(of=search.of, recall=_recall(search), milliseconds=search.seconds * 1e3)
+        check = Check(
+            of=search.of,
+            recall=_recall(search),
+            milliseconds=search.seconds * 1e3,
+            also=tuple(filter(None, [_source(search)])),
+        )
         self._instruments.record(check, objective)
         if self._index() is not search.index:  # another model's vectors
             self._index = weakref.ref(search.index)
             self._ledger = Ledger()
             self._asked.clear()
-        self._asked.append((search.of, search.k, search.vector))
+        self._asked.append((check.classes, search.k, search.vector))
         before, ledger = self._ledger, self._ledger.after(check, search.setting, objective)
         remedy = ledger.last
         if acts := ledger.asks(objective):
@@ -301,13 +327,16 @@ class Quality:
         """Let the tuner choose with the queries that were checked last; whether it chose more than before."""
         assert self.objective is not None
         whole = ("recall", "") in ledger.below
-        asked = [(k, vector) for of, k, vector in self._asked if whole or of == search.of]
+        missed = {of for measure, of in ledger.below if measure == "recall"}
+        asked = [(k, vector) for of, k, vector in self._asked if whole or missed.intersection(of)]
+        if not asked:
+            return False
         chosen = tune(
             search.index,
             np.concatenate([vector for _, vector in asked]),
             recall=self.objective.recall,
             k=min(k for k, _ in asked),
-            allowed=None if whole else search.allowed,
+            allowed=search.allowed if search.of in missed and not whole else None,
         ).chosen
         now = search.index.settings
         nprobe, k_factor = max(now.nprobe, chosen.nprobe), max(now.k_factor, chosen.k_factor)
@@ -376,6 +405,14 @@ def _recall(search: _Search) -> float:
         return 1.0
     near = mine >= best[-1] - _TIE * max(1.0, abs(float(best[-1])))
     return min(1.0, float(np.count_nonzero(near)) / len(best))
+
+
+def _source(search: _Search) -> str:
+    """Of the nearest row."""
+    if search.source_of is _no_source:
+        return ""
+    nearest = int(search.index.exact(search.vector, 1, search.allowed)[0][0, 0])
+    return search.source_of(nearest) if nearest >= 0 else ""
 
 
 def _figures(measure: Measure, value: float, wanted: float) -> str:
