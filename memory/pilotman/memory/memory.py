@@ -83,6 +83,7 @@ class Memory(Facts):
         self._seal = Seal(keys_at(keys, journal=url))
         self._journal = Journal(url, clock=self._clock, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
+        self._retention = retention
         self._facts = FactBook(self._journal, self._seal, retention=retention, clock=self._clock)
         self._reader = Reader(self._journal, self._seal, contradictions=contradictions, clock=self._clock)
         self._inventory = Inventory(
@@ -136,7 +137,12 @@ class Memory(Facts):
         neither a run nor a graph does.
         """
         return MemoryStore(
-            self._journal, seal=self._seal, principal=principal, thread_id=thread_id, clock=self._clock
+            self._journal,
+            seal=self._seal,
+            principal=principal,
+            thread_id=thread_id,
+            session_ttl=self._retention.session_ttl,
+            clock=self._clock,
         )
 
     async def start(self) -> None:

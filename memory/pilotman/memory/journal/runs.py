@@ -107,7 +107,7 @@ def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock:
 def find(connection: Connection, run_id: str) -> RunRow | None:
     """A run's record, whosever it is; None: there is none."""
     row = _BY_ID.one(connection, {"run_id": run_id})
-    return None if row is None else record(row)
+    return None if row is None else record(connection, row)
 
 
 def missing(run_id: str) -> NotFound:
