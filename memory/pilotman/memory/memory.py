@@ -9,18 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Seal
+from pilotman.guardrails.seal import Seal, Subject
 from pilotman.memory.audit.anchor_store import AnchorStore
 from pilotman.memory.audit.anchoring import Anchoring, Anchors
 from pilotman.memory.audit.audit import Report, verify
 from pilotman.memory.checkpoints.checkpoints import CheckpointStore, opener
 from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
+from pilotman.memory.checkpoints.sealing import INSTALLATION, subject_in
 from pilotman.memory.facts.book import FactBook
 from pilotman.memory.facts.contradiction import Contradictions, strongest
 from pilotman.memory.facts.inventory import Inventory
@@ -99,8 +101,14 @@ class Memory(Facts):
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))
         self._stores = (parked, users)
-        self._checkpointer = ParkingSaver(None if self._ephemeral else LateSaver(parked, ours))
-        self._users_checkpointer = LateSaver(users, theirs)
+        inner = LateSaver(parked, ours, seal=self._seal, owner=self._owner_of_run)
+        self._checkpointer = ParkingSaver(None if self._ephemeral else inner)
+        self._users_checkpointer = LateSaver(users, theirs, seal=self._seal, owner=_owner_in)
+
+    async def _owner_of_run(self, config: RunnableConfig) -> Subject:
+        """Whose a parked graph is: its thread is named ``run/path``."""
+        thread_id = str(config.get("configurable", {})["thread_id"])
+        return await self._journal.subject(thread_id.partition("/")[0]) or INSTALLATION
 
     @property
     def journal(self) -> Journal:
@@ -127,7 +135,11 @@ class Memory(Facts):
         return self._ephemeral
 
     def as_checkpointer(self) -> BaseCheckpointSaver[str]:
-        """For users' own graphs: every checkpoint is stored, as with LangGraph's own savers."""
+        """For users' own graphs: every checkpoint is stored, as with LangGraph's own savers.
+
+        On a disk it is sealed for the ``principal`` in ``config["configurable"]`` (a ``Principal``), without
+        one for the installation. Metadata is not sealed.
+        """
         return self._users_checkpointer
 
     def as_store(self, *, principal: Principal | None = None, thread_id: str | None = None) -> MemoryStore:
@@ -232,3 +244,7 @@ class Memory(Facts):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _owner_in(config: RunnableConfig) -> Subject:
+    return subject_in(config, acting=lambda: None)

@@ -91,6 +91,7 @@ async def _sqlite(path: Path, serde: SerializerProtocol) -> AsyncGenerator[Saver
 
     make_private(path)
     async with aiosqlite.connect(path) as connection:
+        await connection.execute("PRAGMA secure_delete=ON")  # what was dropped is overwritten
         saver = AsyncSqliteSaver(connection, serde=serde)
         await saver.setup()
         yield saver

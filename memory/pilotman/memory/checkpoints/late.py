@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -18,7 +19,15 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, storage_errors
+from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing
+
+Owner: TypeAlias = Callable[[RunnableConfig], Subject | Awaitable[Subject]]
+
+
+def _nobody(_: RunnableConfig) -> Subject:
+    return INSTALLATION
 
 
 class LateSaver(BaseCheckpointSaver[str]):
@@ -28,9 +37,19 @@ class LateSaver(BaseCheckpointSaver[str]):
     loop's, as with LangGraph's own asynchronous savers.
     """
 
-    def __init__(self, store: CheckpointStore, serde: SerializerProtocol) -> None:
+    def __init__(
+        self,
+        store: CheckpointStore,
+        serde: SerializerProtocol,
+        *,
+        seal: Seal | None = None,
+        owner: Owner = _nobody,
+    ) -> None:
+        """Where ``seal`` has keys, what is stored is sealed for the ``owner`` of what a config names."""
         super().__init__(serde=serde)
         self._store = store
+        self._seal = None if seal is None or seal.keys is None else seal
+        self._owner = owner
         self._allowed: tuple[tuple[str, ...], ...] = ()
         self._versions = InMemorySaver()  # only for its way of counting, which all savers share
 
@@ -53,10 +72,27 @@ class LateSaver(BaseCheckpointSaver[str]):
             )
         return self._with_allowed(self._store.opened)
 
+    def _sealing(self, saver: Saver) -> Sealing | None:
+        return None if self._seal is None else Sealing(self._seal, saver.serde)
+
+    async def _subject(self, config: RunnableConfig) -> Subject:
+        found = self._owner(config)
+        return found if isinstance(found, Subject) else await found
+
+    def _subject_now(self, config: RunnableConfig) -> Subject:
+        found = self._owner(config)
+        if not isinstance(found, Subject):
+            raise ConfigurationError("whose this is can only be asked in an event loop", hint="use ainvoke")
+        return found
+
+    # keys lie on a disk or a server: an event loop does not wait for them
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint; None also for one that was forgotten."""
         saver = await self._saver()
         with storage_errors():
-            return await saver.aget_tuple(config)
+            item = await saver.aget_tuple(config)
+        return None if item is None else await asyncio.to_thread(_opened, self._sealing(saver), item)
 
     async def alist(
         self,
@@ -69,7 +105,9 @@ class LateSaver(BaseCheckpointSaver[str]):
         saver = await self._saver()
         with storage_errors():
             async for item in saver.alist(config, filter=filter, before=before, limit=limit):
-                yield item
+                found = await asyncio.to_thread(_opened, self._sealing(saver), item)
+                if found is not None:
+                    yield found
 
     async def aput(
         self,
@@ -79,6 +117,10 @@ class LateSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         saver = await self._saver()
+        sealing = self._sealing(saver)
+        if sealing is not None:
+            subject = await self._subject(config)
+            checkpoint = await asyncio.to_thread(sealing.checkpoint, subject, config, checkpoint)
         with storage_errors():
             return await saver.aput(config, checkpoint, metadata, new_versions)
 
@@ -86,6 +128,9 @@ class LateSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         saver = await self._saver()
+        sealing = self._sealing(saver)
+        if sealing is not None:
+            writes = await asyncio.to_thread(sealing.writes, await self._subject(config), config, writes)
         with storage_errors():
             await saver.aput_writes(config, writes, task_id, task_path)
 
@@ -95,7 +140,9 @@ class LateSaver(BaseCheckpointSaver[str]):
             await saver.adelete_thread(thread_id)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        return self._opened().get_tuple(config)
+        saver = self._opened()
+        item = saver.get_tuple(config)
+        return None if item is None else _opened(self._sealing(saver), item)
 
     def list(
         self,
@@ -105,7 +152,11 @@ class LateSaver(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        return self._opened().list(config, filter=filter, before=before, limit=limit)
+        saver = self._opened()
+        for item in saver.list(config, filter=filter, before=before, limit=limit):
+            found = _opened(self._sealing(saver), item)
+            if found is not None:
+                yield found
 
     def put(
         self,
@@ -114,15 +165,31 @@ class LateSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        return self._opened().put(config, checkpoint, metadata, new_versions)
+        saver = self._opened()
+        sealing = self._sealing(saver)
+        if sealing is not None:
+            checkpoint = sealing.checkpoint(self._subject_now(config), config, checkpoint)
+        return saver.put(config, checkpoint, metadata, new_versions)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        self._opened().put_writes(config, writes, task_id, task_path)
+        saver = self._opened()
+        sealing = self._sealing(saver)
+        if sealing is not None:
+            writes = sealing.writes(self._subject_now(config), config, writes)
+        saver.put_writes(config, writes, task_id, task_path)
 
     def delete_thread(self, thread_id: str) -> None:
         self._opened().delete_thread(thread_id)
 
     def get_next_version(self, current: str | None, channel: None) -> str:
         return self._versions.get_next_version(current, channel)
+
+
+def _opened(sealing: Sealing | None, item: CheckpointTuple) -> CheckpointTuple | None:
+    """A checkpoint as it was put; None: it was forgotten."""
+    try:
+        return item if sealing is None else sealing.opened(item)
+    except Forgotten:
+        return None

@@ -20,6 +20,7 @@ from pilotman.memory.journal.runs import check_owner
 from pilotman.memory.storage.codec import encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import effects, permits
 from pilotman.memory.storage.statement import Query
+from pilotman.memory.storage.stored import ERASED
 
 _TIMELESS = frozenset({"run_id", "step", "tenant", "user", "chain", "tool", "digest"})
 """What a permit is for: the same whenever it is issued again."""
@@ -109,7 +110,7 @@ def _sealed(connection: Connection, run_id: str, effect_id: str, message: str) -
     """A message as it is stored; of a forgotten run none is."""
     whose = owned.owner(connection, run_id)
     if whose.forgotten:
-        return owned.ERASED
+        return ERASED
     return owned.close(connection, whose.subject, _message_place(effect_id), text(message))
 
 

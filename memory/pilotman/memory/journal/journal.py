@@ -13,8 +13,9 @@ from pilotman.guardrails.capacity import Capacity
 from pilotman.guardrails.errors import Overloaded, QuotaExceeded
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.quota import Window
+from pilotman.guardrails.seal import Subject
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.journal import approvals, blocks, effects, payloads, queue, runs
+from pilotman.memory.journal import approvals, blocks, effects, erasure, owned, payloads, queue, runs
 from pilotman.memory.journal.access import nothing, prepared
 from pilotman.memory.journal.batch import Rider
 from pilotman.memory.journal.book import book_id, opened
@@ -85,6 +86,10 @@ class Journal(Ledger, Metering, Feed):
 
     async def run(self, run_id: str, *, tenant: str) -> RunRow:
         return await self._read(lambda connection: runs.get(connection, run_id, tenant=tenant))
+
+    async def subject(self, run_id: str) -> Subject | None:
+        """Whose the run's content is; None: there is no such run."""
+        return await self._read(lambda connection: owned.owner(connection, run_id).subject)
 
     async def run_of(self, idempotency_key: str, *, tenant: str) -> RunRow | None:
         """The run that has this idempotency key, or None."""
@@ -273,6 +278,32 @@ class Journal(Ledger, Metering, Feed):
             payloads.redact(connection, run_id, digest)
 
         await self._record(run_id, [event], work, answers=False)
+
+    # forgetting
+
+    async def erase_run(self, run_id: str, *, tenant: str, actor: str = "") -> bool:
+        """Erase what a run says; False: that was done before. Ids, times, kinds and digests stay, and the
+        chain verifies. From then on the run is not found. One that is driven is asked to stop, and stores no
+        content.
+
+        Raises:
+            NotFound: the tenant has no such run.
+        """
+        now = self._clock()
+        return await self._write(
+            lambda connection: erasure.erase(connection, run_id, tenant=tenant, actor=actor, now=now),
+            mode="full",
+        )
+
+    async def forget(self, subject: Subject, *, actor: str = "") -> list[str]:
+        """Erase all runs of a subject: at once no process serves them any more, then one by one. Gives their
+        ids. The subject's key is not touched: destroy it first. After a crash, call it again.
+        """
+        now = self._clock()
+        found = await self._write(lambda connection: erasure.mark(connection, subject, now=now), mode="full")
+        for run_id in found:
+            await self.erase_run(run_id, tenant=subject.tenant, actor=actor)
+        return list(found)
 
     # the chain
 

@@ -20,6 +20,7 @@ from pilotman.memory.journal.records import ENDED, WAITING, Fenced, RunRow, Tran
 from pilotman.memory.storage.codec import dump, encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import events, queue, runs, transitions
 from pilotman.memory.storage.statement import Query, Statement
+from pilotman.memory.storage.stored import ERASED
 
 _JSON = frozenset({"budget", "versions"})
 _OWNED = frozenset({"principal", "request", "cancel_requested"})
@@ -363,7 +364,7 @@ def _changed(connection: Connection, run_id: str, name: str, value: Any) -> Any:
 def _sealed(connection: Connection, run_id: str, place: str, kept: str) -> bytes:
     """Content that comes later; of a forgotten run nothing is kept."""
     whose = owned.owner(connection, run_id)
-    return owned.close(connection, whose.subject, place, kept) if not whose.forgotten else owned.ERASED
+    return owned.close(connection, whose.subject, place, kept) if not whose.forgotten else ERASED
 
 
 def _note(connection: Connection, transition: TransitionRow) -> None:

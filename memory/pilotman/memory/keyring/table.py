@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -53,7 +54,7 @@ class DatabaseKeys:
             if key is not None:
                 return key
             values = {"name": name(subject), "body": self._master.wrap(subject, new_key())}
-            self._do(lambda connection, said=values: connection.execute(_ADD, said))
+            self._do(partial(_add, values))
 
     def find(self, subject: Subject) -> Key | None:
         """The subject's key."""
@@ -105,6 +106,10 @@ class DatabaseKeys:
         """Let the connection go. The next use makes another."""
         with self._lock:
             self._close()
+
+
+def _add(values: Mapping[str, object], connection: Connection) -> None:
+    connection.execute(_ADD, values)
 
 
 def _connected(url: str) -> Connection:

@@ -38,7 +38,7 @@ def dump(value: Any) -> str:
         return orjson.dumps(_clean(value), default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def load(text: str) -> Any:
+def load(text: str | bytes) -> Any:
     """The structure back from its JSON text."""
     return orjson.loads(text)
 

@@ -31,6 +31,8 @@ Mode: TypeAlias = Literal["read", "write", "full"]
 """What a transaction is for: reading; writing; writing what must survive a loss of power."""
 MODES: tuple[Mode, ...] = ("full", "write", "read")
 """The strongest first."""
+SCRUB = "pilotman_scrub"
+"""What a transaction sets in its connection's ``info`` if it erased something: it goes from the log, too."""
 _LOOKS_AGAIN = 0.0003
 """Seconds between two looks at whether another process still writes."""
 
@@ -148,7 +150,10 @@ class SqliteDatabase:
         try:
             with self._connection.begin():
                 yield self._connection
+            if self._connection.info.pop(SCRUB, False):  # as far as nobody reads them still
+                _raw(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
+            self._connection.info.pop(SCRUB, None)
             if full:
                 _raw(self._connection).execute("PRAGMA synchronous=NORMAL")
 

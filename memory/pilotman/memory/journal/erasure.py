@@ -1,0 +1,114 @@
+"""Runs that are forgotten: what they said is erased; ids, times, kinds and digests stay.
+
+Of an event's data its digest stays, so that the run's chain still verifies, and an event ``run_erased`` says
+that this was done on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from pilotman.guardrails.seal import Subject
+from pilotman.memory.event import NewEvent
+from pilotman.memory.journal import events as events_
+from pilotman.memory.journal import queue
+from pilotman.memory.journal import runs as runs_
+from pilotman.memory.journal.owned import GONE, OWNERS, key_digest
+from pilotman.memory.journal.records import ENDED
+from pilotman.memory.storage.codec import micros
+from pilotman.memory.storage.database import SCRUB
+from pilotman.memory.storage.schema import approvals, effects, events, payloads, runs, transitions
+from pilotman.memory.storage.stored import ERASED, erased
+
+_KIND = "run_erased"
+
+
+def mark(connection: Connection, subject: Subject, *, now: datetime) -> Sequence[str]:
+    """From the commit on nobody is served a run of the subject's. Gives those that are not erased yet."""
+    whose = (runs.c.tenant == subject.tenant, runs.c.user == subject.user)
+    fresh = runs.c.forgotten_at.is_(None)
+    connection.execute(update(runs).where(*whose, fresh).values(forgotten_at=micros(now)))
+    done = select(events.c.run_id).where(events.c.run_id == runs.c.run_id, events.c.kind == _KIND).exists()
+    query = select(runs.c.run_id).where(*whose, ~done).order_by(runs.c.created_at, runs.c.run_id)
+    return connection.execute(query).scalars().all()
+
+
+def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: datetime) -> bool:
+    """Erase a run's content; False: that was done before. One that is driven is asked to stop.
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    row = connection.execute(_FOUND, {"run_id": run_id}).one_or_none()
+    if row is None or row.tenant != tenant:
+        raise runs_.missing(run_id)
+    if connection.execute(_DONE, {"run_id": run_id}).first() is not None:
+        return False
+    _erase_record(connection, run_id, row.idempotency_key, ended=row.state in ENDED, now=now)
+    connection.info.get(OWNERS, {}).pop(run_id, None)
+    _erase_events(connection, run_id)
+    nothing = {"body": None, "redacted": ""}
+    connection.execute(update(payloads).where(payloads.c.run_id == run_id).values(nothing))
+    connection.execute(update(transitions).where(transitions.c.run_id == run_id).values(reason=ERASED))
+    _erase_effects(connection, run_id)
+    _erase_approvals(connection, run_id, now=now)
+    queue.remove(connection, run_id)
+    said = NewEvent(kind=_KIND, actor=actor, data=GONE, key=_KIND, at=now)
+    events_.append(connection, [events_.prepare(run_id, said)])
+    connection.info[SCRUB] = True
+    return True
+
+
+_FOUND = select(runs.c.tenant, runs.c.state, runs.c.idempotency_key).where(
+    runs.c.run_id == bindparam("run_id")
+)
+_DONE = select(events.c.seq).where(events.c.run_id == bindparam("run_id"), events.c.kind == _KIND)
+
+
+def _erase_record(
+    connection: Connection, run_id: str, key: str | None, *, ended: bool, now: datetime
+) -> None:
+    values = {
+        "forgotten_at": func.coalesce(runs.c.forgotten_at, micros(now)),
+        "request": ERASED,
+        "principal": ERASED,
+        "cancel_requested": None if ended else ERASED,
+        "idempotency_key": _digested(key),
+    }
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
+
+
+def _erase_events(connection: Connection, run_id: str) -> None:
+    rows = connection.execute(select(events.c.seq, events.c.data).where(events.c.run_id == run_id)).all()
+    gone = [{"its_run": run_id, "its_seq": seq, "gone": erased(data)} for seq, data in rows]
+    if gone:
+        where = (events.c.run_id == bindparam("its_run"), events.c.seq == bindparam("its_seq"))
+        connection.execute(update(events).where(*where).values(data=bindparam("gone")), gone)
+
+
+def _erase_effects(connection: Connection, run_id: str) -> None:
+    """The digest of a write's key stays: that it was done is still known, and it is not done again."""
+    rows = connection.execute(
+        select(effects.c.effect_id, effects.c.key).where(effects.c.run_id == run_id)
+    ).all()
+    for effect_id, key in rows:
+        values = {"message": ERASED, "key_text": None, "key": _digested(key)}
+        connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(values))
+
+
+def _erase_approvals(connection: Connection, run_id: str, *, now: datetime) -> None:
+    values = dict.fromkeys(("args", "question", "reasons", "requested_by", "comment"), ERASED)
+    told = func.coalesce(approvals.c.told_at, micros(now))  # nobody is told of it any more
+    connection.execute(
+        update(approvals)
+        .where(approvals.c.run_id == run_id)
+        .values(values | {"decided_by": None, "new_args": None, "asked": None, "told_at": told})
+    )
+
+
+def _digested(key: str | None) -> str | None:
+    """The digest of a key, which older versions kept as it was."""
+    return key if key is None or key.startswith("#") else key_digest(key)
