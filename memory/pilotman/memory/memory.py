@@ -33,7 +33,8 @@ from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.outbox import Lag
 from pilotman.memory.keyring.place import Place, keys_at
 from pilotman.memory.provenance.lineage import Lineage
-from pilotman.memory.provenance.provenance import Provenance, graph_of, name_of
+from pilotman.memory.provenance.opening import open_graph
+from pilotman.memory.provenance.provenance import Provenance, name_of
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.memory.store.store import MemoryStore
@@ -93,7 +94,7 @@ class Memory(Facts):
         )
         self._provenance = Provenance(
             self._journal,
-            graph_of(provenance, url),
+            open_graph(provenance, url),
             name=name_of(provenance),
             eager=provenance is not None or not self._ephemeral,
         )

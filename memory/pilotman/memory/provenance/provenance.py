@@ -21,7 +21,6 @@ from pilotman.memory.provenance.lineage import Lineage
 from pilotman.memory.provenance.prov import fold
 from pilotman.memory.provenance.sheet import Origin, Told
 from pilotman.memory.provenance.sql_graph import SqlGraph
-from pilotman.memory.storage.database import parse, sqlite_path
 
 PATIENCE: Final = 5.0
 """Seconds that a question waits for the graph to be told what it has not been told."""
@@ -32,19 +31,6 @@ MOST: Final = 2_000
 _PREFIXES = {"run_": "run", "mem_": "run", "eff_": "effect", "apr_": "approval", "snap_": "snapshot"}
 _KINDS = ("run", "fact", "effect", "approval", "snapshot", "document", "chunk", "source")
 _IN_RUN = re.compile(r"(?:run|step|call|brief|request|plan|report|reports|found|answer|decision):([^/]+)")
-
-
-def graph_of(provenance: str | None, url: str) -> Graph:
-    """The graph at a URL; None: an SQLite file beside the journal at ``url``, or tables on its server.
-
-    Raises:
-        ConfigurationError: not a URL that a graph can live at.
-    """
-    if provenance is not None:
-        return SqlGraph(provenance)
-    parsed = parse(url)
-    path = None if parsed.get_backend_name() == "postgresql" else sqlite_path(parsed)
-    return SqlGraph(url if path is None else f"sqlite:///{path.with_suffix('.provenance.db')}")
 
 
 def name_of(provenance: str | None) -> str:
