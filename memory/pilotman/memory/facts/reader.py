@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from pilotman.memory.facts.fact import Fact, Sources
 from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
-from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.facts.shelf import Said, Shelf
 from pilotman.memory.facts.support import Supports, standing, standing_on
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.storage.codec import micros
@@ -42,6 +42,15 @@ class Question:
     recorded_at: datetime | None = None
     purpose: str | None = None
     trusted_only: bool = False
+
+
+@dataclass(eq=False)
+class _Thing:
+    """What is held about one thing, opened: rows with what they say, and the numbers of their texts."""
+
+    held: list[tuple[Row, Said]] = field(default_factory=list[tuple[Row, Said]])
+    texts: list[int] = field(default_factory=list[int])
+    newest: int = 0
 
 
 class Reader:
@@ -72,12 +81,12 @@ class Reader:
         who = {"tenant": principal.tenant, "user": principal.user}
         held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
         if len(held) < _MANY:
-            things = self._things(held, question, when)
+            things = self._things(held, question)
         else:
-            things = await asyncio.to_thread(self._things, held, question, when)
+            things = await asyncio.to_thread(self._things, held, question)
         found: list[Fact] = []
         for first in range(0, len(things), _AT_ONCE):
-            found += await self._told(things[first : first + _AT_ONCE], principal, when)
+            found += await self._told(things[first : first + _AT_ONCE], question, principal, when)
             if len(found) >= question.limit:
                 break
         return found[: question.limit]
@@ -114,36 +123,41 @@ class Reader:
             raise InvalidRequest(f"the limit is {question.limit}", hint="at least one fact")
         return When(valid=micros(valid), recorded=micros(recorded), now=micros(now))
 
-    def _things(self, held: Sequence[Row], question: Question, when: When) -> list[list[Fact]]:
-        """The facts by what they are about, else by their text; the most relevant first."""
-        facts = [fact for row in held if (fact := self._opened(row, when)) and _fits(fact, question)]
-        named: defaultdict[str, list[int]] = defaultdict(list)
-        for number, fact in enumerate(facts):
-            named[fact.about.casefold() or f"\n{_folded(fact)}"].append(number)
-        found = scores(question.query, [f"{fact.about} {fact.text}" for fact in facts])
-        best = {name: max(found[number] for number in numbers) for name, numbers in named.items()}
-        newest = {name: max(facts[n].recorded_at for n in numbers) for name, numbers in named.items()}
-        wanted = [name for name in named if not question.query.strip() or best[name] > 0]
-        wanted.sort(key=lambda name: (best[name], newest[name]), reverse=True)
-        return [[facts[number] for number in named[name]] for name in wanted]
+    def _things(self, held: Sequence[Row], question: Question) -> list[_Thing]:
+        """The rows by what they are about, else by their text; the most relevant first."""
+        things: defaultdict[str, _Thing] = defaultdict(_Thing)
+        texts: list[str] = []
+        for row in held:
+            if not _fits(row, question):
+                continue
+            with suppress(Forgotten):  # its owner's key was destroyed: the row is about to go
+                said = self._shelf.said(row)
+                thing = things[said["about"].casefold() or f"\n{row['digest']}"]
+                thing.held.append((row, said))
+                thing.newest = max(thing.newest, row["recorded_at"])
+                thing.texts.append(len(texts))
+                texts.append(f"{said['about']} {said['text']}")
+        if not question.query.strip():
+            return sorted(things.values(), key=lambda thing: thing.newest, reverse=True)
+        found = scores(question.query, texts)
+        ranked = [(max(found[n] for n in thing.texts), thing) for thing in things.values()]
+        ranked.sort(key=lambda pair: (pair[0], pair[1].newest), reverse=True)
+        return [thing for score, thing in ranked if score > 0]
 
-    def _opened(self, row: Row, when: When) -> Fact | None:
-        with suppress(Forgotten):  # its owner's key was destroyed: the row is about to go
-            return self._shelf.fact(row, recorded=when.recorded)
-        return None
-
-    async def _told(self, things: Sequence[Sequence[Fact]], principal: Principal, when: When) -> list[Fact]:
+    async def _told(
+        self, things: Sequence[_Thing], question: Question, principal: Principal, when: When
+    ) -> list[Fact]:
         """What may be told of these things: of facts that stand, what the policy says, each text once."""
-        ids = [fact.fact_id for facts in things for fact in facts]
+        ids = [row["fact_id"] for thing in things for row, _ in thing.held]
         ground = await self._ground(ids, principal, when)
         told: list[Fact] = []
-        for facts in things:
-            stand = [
-                replace(fact, derived_from=ground[name])
-                for fact in facts
-                if (name := FACT + fact.fact_id) in ground
+        for thing in things:
+            known = [
+                (row["digest"], self._shelf.fact(row, (ground[name],), recorded=when.recorded, said=said))
+                for row, said in thing.held
+                if (name := FACT + row["fact_id"]) in ground
             ]
-            rivals = _once(stand)
+            rivals = _once([one for one in known if one[1].label.trusted or not question.trusted_only])
             told += rivals if len(rivals) < 2 else self._contradictions(rivals)
         return told
 
@@ -174,21 +188,15 @@ class Reader:
         return live & documents
 
 
-def _fits(fact: Fact, question: Question) -> bool:
-    """Whether it may be used for the purpose, and is trusted where that is asked for."""
-    if question.purpose is not None and fact.purpose not in ("", question.purpose):
-        return False
-    return fact.label.trusted or not question.trusted_only
+def _fits(row: Row, question: Question) -> bool:
+    """Whether it may be used for the purpose."""
+    return question.purpose is None or row["purpose"] in ("", question.purpose)
 
 
-def _once(facts: Sequence[Fact]) -> list[Fact]:
-    """Each text once: that which is trusted, was recorded first."""
-    ordered = sorted(facts, key=lambda fact: (not fact.label.trusted, fact.recorded_at, fact.fact_id))
+def _once(facts: Sequence[tuple[str, Fact]]) -> list[Fact]:
+    """Each text, told by its digest, once: that which is trusted, was recorded first."""
+    ordered = sorted(facts, key=lambda one: (not one[1].label.trusted, one[1].recorded_at, one[1].fact_id))
     known: dict[str, Fact] = {}
-    for fact in ordered:
-        known.setdefault(_folded(fact), fact)
+    for text, fact in ordered:
+        known.setdefault(text, fact)
     return [*known.values()]
-
-
-def _folded(fact: Fact) -> str:
-    return " ".join(fact.text.casefold().split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -12,6 +12,7 @@ from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.storage.codec import dump, load, maybe_moment, moment
 from pilotman.memory.storage.statement import Row
 
+Said: TypeAlias = dict[str, Any]
 _COLUMN, _WHY = b"facts.body/", b"facts.retraction/"
 
 
@@ -33,13 +34,15 @@ class Shelf:
         place = _WHY + row["fact_id"].encode()
         return self._seal.seal(_subject(row["tenant"], row["owner"]), reason.encode(), place)
 
-    def fact(self, row: Row, supports: Any = (), *, recorded: int | None = None) -> Fact:
-        """The fact of a row, as of ``recorded`` (microseconds).
+    def fact(
+        self, row: Row, supports: Any = (), *, recorded: int | None = None, said: Said | None = None
+    ) -> Fact:
+        """The fact of a row, as of ``recorded`` (microseconds); ``said`` is what it says, if that is known.
 
         Raises:
             Forgotten: its content was erased, or its owner's key destroyed.
         """
-        said = self._said(row)
+        said = said or self.said(row)
         promoted = row["promoted_at"] is not None and (recorded is None or row["promoted_at"] <= recorded)
         return Fact(
             fact_id=row["fact_id"],
@@ -61,10 +64,15 @@ class Shelf:
             record=None if said["record"] is None else Pointer(**said["record"]),
         )
 
-    def _said(self, row: Row) -> dict[str, Any]:
+    def said(self, row: Row) -> Said:
+        """What a row says: ``text``, ``about``, ``reason``, ``record``.
+
+        Raises:
+            Forgotten: as above.
+        """
         place = _COLUMN + row["fact_id"].encode()
         opened = self._seal.open(_subject(row["tenant"], row["owner"]), bytes(row["body"]), place)
-        said: dict[str, Any] = orjson.loads(opened)
+        said: Said = orjson.loads(opened)
         return said
 
 
