@@ -27,6 +27,7 @@ def test_the_front_door() -> None:
         "Fact",
         "Lineage",
         "Memory",
+        "Pointer",
         "Retention",
         "Selector",
     ]
@@ -37,6 +38,7 @@ def test_the_front_door() -> None:
         "keys",
         "retention",
         "contradictions",
+        "records",
         "clock",
     ]
 

@@ -12,7 +12,7 @@ from tests.supervisor.scene import alice, bob, calls, history
 from pilotman.agents import Specialist, memory_tools, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Call, Decision, Label
-from pilotman.memory import Memory
+from pilotman.memory import Memory, Pointer
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Run, Supervisor, Task
 
@@ -188,3 +188,32 @@ async def test_a_secret_is_not_remembered_by_an_agent_either() -> None:
         office = Team(call("remember", text=text), "No.", "No.", tools=memory_tools(memory), memory=memory)
         await office.run("Remember my key")
         assert await memory.recall(principal=alice) == []
+
+
+@pytest.mark.parametrize(("version", "status"), [("7", "applied"), ("8", "denied"), (None, "denied")])
+async def test_a_write_relies_on_no_fact_that_its_system_of_record_does_not_bear_out(
+    version: str | None, status: str
+) -> None:
+    asked: list[str] = []
+
+    async def crm(key: str) -> str | None:
+        asked.append(key)
+        return version
+
+    @tool(effect="write")
+    async def send(address: str) -> str:
+        """Send it."""
+        return f"sent to {address}"
+
+    async with Memory(records={"crm": crm}) as memory:
+        fact = "the invoices of ada go to Ring 1"
+        await said(memory, fact, record=Pointer(system="crm", key="ada", version="7"))
+        turns = [call("send", address="Ring 1"), "done", "done"]
+        office = Team(*turns, tools=[send], memory=memory)
+        run = await office.run("Send the invoices of ada")
+        assert [action.status for action in run.actions] == [status]
+        assert set(asked) == {"ada"}
+        asked.clear()
+        other = Team(call("send", address="Elsewhere 5"), "done", "done", tools=[send], memory=memory)
+        await other.run("Send the invoices of ada")
+        assert asked == [], "this write relies on nothing that is remembered"

@@ -12,6 +12,7 @@ from pilotman.agents.caps import Caps
 from pilotman.agents.confidence import Assessment
 from pilotman.agents.failure import InvalidArguments
 from pilotman.agents.questions import WHY_UNASKED, Doubt, Questions
+from pilotman.agents.relied import outdated
 from pilotman.agents.result import ToolResult
 from pilotman.agents.runner import ToolRunner
 from pilotman.agents.scope import TaskScope
@@ -284,10 +285,12 @@ class Guard:
         alone."""
         if tool.effective != "read":
             await self.task.run.outbox.look_at(call.args)
-        if not tool.has_precondition or self.switches.of(tool).level == "off":
-            return {}
         run = self.task.run
         timeout = min(tool.timeout, max(0.05, run.left()))
+        if not tool.reads and (wrong := await outdated(run, call.args, timeout=timeout)) is not None:
+            return wrong
+        if not tool.has_precondition or self.switches.of(tool).level == "off":
+            return {}
         context = self.runner.context()
         return await tool.facts(dict(call.args), context, timeout=timeout, threads=run.threads)
 

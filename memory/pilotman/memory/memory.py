@@ -25,6 +25,7 @@ from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
 from pilotman.memory.checkpoints.sealing import INSTALLATION, subject_in
 from pilotman.memory.facts.book import FactBook
 from pilotman.memory.facts.contradiction import Contradictions, strongest
+from pilotman.memory.facts.fact import Records
 from pilotman.memory.facts.inventory import Inventory
 from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.verbs import Facts
@@ -60,6 +61,7 @@ class Memory(Facts):
         keys: Place | None = None,
         retention: Retention = _KEEP,
         contradictions: Contradictions = strongest,
+        records: Records | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """``provenance`` is where the provenance graph lives: ``neo4j://user:password@host:7687`` (extra
@@ -71,7 +73,8 @@ class Memory(Facts):
         database, none in memory. Back keys and database up apart: who has both reads all of it, and a backup
         of a key brings back what was forgotten. ``PILOTMAN_MASTER_KEY`` wraps the keys where they lie.
         ``retention`` says how long what is remembered is kept, ``contradictions`` which of the facts that
-        contradict each other are told.
+        contradict each other are told. ``records`` are the systems that know better, by name: each gives
+        the version that it has of a key, and is asked before a write relies on a fact that points there.
 
         Raises:
             ConfigurationError: not a URL that a journal can live at, or no place where anchors or keys can
@@ -88,7 +91,13 @@ class Memory(Facts):
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         self._retention = retention
         self._facts = FactBook(self._journal, self._seal, retention=retention, clock=self._clock)
-        self._reader = Reader(self._journal, self._seal, contradictions=contradictions, clock=self._clock)
+        self._reader = Reader(
+            self._journal,
+            self._seal,
+            contradictions=contradictions,
+            clock=self._clock,
+            records=records or {},
+        )
         self._inventory = Inventory(
             self._journal, self._seal, self._reader, retention=retention, clock=self._clock
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -52,6 +52,10 @@ class Fact:
     corrects: str | None = None
     record: Pointer | None = None
     disputed_by: tuple[str, ...] = ()
+
+
+Records: TypeAlias = Mapping[str, Callable[[str], Awaitable[str | None]]]
+"""Systems of record by name: each gives the version that it has now under a key, None where there is none."""
 
 
 class Sources(Protocol):

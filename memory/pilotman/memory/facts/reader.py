@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
-from pilotman.memory.facts.fact import Fact, Sources
+from pilotman.memory.facts.fact import Fact, Records, Sources
 from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
@@ -28,6 +29,7 @@ from pilotman.memory.storage.statement import Row
 
 _AT_ONCE = 64
 """Things whose facts are looked at together: the most relevant first, until enough may be told."""
+_NO_RECORDS: Records = MappingProxyType({})
 _MANY = 100
 """Facts from which on they are opened on another thread."""
 
@@ -63,11 +65,13 @@ class Reader:
         *,
         contradictions: Contradictions,
         clock: Callable[[], datetime],
+        records: Records = _NO_RECORDS,
     ) -> None:
         self._journal = journal
         self._shelf = Shelf(seal)
         self._contradictions = contradictions
         self._clock = clock
+        self._records = records
         self._sources: list[Sources] = []
 
     def connect(self, sources: Sources) -> None:
@@ -101,6 +105,27 @@ class Reader:
         now = micros(self._clock())
         ground = await self._ground(fact_ids, principal, When(valid=now, recorded=now, now=now))
         return {one for one in fact_ids if FACT + one in ground}
+
+    async def outdated(self, fact_ids: Collection[str], principal: Principal) -> dict[str, str]:
+        """Which of these facts their systems of record do not bear out now, and why. Facts that name no
+        system are taken as they are; what a system raises is raised."""
+
+        def work(connection: Connection) -> list[Row]:
+            found = (rows.find(connection, one, tenant=principal.tenant) for one in sorted(fact_ids))
+            return [row for row in found if row is not None and row["body"] is not None]
+
+        wrong: dict[str, str] = {}
+        for row in await self._journal.read(work):
+            record = self._shelf.fact(row).record
+            if record is None:
+                continue
+            ask = self._records.get(record.system)
+            now = None if ask is None else await ask(record.key)
+            if ask is None:
+                wrong[row["fact_id"]] = f"{record.system} cannot be asked here"
+            elif now != record.version:
+                wrong[row["fact_id"]] = f"{record.system} has another version of {record.key} now"
+        return wrong
 
     async def impacted(self, source: str, principal: Principal) -> list[str]:
         """Ids of the tenant's facts that stand on a source, directly or through other facts, whatever else

@@ -71,10 +71,15 @@ def get(connection: Connection, fact_id: str, *, tenant: str) -> Row:
     Raises:
         NotFound: there is none, or it is another tenant's.
     """
-    row = _BY_ID.one(connection, {"fact_id": fact_id, "tenant": tenant})
+    row = find(connection, fact_id, tenant=tenant)
     if row is None:
         raise NotFound(f"there is no fact {fact_id}")
     return row
+
+
+def find(connection: Connection, fact_id: str, *, tenant: str) -> Row | None:
+    """A fact as it is stored, or None."""
+    return _BY_ID.one(connection, {"fact_id": fact_id, "tenant": tenant})
 
 
 def visible(connection: Connection, *, tenant: str, user: str, when: When) -> list[Row]:
