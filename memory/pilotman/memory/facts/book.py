@@ -27,6 +27,7 @@ from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
+from pilotman.memory.storage.database import SCRUB
 from pilotman.memory.storage.statement import Row
 
 ACTOR = "memory"
@@ -163,14 +164,17 @@ class FactBook:
 
         await self._journal.record(principal, [event], work)
 
-    async def forget(self, selector: Selector, principal: Principal) -> list[str]:
+    async def forget(
+        self, selector: Selector, principal: Principal, *, spares: Callable[[Row], bool] = lambda _: False
+    ) -> dict[str, str]:
         """Erase the content of the tenant's facts that a selector means, at once for every process; their ids
-        and digests stay. One that is meant for its source or run stays too, if it stands on something else.
+        and digests stay. One that is meant for its source or run stays too, if it stands on something else,
+        and so does what is spared. It is noted in the principal's book.
 
-        Who asks is not looked at: this is for the verb that reaches every store. Returns the ids.
+        Who asks is not looked at: this is for the verb that reaches every store. The digests by id.
         """
         if selector.is_empty:
-            return []
+            return {}
         now, tenant = micros(self._clock()), principal.tenant
         sources = [selector.source, None if selector.run_id is None else f"{origin.RUN}{selector.run_id}"]
         gone = [source for source in sources if source is not None]
@@ -178,18 +182,21 @@ class FactBook:
         def is_gone(support: str) -> bool:
             return any(origin.is_within(support, source) for source in gone)
 
-        def work(connection: Connection) -> list[str]:
-            held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
-            ids = [row["fact_id"] for row in held]
+        def work(connection: Connection) -> dict[str, str]:
+            kept = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+            meant = {row["fact_id"]: str(row["digest"]) for row in kept if not spares(row)}
             if gone:
-                ids = [one for one in ids if not rows.without(connection, one, is_gone)]
-            rows.erase(connection, ids, now=now)
-            return ids
+                meant = {
+                    one: told for one, told in meant.items() if not rows.without(connection, one, is_gone)
+                }
+            rows.erase(connection, meant.keys(), now=now)
+            connection.info[SCRUB] = True
+            return meant
 
-        ids = await self._journal.record(principal, [], work)
-        told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
+        erased = await self._journal.record(principal, [], work)
+        told = [self._noted("fact_forgotten", one, principal, again=True) for one in erased]
         await self._journal.note(principal, told)
-        return ids
+        return erased
 
     # what a new fact is made of
 

@@ -1,0 +1,1 @@
+"""Forgetting on purpose: what is to go, what must stay, and the receipt of what went."""

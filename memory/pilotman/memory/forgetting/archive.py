@@ -1,0 +1,208 @@
+"""Holds and receipts of one installation. What is done about them leaves events."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound
+from pilotman.guardrails.principal import Principal
+from pilotman.memory.event import NewEvent
+from pilotman.memory.forgetting.hold import Hold
+from pilotman.memory.forgetting.receipt import Receipt
+from pilotman.memory.forgetting.tables import holds, receipts
+from pilotman.memory.journal.journal import Journal
+from pilotman.memory.selector import Selector
+from pilotman.memory.storage.codec import dump, load, maybe_moment, micros, moment
+
+ACTOR = "memory"
+
+
+class Archive:
+    """Keeps holds and receipts in the journal's database."""
+
+    def __init__(self, journal: Journal, *, clock: Callable[[], datetime]) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    # holds
+
+    async def place(self, hold: Hold, *, principal: Principal) -> None:
+        """Have a hold from now on. The same one again changes nothing."""
+
+        def work(connection: Connection) -> None:
+            if connection.execute(select(holds.c.hold_id).where(holds.c.hold_id == hold.hold_id)).first():
+                return
+            connection.execute(
+                insert(holds),
+                {
+                    "hold_id": hold.hold_id,
+                    "tenant": hold.tenant,
+                    "what": dump(written(hold.what)),
+                    "reason": hold.reason,
+                    "placed_by": hold.placed_by,
+                    "placed_at": micros(hold.placed_at),
+                },
+            )
+
+        said = {"hold_id": hold.hold_id, "tenant": hold.tenant, "what": written(hold.what)}
+        await self._journal.record(principal, [self._event("hold_placed", hold.hold_id, said)], work)
+
+    async def release(self, hold_id: str, *, principal: Principal, reason: str) -> Hold:
+        """End a hold of the principal's tenant.
+
+        Raises:
+            NotFound: there is no such hold in this tenant.
+            Conflict: it was released before.
+        """
+        now = self._clock()
+
+        def work(connection: Connection) -> Hold:
+            row = connection.execute(
+                select(holds).where(holds.c.hold_id == hold_id, holds.c.tenant == principal.tenant)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no hold {hold_id}", hint="Memory.holds lists them")
+            hold = _hold(row._asdict())
+            if hold.released_at is not None:
+                raise Conflict(f"the hold {hold_id} was released by {hold.released_by}")
+            connection.execute(
+                update(holds)
+                .where(holds.c.hold_id == hold_id)
+                .values(released_by=principal.user, released_at=micros(now))
+            )
+            return replace(hold, released_by=principal.user, released_at=now)
+
+        event = self._event("hold_released", hold_id, {"hold_id": hold_id, "reason": reason})
+        return await self._journal.record(principal, [event], work)
+
+    async def holds(self, tenant: str, *, history: bool = False) -> list[Hold]:
+        """The tenant's holds, oldest first; with ``history`` those that were released too."""
+        query = select(holds).where(holds.c.tenant == tenant).order_by(holds.c.placed_at, holds.c.hold_id)
+        if not history:
+            query = query.where(holds.c.released_at.is_(None))
+        rows = await self._journal.read(lambda connection: connection.execute(query).all())
+        return [_hold(row._asdict()) for row in rows]
+
+    # receipts
+
+    async def keep(
+        self, receipt: Receipt, what: Selector, marks: Sequence[str], *, tenant: str, principal: Principal
+    ) -> None:
+        """Store a receipt, in place of the one with the same id that was not complete."""
+        row = {
+            "receipt_id": receipt.receipt_id,
+            "tenant": tenant,
+            "what": dump(written(what)),
+            "asked_by": receipt.by,
+            "asked_at": micros(receipt.at),
+            "erased": dump(receipt.erased),
+            "held": dump(receipt.held),
+            "unreached": dump(receipt.open) if receipt.open else None,
+            "digest": receipt.digest,
+            "marks": zlib.compress("\n".join(marks).encode()),
+        }
+
+        def work(connection: Connection) -> None:
+            known = receipts.c.receipt_id == receipt.receipt_id
+            if not connection.execute(update(receipts).where(known).values(row)).rowcount:
+                connection.execute(insert(receipts), row)
+
+        said = {"receipt_id": receipt.receipt_id, "digest": receipt.digest, "erased": dict(receipt.erased)}
+        said |= {"held": dict(receipt.held), "open": dict(receipt.open), "by": receipt.by}
+        name = "forgotten" if receipt.is_complete else "forgetting"
+        key = f"{receipt.receipt_id}:{receipt.digest}:{len(receipt.open)}"
+        await self._journal.record(principal, [self._event(name, key, said)], work)
+
+    async def receipts(self, tenant: str) -> list[Receipt]:
+        """The tenant's receipts, newest first."""
+        query = select(receipts).where(receipts.c.tenant == tenant).order_by(receipts.c.asked_at.desc())
+        rows = await self._journal.read(lambda connection: connection.execute(query).all())
+        return [_receipt(row._asdict()) for row in rows]
+
+    async def unfinished(self) -> list[tuple[str, Selector, Receipt, list[str]]]:
+        """Tenant, selector, receipt and marks of what was begun and could not be brought to its end."""
+        query = select(receipts).where(receipts.c.unreached.is_not(None)).order_by(receipts.c.asked_at)
+        rows = await self._journal.read(lambda connection: connection.execute(query).all())
+        return [
+            (row.tenant, read(load(row.what)), _receipt(row._asdict()), _marks(row.marks)) for row in rows
+        ]
+
+    async def marks(self, receipt_id: str, *, tenant: str) -> list[str]:
+        """What a receipt's digest covers, sorted.
+
+        Raises:
+            NotFound: there is no such receipt in this tenant.
+        """
+        query = select(receipts.c.marks).where(
+            receipts.c.receipt_id == receipt_id, receipts.c.tenant == tenant
+        )
+        found = await self._journal.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        if found is None:
+            raise NotFound(f"there is no receipt {receipt_id}", hint="Memory.receipts lists them")
+        return _marks(found)
+
+    def _event(self, kind: str, key: str, data: Mapping[str, Any]) -> NewEvent:
+        return NewEvent(kind=kind, actor=ACTOR, data=data, key=f"{kind}:{key}", at=self._clock())
+
+
+def written(selector: Selector) -> dict[str, Any]:
+    """A selector as JSON holds it."""
+    named = {name: value for name, value in vars(selector).items() if value is not None}
+    if selector.before is not None:
+        named["before"] = selector.before.isoformat()
+    return named
+
+
+def read(data: Mapping[str, Any]) -> Selector:
+    """The selector back."""
+    before = data.get("before")
+    fields = {**data, "before": None if before is None else datetime.fromisoformat(before)}
+    return Selector(**fields)
+
+
+def checked(selector: Selector) -> Selector:
+    """A selector that selects something.
+
+    Raises:
+        InvalidRequest: it is empty.
+    """
+    if selector.is_empty:
+        raise InvalidRequest(
+            "an empty selector selects nothing", hint="name a user, a source, a run or a fact"
+        )
+    return selector
+
+
+def _hold(row: Mapping[str, Any]) -> Hold:
+    return Hold(
+        hold_id=row["hold_id"],
+        tenant=row["tenant"],
+        what=read(load(row["what"])),
+        reason=row["reason"],
+        placed_by=row["placed_by"],
+        placed_at=moment(row["placed_at"]),
+        released_by=row["released_by"],
+        released_at=maybe_moment(row["released_at"]),
+    )
+
+
+def _receipt(row: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        receipt_id=row["receipt_id"],
+        erased=load(row["erased"]),
+        held=load(row["held"]),
+        digest=row["digest"],
+        by=row["asked_by"],
+        at=moment(row["asked_at"]),
+        open=load(row["unreached"]) if row["unreached"] else {},
+    )
+
+
+def _marks(packed: bytes) -> list[str]:
+    return [line for line in zlib.decompress(packed).decode().split("\n") if line]

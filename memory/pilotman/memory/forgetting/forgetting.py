@@ -1,0 +1,137 @@
+"""Forgetting, store by store: each forgets at once, what cannot be reached is asked again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pilotman.guardrails.errors import PermissionDenied, PilotmanError
+from pilotman.guardrails.level import OPERATOR
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Keys, Subject
+from pilotman.memory.forgetting.archive import Archive, checked
+from pilotman.memory.forgetting.order import Order, Store
+from pilotman.memory.forgetting.receipt import Erased, Receipt, digest_of, marked
+from pilotman.memory.selector import Selector
+
+KEYS = "keys"
+"""What a receipt calls the owners' keys."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What came of an order so far."""
+
+    erased: Counter[str] = field(default_factory=Counter[str])
+    held: Counter[str] = field(default_factory=Counter[str])
+    open: dict[str, str] = field(default_factory=dict[str, str])
+    marks: set[str] = field(default_factory=set[str])
+
+
+class Forgetting:
+    """Reaches every store of an installation.
+
+    ``echoes`` hold ids and digests only: that one of them cannot be reached keeps no key alive.
+    """
+
+    def __init__(
+        self,
+        stores: Sequence[Store],
+        echoes: Sequence[Store],
+        *,
+        keys: Keys | None,
+        archive: Archive,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._stores = tuple(stores)
+        self._echoes = tuple(echoes)
+        self._keys = keys
+        self._archive = archive
+        self._clock = clock
+        self._new_id = new_id
+
+    async def forget(self, what: Selector, *, principal: Principal) -> Receipt:
+        """Erase what is selected in the principal's tenant, but what is under a legal hold.
+
+        Who is no operator can have forgotten what is theirs: the selector has to name them as the user. Of a
+        user who is selected as a whole, and of whom nothing is held, the key is destroyed too.
+
+        Raises:
+            InvalidRequest: the selector is empty.
+            PermissionDenied: it is not theirs, and they are no operator; nothing was changed.
+        """
+        _check(checked(what), principal)
+        receipt = Receipt(
+            receipt_id=self._new_id(), erased={}, held={}, digest="", by=principal.user, at=self._clock()
+        )
+        return await self._carry_out(receipt, what, [], tenant=principal.tenant)
+
+    async def go_on(self) -> list[Receipt]:
+        """Try again what could not be reached when it was to be forgotten."""
+        return [
+            await self._carry_out(receipt, what, marks, tenant=tenant)
+            for tenant, what, receipt, marks in await self._archive.unfinished()
+        ]
+
+    async def _carry_out(
+        self, receipt: Receipt, what: Selector, marks: Sequence[str], *, tenant: str
+    ) -> Receipt:
+        order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant))
+        tally = _Tally(erased=Counter(receipt.erased), marks=set(marks))
+        begun = replace(receipt, open={store.name: "not yet" for store in (*self._stores, *self._echoes)})
+        await self._keep(begun, what, tally, tenant=tenant)  # a crash from here on is gone on from
+        for store in self._stores:
+            await _ask(store, order, tally)
+        if not tally.open and not tally.held.total():
+            self._destroy(order, tally)
+        told = replace(order, erased=frozenset(mark.split(" ")[1] for mark in tally.marks))
+        for store in self._echoes:
+            await _ask(store, told, tally)
+        done = replace(
+            receipt,
+            erased=dict(tally.erased),
+            held=dict(tally.held),
+            open=tally.open,
+            digest=digest_of(tally.marks),
+        )
+        await self._keep(done, what, tally, tenant=tenant)
+        return done
+
+    async def _keep(self, receipt: Receipt, what: Selector, tally: _Tally, *, tenant: str) -> None:
+        archivist = Order(tenant=tenant, what=what).archivist
+        await self._archive.keep(receipt, what, sorted(tally.marks), tenant=tenant, principal=archivist)
+
+    def _destroy(self, order: Order, tally: _Tally) -> None:
+        user = order.what.user
+        if self._keys is None or user is None or order.what != Selector(user=user):
+            return
+        try:
+            destroyed = self._keys.destroy(Subject(order.tenant, user))
+        except PilotmanError as error:
+            tally.open[KEYS] = str(error)
+        else:
+            tally.erased[KEYS] += destroyed
+
+
+async def _ask(store: Store, order: Order, tally: _Tally) -> None:
+    try:
+        erased: Erased = await store.erase(order)
+    except PilotmanError as error:
+        tally.open[store.name] = str(error)
+        return
+    new = set(marked(store.name, erased)) - tally.marks
+    tally.marks |= new
+    tally.erased[store.name] += len(new)
+    if erased.held:
+        tally.held[store.name] = erased.held
+
+
+def _check(what: Selector, principal: Principal) -> None:
+    if what.user != principal.user and OPERATOR not in principal.roles:
+        raise PermissionDenied(
+            f"{principal.user} may have forgotten what is theirs alone",
+            hint=f"Selector(user={principal.user!r}, …), or ask somebody with the role {OPERATOR!r}",
+        )

@@ -1,0 +1,50 @@
+"""The receipt of forgetting: what went, by number and digest, without what it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erased:
+    """What one store has erased. ``marks`` name each item with a digest of what stood there: of what was
+    stored, sealed as it was, so that nobody can guess from it what it said. ``held`` must stay."""
+
+    marks: frozenset[str] = frozenset()
+    held: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What was forgotten. ``erased`` and ``held`` count items by store; ``held`` is under a legal hold.
+
+    ``digest`` is the SHA-256 of the sorted marks of all that was erased, one a line, each ``STORE ITEM
+    DIGEST``: whoever has kept a mark can show that it is among them, and the journal's chain, which stays
+    whole, shows when. ``open`` names what could not be reached: forgetting the same again goes on there.
+    """
+
+    receipt_id: str
+    erased: Mapping[str, int]
+    held: Mapping[str, int]
+    digest: str
+    by: str
+    at: datetime
+    open: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.open
+
+
+def marked(store: str, erased: Erased) -> list[str]:
+    """The marks of a store's items, as a receipt's digest covers them."""
+    return [f"{store} {mark}" for mark in sorted(erased.marks)]
+
+
+def digest_of(marks: Iterable[str]) -> str:
+    """What a receipt says of these marks."""
+    return hashlib.sha256("\n".join(sorted(marks)).encode()).hexdigest()
