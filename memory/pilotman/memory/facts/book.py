@@ -230,7 +230,9 @@ class FactBook:
         if said.shared and OPERATOR not in principal.roles:
             what = f"{principal.user} may not remember for all of {principal.tenant}"
             raise PermissionDenied(what, hint=f"this needs the role {OPERATOR}")
-        retention = said.retention or self._retention.fact_ttl
+        retention = said.retention or self._retention.ttl(
+            "fact", tenant=principal.tenant, purpose=said.purpose
+        )
         since = said.valid_from or now
         _check_times(since, said.valid_to, said.retention)
         suspicions = found.label.suspicions | checked.suspicions

@@ -87,9 +87,10 @@ class Inventory:
         return "live" if stands else "unsupported"
 
     def _of_runs(self, found: list[Row], principal: Principal) -> Iterator[Mapping[str, Any]]:
-        ttl = self._retention.run_ttl
+        tenant = principal.tenant
         for row in found:
             if _may_see(principal, row["user"]):
+                ttl = self._retention.ttl("run", tenant=tenant, purpose=row["task_type"])
                 is_book, since = row["supervisor"] == SUPERVISOR, moment(row["created_at"])
                 yield {
                     "kind": "book" if is_book else "run",
@@ -97,7 +98,7 @@ class Inventory:
                     "owner": row["user"],
                     "source": row["supervisor"] or "memory",
                     "since": since,
-                    "until": None if ttl is None or is_book else since + ttl,
+                    "until": None if ttl is None or is_book else moment(row["updated_at"]) + ttl,
                     "state": row["state"],
                     "what": f"{row['events']} events, {row['payloads']} payloads",
                     "why": "what was done to facts" if is_book else "a request and what was done for it",
@@ -113,7 +114,10 @@ def _runs(connection: Connection, selector: Selector, tenant: str) -> list[Row]:
     if selector.source is not None or selector.fact_id is not None:
         return []
     query = select(
-        *(runs.c[name] for name in ("run_id", "user", "supervisor", "state", "created_at")),
+        *(
+            runs.c[name]
+            for name in ("run_id", "user", "supervisor", "state", "task_type", "created_at", "updated_at")
+        ),
         _count(events).label("events"),
         _count(payloads).label("payloads"),
     ).where(runs.c.tenant == tenant)

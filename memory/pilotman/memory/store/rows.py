@@ -106,7 +106,8 @@ def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *
 
 
 def sweep(connection: Connection, *, now: int, limit: int) -> None:
-    """Remove at most so many of those that have expired, whosesoever, the longest ago first."""
+    """Remove at most so many of those that have expired, whosesoever, the longest ago first; none of a tenant
+    that has something under a legal hold."""
     _SWEEP.each(connection, [(now, limit)])
 
 
@@ -152,9 +153,12 @@ _SPACES = Query(_ITEMS.join(_FIRSTS, and_(*_SAME)).where(_OWN))
 _SUSPICIOUS = Query(_ITEMS.where(_MEANT, _C.suspicions != "").order_by(_C.updated_at, _C.path, _C.name))
 _USED = and_(_AT, _C.revision == bindparam("seen"), _C.expires_at > bindparam("now"))
 _REFRESH = Query(update(items).where(_USED).values({_C.expires_at: bindparam("end")}))
+_FREE = "NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant = i.tenant AND h.released_at IS NULL)"
+"""Of a tenant without legal holds."""
 _SWEEP = Statement(
-    "DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires_at <= ?"
+    f"DELETE FROM items WHERE rowid IN (SELECT rowid FROM items i WHERE expires_at <= ? AND {_FREE}"  # noqa: S608
     " ORDER BY expires_at LIMIT ?)",
-    postgresql="DELETE FROM items WHERE ctid IN (SELECT ctid FROM items WHERE expires_at <= ?"
+    postgresql=f"DELETE FROM items WHERE ctid IN (SELECT ctid FROM items i WHERE expires_at <= ?"  # noqa: S608
+    f" AND {_FREE}"
     " ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)",
 )

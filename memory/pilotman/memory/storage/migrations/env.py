@@ -2,7 +2,7 @@
 
 from alembic import context
 
-import pilotman.memory.facts.tables  # noqa: F401  # its tables are part of the metadata
+import pilotman.memory.facts.tables  # its tables are part of the metadata
 import pilotman.memory.forgetting.tables  # noqa: F401
 from pilotman.memory.storage.schema import metadata
 
