@@ -38,7 +38,8 @@ from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
-from pilotman.retrieval.sources.upkeep import Upkeep, When, keys
+from pilotman.retrieval.sources.upkeep import Upkeep, When
+from pilotman.retrieval.sources.upkeep import keys as named
 from pilotman.retrieval.stock import StoredDocuments
 from pilotman.retrieval.store import FaissVectorStore
 from pilotman.retrieval.turn import Turn
@@ -145,21 +146,19 @@ class Corpus:
             if self._embedding is None
             else Meaning(Encoder(self._embedding), self._holdings, progress=progress)
         )
-        self._upkeeps = self._kept_up(clock, jitter)
+        self._reconciler = Reconciler(self._stock(), clock=clock)
+        self._upkeeps = tuple(
+            Upkeep(source, key, self._reconciler, clock=clock, jitter=jitter)
+            for source, key in zip(self._sources, named(sources), strict=True)
+        )
         self._passes: set[asyncio.Task[None]] = set()
         self._watches: list[AbstractAsyncContextManager[None]] = []
         self._turn = Turn()
 
-    def _kept_up(self, clock: Callable[[], datetime], jitter: Callable[[], float]) -> tuple[Upkeep, ...]:
-        """An upkeep for each source; what is stored of others, or under other terms, goes."""
-        named = keys(self._sources)
-        terms = [str(getattr(source, "terms", "")) for source in self._sources]
-        stock = StoredDocuments(self._holdings, dict(zip(named, terms, strict=True)))
-        reconciler = Reconciler(stock, clock=clock)
-        return tuple(
-            Upkeep(source, key, reconciler, clock=clock, jitter=jitter)
-            for source, key in zip(self._sources, named, strict=True)
-        )
+    def _stock(self) -> StoredDocuments:
+        """What is kept of the sources; what is stored of others, or under other terms, goes."""
+        terms = (str(getattr(source, "terms", "")) for source in self._sources)
+        return StoredDocuments(self._holdings, dict(zip(named(self._sources), terms, strict=True)))
 
     @property
     def store(self) -> FaissVectorStore:
@@ -270,9 +269,12 @@ class Corpus:
         document: str | None = None,
     ) -> int:
         """Take again what was forgotten, with the next listing: all of an ``owner``, what was forgotten of a
-        ``source``, or one ``document`` of it; returns how many entries of the list went."""
+        ``source``, or one ``document`` of it; returns how many entries of the list went. Other processes
+        that have refused a document of the owner take it when it changes, or when they start anew."""
         chosen = Selection(tenant=tenant, owner=owner, source=source, document=document)
-        return await off_loop(self._holdings.readmit, chosen)
+        lifted = await off_loop(self._holdings.readmit, chosen)
+        self._reconciler.readmit()
+        return lifted
 
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[None]:

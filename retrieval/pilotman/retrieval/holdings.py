@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest, Unavailable
+from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest
 from pilotman.guardrails.seal import Seal
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
@@ -20,9 +20,10 @@ from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.entry import Entry, Record
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
-from pilotman.retrieval.catalogue.selection import Selection, mark_of
+from pilotman.retrieval.catalogue.selection import Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
+from pilotman.retrieval.forgetting import LEFT, TOLD, forget, purge
 from pilotman.retrieval.quality import Quality
 from pilotman.retrieval.unchanged import unchanged
 from pilotman.retrieval.vectors import VectorIndex
@@ -34,8 +35,6 @@ FOLDER = "vectors"
 
 _REFRESH = 1.0
 """Seconds after which an index that others trained anew is seen."""
-_LEFT, _TOLD = 1, 2
-"""Something forgotten is left in the files; clusters that serve tell a vector that is gone."""
 _TRIES = 5
 """Searches for one query, where others delete what each of them finds."""
 
@@ -80,9 +79,9 @@ class Holdings:
         self._state, self._refreshed = 0, 0.0
         self.catalogue.seal_owned()
         self._follow_generation()
-        self._tidy()
-        if self.catalogue.to_purge() & _LEFT:  # whoever forgot was killed
-            self._purge()
+        self.tidy()
+        if self.catalogue.to_purge() & LEFT:  # whoever forgot was killed
+            purge(self)
         self._followed()
 
     def index(self) -> VectorIndex | None:
@@ -136,7 +135,7 @@ class Holdings:
             change.move({row: entries[place] for row, place in stay.items()})
             change.add(rows, [entry for place, entry in enumerate(entries) if place not in stay.values()])
             change.keep(one for one in documents if (one.source, one.document) not in stopped)
-        self._tidy()
+        self.tidy()
         self._consider_rebuild()
         return {document for _, document in stopped}
 
@@ -170,7 +169,7 @@ class Holdings:
                 index.append(vectors)
                 change.supplied(index.count)
                 change.to_erase(first, index.count)
-        self._tidy()
+        self.tidy()
         self._consider_rebuild()
 
     def begin_vectors_anew(self) -> None:
@@ -210,24 +209,7 @@ class Holdings:
         Raises:
             Unavailable: a file could not be written, or its log not be emptied.
         """
-        with self.catalogue.change() as change:
-            rows = change.selected(selection)
-            documents = {(source, name) for source, name in rows.values() if source and name is not None}
-            if selection.source and selection.document and selection.tenant is None:
-                documents.add((selection.source, selection.document))
-            stops = [] if selection.whole_owner else [(of, mark_of(name)) for of, name in sorted(documents)]
-            if selection.whole_owner:
-                stops.append(("", mark_of(selection.subject or "")))
-            change.stop(stops, self._clock())
-            for source, name in documents:
-                change.drop(source, [name])
-            index = self.index()
-            if rows or index is None or not index.clusters or index.holds_dead():
-                change.to_purge(_LEFT)
-            change.bury(rows)
-        self.quality.forget()
-        self._purge()
-        return {"chunks": len(rows), "documents": len(documents)}
+        return forget(self, selection, at=self._clock())
 
     def readmit(self, selection: Selection) -> int:
         """Take again what was forgotten, where a source lists it; returns how many stops were lifted."""
@@ -395,9 +377,9 @@ class Holdings:
                 return
             self._index = self._checked = None
             self._generation = generation
-        self._sweep()
+        self.sweep()
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove the vectors of former models."""
         if self._folder is not None:
             for old in self._folder.glob(f"{FOLDER}-*"):
@@ -461,7 +443,7 @@ class Holdings:
             rows = [row for row, readers in chosen(change).items() if sight.may_change(readers)]
             change.bury(rows)
         if rows:
-            self._tidy()
+            self.tidy()
             self._consider_rebuild()
         return len(rows)
 
@@ -470,32 +452,14 @@ class Holdings:
         if index is not None:
             self.rebuilding.consider(index)
 
-    def _purge(self) -> None:
-        """Take what was forgotten from all files."""
-        self._tidy()
-        how = self.catalogue.to_purge()
-        index = self.index()
-        if index is not None and how & _LEFT:
-            index.purge(retrain=bool(how & _TOLD))
-        self._sweep()
-        if not self.catalogue.truncate():
-            raise Unavailable(
-                "nobody finds any more what was forgotten, but the catalogue's log still holds some of it:"
-                " another process reads all the time",
-                hint="forget it again",
-            )
-        if how & _LEFT:
-            with self.catalogue.change() as change:
-                change.purged()
-
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Overwrite the vectors of what is deleted, also of what a crash left."""
         index = self.index()
         if index is not None and index.clusters:
             dying = [row for row in self.catalogue.unerased() if row < index.count]
             if index.tells(dying):
                 with self.catalogue.change() as change:
-                    change.to_purge(_TOLD)
+                    change.to_purge(TOLD)
         with self.catalogue.change() as change:
             if index is not None:
                 self._fill(change, index)

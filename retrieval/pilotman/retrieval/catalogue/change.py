@@ -171,17 +171,19 @@ class Change:
 
     def stopped(self, entries: Iterable[Entry], documents: Iterable[Kept]) -> set[tuple[str, str]]:
         """The documents among these that are not taken any more, each with its source."""
-        query = "SELECT source, digest FROM forgotten"
-        stops: set[tuple[str, bytes]] = set(self._connection.execute(query))
-        if not stops:
+        if self._connection.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is None:
             return set()
         named: list[tuple[str, str, str | None]] = [(kept.source, kept.document, None) for kept in documents]
         named += [(e.source, e.document, e.owner) for e in entries if e.source and e.document is not None]
         return {
             (source, document)
             for source, document, owner in named
-            if (source, mark_of(document)) in stops or (owner and ("", mark_of(owner)) in stops)
+            if self._stops(source, document) or (owner and self._stops("", owner))
         }
+
+    def _stops(self, source: str, name: str) -> bool:
+        query = "SELECT 1 FROM forgotten WHERE source = ? AND digest = ?"
+        return self._connection.execute(query, (source, mark_of(name))).fetchone() is not None
 
     def to_purge(self, how: int) -> None:
         """What was forgotten has to go from the trained indexes too, see ``database``."""

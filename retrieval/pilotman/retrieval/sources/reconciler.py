@@ -124,6 +124,11 @@ class Reconciler:
         # What could not be served, by source and document: with its version, and why. Not fetched again.
         self._refused: dict[str, dict[str, tuple[str, str]]] = {}
 
+    def readmit(self) -> None:
+        """Fetch what was refused because it was forgotten again, where it is listed."""
+        for key, refused in self._refused.items():
+            self._refused[key] = {one: kept for one, kept in refused.items() if kept[1] != FORGOTTEN}
+
     async def run(self, source: Source, key: str) -> Outcome:
         """Bring the stock of ``key`` up to what the source lists now.
 

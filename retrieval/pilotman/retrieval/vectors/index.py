@@ -28,6 +28,9 @@ from pilotman.retrieval.vectors.view import Narrowed, View, Within
 _GROWTH = 20
 """Fresh rows are too many at one twentieth of those that the epoch knows."""
 
+_AT_ONCE = 10_000
+"""Vectors that are compared with centres at a time."""
+
 _AS_GOOD_AS = 0.999
 """Cosine from which a centre is as good as the vector."""
 
@@ -256,10 +259,14 @@ class VectorIndex:
         if trained is None:
             return False
         listed = listed[listed < trained.rows]
-        cells = trained.cells[listed]
-        vectors, centres = view.vectors[listed[cells >= 0]], trained.centres[cells[cells >= 0]]
-        lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(centres, axis=1)
-        return bool((np.sum(vectors * centres, axis=1) > _AS_GOOD_AS * lengths).any())
+        listed = listed[trained.cells[listed] >= 0]
+        for first in range(0, len(listed), _AT_ONCE):
+            part = listed[first : first + _AT_ONCE]
+            vectors, centres = view.vectors[part], trained.centres[trained.cells[part]]
+            lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(centres, axis=1)
+            if (np.sum(vectors * centres, axis=1) > _AS_GOOD_AS * lengths).any():
+                return True
+        return False
 
     def holds_dead(self) -> bool:
         """Whether the trained index still holds codes of rows that were erased."""
