@@ -1,6 +1,6 @@
 """A specialist's graph: ``think → guard → [approve] → write → think``.
 
-Whoever drives it may take the first turn before: then it begins with ``guard``; many a task needs no graph.
+Whoever drives it may walk its ways (``walk``) up to ``approve``: a task that asks nobody needs no graph.
 The only edges into ``write`` come from ``guard`` and ``approve``. ``think`` holds the model and the reads
 that policies allow at once, in a loop; a write, or a read that needs a decision, leaves it for ``guard``.
 Every node takes the config, whether it looks at it or not: so does Temporal's plugin.
@@ -18,6 +18,7 @@ from langgraph.types import interrupt
 
 from pilotman.agents.calls import ProposedCall
 from pilotman.agents.desk import Desk
+from pilotman.agents.walk import Step, Walk
 from pilotman.guardrails.errors import ConfigurationError
 
 Next = Literal["think", "guard", "approve", "write", "__end__"]
@@ -88,9 +89,6 @@ class SpecialistNodes:
         desk = self._desks.find(state)
         return {"calls": [(await desk.act(call)).to_dict() for call in _calls(state)]}
 
-    async def after_start(self, state: SpecialistState) -> Next:
-        return "guard" if state.get("calls") else "think"
-
     async def after_think(self, state: SpecialistState) -> Next:
         return "__end__" if state.get("report") else "guard"
 
@@ -107,6 +105,17 @@ class SpecialistNodes:
         return "approve" if "waiting" in stages else "think"
 
 
+def walk(desks: Desks, *, most: int) -> Walk:
+    """The same ways without an engine, but for where people are asked; at most ``most`` steps."""
+    nodes = SpecialistNodes(desks)
+    steps = {
+        "think": Step(node=nodes.think, after=nodes.after_think),
+        "guard": Step(node=nodes.guard, after=nodes.after_guard),
+        "write": Step(node=nodes.write, after=nodes.after_write),
+    }
+    return Walk(steps=steps, reducers={"messages": operator.add}, most=most)
+
+
 def build(desks: Desks) -> StateGraph[SpecialistState]:
     """A fresh builder of the specialist's graph."""
     nodes = SpecialistNodes(desks)
@@ -115,7 +124,7 @@ def build(desks: Desks) -> StateGraph[SpecialistState]:
     graph.add_node("guard", nodes.guard, metadata={"execute_in": "activity"})
     graph.add_node("approve", nodes.approve, metadata={"execute_in": "workflow"})
     graph.add_node("write", nodes.write, metadata={"execute_in": "activity"})
-    graph.add_conditional_edges(START, nodes.after_start, {"think": "think", "guard": "guard"})
+    graph.add_edge(START, "think")
     graph.add_conditional_edges("think", nodes.after_think, {"guard": "guard", "__end__": END})
     graph.add_conditional_edges(
         "guard", nodes.after_guard, {"approve": "approve", "write": "write", "think": "think"}

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send, interrupt
 
+from pilotman.agents.walk import Step, Walk
 from pilotman.guardrails.errors import ConfigurationError
 
 Next: TypeAlias = Literal["delegate", "validate", "escalate", "supervise", "__end__"]
@@ -79,6 +80,9 @@ class SupervisorNodes:
         interrupt({"approvals": list(state.get("asked") or ())})
         return {"asked": []}
 
+    async def after_delegate(self, state: SupervisorState) -> Next:
+        return "supervise"
+
     async def after_supervise(self, state: SupervisorState) -> list[Send] | Next:
         if state.get("next") != "delegate":
             return _next(state)
@@ -91,6 +95,17 @@ class SupervisorNodes:
 def _next(state: SupervisorState) -> Next:
     following: Any = state.get("next") or "__end__"
     return following  # type: ignore[no-any-return]
+
+
+def walk(find: FindLead, *, most: int) -> Walk:
+    """The same ways without an engine, but for where people are asked or branches part; ``most`` steps."""
+    nodes = SupervisorNodes(find)
+    steps = {
+        "supervise": Step(node=nodes.supervise, after=nodes.after_supervise),
+        "delegate": Step(node=nodes.delegate, after=nodes.after_delegate),
+        "validate": Step(node=nodes.validate, after=nodes.after_validate),
+    }
+    return Walk(steps=steps, reducers={"reports": merged, "parked": merged}, most=most)
 
 
 def build(find: FindLead) -> StateGraph[SupervisorState]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from pilotman.agents.graph import Desks
 from pilotman.agents.isolation import isolated
 from pilotman.agents.report import Report
 from pilotman.agents.scope import TaskScope
+from pilotman.agents.walk import Walk
 from pilotman.memory.checkpoints.parking import ParkingSaver
 from pilotman.supervisor import graph as supervisor_graph
 from pilotman.supervisor.drawing import showable
@@ -31,24 +31,39 @@ class Stopped:
     approvals: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ways:
+    """A graph, the same without an engine, where it starts, and the key of the state that says it is over."""
+
+    graph: CompiledStateGraph[Any, Any, Any, Any]
+    walk: Walk
+    start: str
+    end: str
+
+
 class Graphs:
     """Compiled once each; a run's graphs share nothing but the saver, under threads of their own."""
 
     def __init__(self, desks: Desks, find_lead: supervisor_graph.FindLead, saver: ParkingSaver) -> None:
         self._saver = saver
-        self._desks = desks
         self._stopped: dict[str, set[str]] = {}
         self._over: set[str] = set()
-        self._specialist = specialist_graph.build(desks).compile(checkpointer=saver)
-        self._supervisor = supervisor_graph.build(find_lead).compile(checkpointer=saver)
+        self._specialist = _Ways(
+            graph=specialist_graph.build(desks).compile(checkpointer=saver),
+            walk=specialist_graph.walk(desks, most=RECURSION_LIMIT),
+            start="think",
+            end="report",
+        )
+        self._supervisor = _Ways(
+            graph=supervisor_graph.build(find_lead).compile(checkpointer=saver),
+            walk=supervisor_graph.walk(find_lead, most=RECURSION_LIMIT),
+            start="supervise",
+            end="answer",
+        )
 
     async def specialist(self, scope: TaskScope) -> Report | Stopped:
-        """Drive a specialist to its report or to a question. One that only reads enters no graph."""
-        task = {"run_id": scope.run.run_id, "path": scope.path}
-        first: dict[str, Any] = {}
-        if scope.run.fresh and not self._saver.holds(_thread(scope)):
-            first = await asyncio.create_task(self._desks.find(task).think(task), context=isolated())
-        state = first if first.get("report") else await self._drive(self._specialist, scope, first)
+        """Drive a specialist to its report or to a question."""
+        state = await self._drive(self._specialist, scope)
         return state if isinstance(state, Stopped) else Report.from_dict(state["report"])
 
     async def lead(self, scope: TaskScope) -> Report | Stopped:
@@ -77,22 +92,25 @@ class Graphs:
         for thread in left:
             await self._saver.drop(thread)
 
-    async def _drive(
-        self,
-        graph: CompiledStateGraph[Any, Any, Any, Any],
-        scope: TaskScope,
-        first: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any] | Stopped:
+    async def _drive(self, ways: _Ways, scope: TaskScope) -> dict[str, Any] | Stopped:
         """In a context of its own: a graph of ours is nobody's subgraph, and hears no host's callbacks."""
+        return await asyncio.create_task(self._driven(ways, scope), context=isolated())
+
+    async def _driven(self, ways: _Ways, scope: TaskScope) -> dict[str, Any] | Stopped:
+        """Walk, and enter the graph only where it is needed."""
         run_id, thread = scope.run.run_id, _thread(scope)
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
-        request: Any = {"run_id": run_id, "path": scope.path, **(first or {})}
+        request: Any = {"run_id": run_id, "path": scope.path}
         if scope.run.fresh and not self._saver.holds(thread):
+            reached, last = await ways.walk.go(request, ways.start)
+            if reached.get(ways.end):
+                return reached
             self._saver.begin(thread)
-        elif (await graph.aget_state(config)).next:
+            await ways.graph.aupdate_state(config, reached, as_node=last)
+            request = None
+        elif (await ways.graph.aget_state(config)).next:
             request = Command(resume=True)
-        work = graph.ainvoke(request, config, durability="exit")
-        state: dict[str, Any] = await asyncio.create_task(work, context=isolated())
+        state: dict[str, Any] = await ways.graph.ainvoke(request, config, durability="exit")
         if "__interrupt__" in state:
             self._stopped.setdefault(run_id, set()).add(thread)
             asked = [name for stop in state["__interrupt__"] for name in stop.value.get("approvals", ())]
