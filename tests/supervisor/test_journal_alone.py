@@ -1,4 +1,4 @@
-"""From a journal's file alone every call of a run can be told: what went in, what came out, how often."""
+"""From a journal's file and its keys alone every call can be told: what went in, what came out, how often."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from pilotman.agents import Specialist, Tool, tool
 from pilotman.agents.messages import to_langchain
 from pilotman.agents.testing import FaultyChatModel, ScriptedChatModel, call
 from pilotman.guardrails import Decision
+from pilotman.guardrails.seal import Seal, Subject
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory import Memory
+from pilotman.memory.keyring.folder import FolderKeys
+from pilotman.memory.storage.stored import without_head
 from pilotman.supervisor import Plan, Supervisor, Task
 
 pytestmark = pytest.mark.anyio
@@ -28,17 +31,24 @@ ONE = Plan((Task(task_id="t", agent="worker", goal="see and write"),))
 
 
 class Kept:
-    """A run's events as rows of the file, payloads put back in their places."""
+    """A run's events as rows of the file, opened with the keys beside it, payloads back in their places."""
 
     def __init__(self, path: Path, run_id: str) -> None:
         with closing(sqlite3.connect(path)) as database:
             database.row_factory = sqlite3.Row
             found = database.execute("SELECT digest, body FROM payloads WHERE run_id = ?", (run_id,))
-            bodies = {row["digest"]: json.loads(row["body"]) for row in found}
+            stored = {row["digest"]: row["body"] for row in found}
             rows = database.execute("SELECT * FROM events WHERE run_id = ? ORDER BY seq", (run_id,))
             self.rows = [dict(row) for row in rows]
+            owner = database.execute("SELECT tenant, user FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        seal, subject = Seal(FolderKeys(path.with_name(f"{path.stem}.keys"))), Subject(*owner)
+
+        def opened(place: str, value: bytes) -> Any:
+            return json.loads(seal.open(subject, without_head(value), place.encode()))
+
+        bodies = {name: opened(f"payloads.body/{run_id}/{name}", body) for name, body in stored.items()}
         for row in self.rows:
-            data = json.loads(row.pop("data"))
+            data = opened(f"events.data/{run_id}/{row['seq']}", row.pop("data"))
             row["data"] = {name: _body(value, bodies) for name, value in data.items()}
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:

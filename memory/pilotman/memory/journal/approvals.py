@@ -56,7 +56,7 @@ def request(
             open_ = known.get(found.approval_id)
             calls = new.calls if open_ is None else (*open_.calls, *new.calls)
             values = _values(found, number=len(calls), tenant=tenant)
-            connection.execute(insert(approvals), _sealed(connection, run_id, new.approval_id, values))
+            connection.execute(insert(approvals), _sealed(connection, run_id, values["approval_id"], values))
             found = known[found.approval_id] = (open_ or new).listing(calls)
         placed.append(found)
     return placed

@@ -177,7 +177,7 @@ def _whole(value: object) -> int | None:
 
 def _result(data: Mapping[str, Any]) -> str | None:
     """How it ended, in a word of ours: the first of these that is one."""
-    for name in ("failure", "status", "verdict", "outcome", "state"):
+    for name in ("failure", "status", "verdict", "result", "outcome", "state"):
         value = data.get(name)
         if isinstance(value, str):
             return value if _WORD.fullmatch(value) else None

@@ -35,7 +35,8 @@ def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
         if not whose.forgotten:
             body = owned.close(connection, whose.subject, place(run_id, digest), row["body"])
             sealed.append((run_id, digest, body))
-    _PUT.each(connection, sealed)
+    if sealed:
+        _PUT.each(connection, sealed)
 
 
 def place(run_id: str, digest: str) -> str:
