@@ -33,6 +33,7 @@ from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.outbox import Lag
 from pilotman.memory.keyring.place import Place, keys_at
+from pilotman.memory.keyring.table import DatabaseKeys
 from pilotman.memory.provenance.lineage import Lineage
 from pilotman.memory.provenance.opening import open_graph
 from pilotman.memory.provenance.provenance import Provenance, name_of
@@ -195,6 +196,8 @@ class Memory(Facts):
                 await self._anchoring.aclose()
         finally:
             await self._journal.aclose()
+            if isinstance(self._seal.keys, DatabaseKeys):
+                self._seal.keys.close()
 
     async def why(self, what: str, *, principal: Principal) -> Lineage:
         """What something came from: requests, documents, decisions, approvals, and by whom.
