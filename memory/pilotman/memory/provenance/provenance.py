@@ -26,8 +26,10 @@ PATIENCE: Final = 5.0
 """Seconds that a question waits for the graph to be told what it has not been told."""
 _LOOKS_AGAIN: Final = 0.02
 """Seconds between two looks at whether another process has told it."""
-DEPTH: Final = 64
-MOST: Final = 2_000
+DEPTH: Final = 512
+"""Edges: a turn of an agent is two, and what it did in the last one came from the first."""
+MOST: Final = 50_000
+"""Nodes: a run is about fifty, and a document may be behind many."""
 _PREFIXES = {"run_": "run", "mem_": "run", "eff_": "effect", "apr_": "approval", "snap_": "snapshot"}
 _KINDS = ("run", "fact", "effect", "approval", "snapshot", "document", "chunk", "source")
 _IN_RUN = re.compile(r"(?:run|step|call|brief|request|plan|report|reports|found|answer|decision):([^/]+)")
