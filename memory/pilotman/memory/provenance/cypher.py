@@ -61,11 +61,15 @@ _LEVEL = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})ARROW(m:Prov)
 WHERE e.tenant = $tenant AND type(e) IN $relations
-WITH id, type(e) AS relation, m.id AS far, e LIMIT $limit
-RETURN collect([id, relation, far, e {.*, tenant: null, at: MICROS}])
+WITH id, m.id AS far, e LIMIT $limit
+WITH id, e, [type(e), far, MICROS] AS edge, CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields
+WITH id, collect(
+    CASE WHEN size(keys(e)) = fields THEN edge ELSE edge + e {.*, tenant: null, at: null} END
+) AS edges
+RETURN collect([id, edges])
 """
 _MICROS = "X.at.epochSeconds * 1000000 + X.at.microsecond"
-"""The driver takes long to make a time."""
+"""The driver takes long to make a time; and to read a value, so that few are sent."""
 
 
 def _level(arrow: str) -> str:
@@ -73,14 +77,15 @@ def _level(arrow: str) -> str:
 
 
 LEVEL = MappingProxyType({"back": _level("-[e]->"), "forth": _level("<-[e]-")})
-"""ids, tenant, relations, limit: the edges that leave these nodes: near, relation, far, data."""
+"""ids, tenant, relations, limit: each id with its edges: relation, far, at and what else there is."""
 
 NODES = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})
-RETURN collect([id, labels(n), n {.*, tenant: null, id: null, at: MICROS}])
+RETURN collect([CASE WHEN n:Activity THEN 'activity' WHEN n:Agent THEN 'agent' ELSE 'entity' END,
+    n {.*, tenant: null, at: MICROS}])
 """.replace("MICROS", _MICROS.replace("X", "n"))
-"""ids, tenant: id, labels, properties."""
+"""ids, tenant: kind, properties."""
 
 TO_ERASE = """
 UNWIND $ids AS id

@@ -139,9 +139,9 @@ def _fits(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Subgraph:
-    """What a walk came by: nodes nearest first (in one distance by id), and the edges between them.
+    """What a walk came by: nodes nearest first (in one distance by id), and the edges that it went along.
 
-    ``truncated``: there is more, beyond the depth or the number of nodes that was asked for.
+    ``truncated``: more edges leave these nodes, beyond the depth or the number that was asked for.
     """
 
     nodes: tuple[Node, ...] = ()
@@ -186,7 +186,7 @@ class Graph(Protocol):
         """What ``ids`` came from or what came of them, breadth first.
 
         All nodes within ``max_depth`` edges of ``relations`` (None: all) in that direction, ``ids`` included,
-        and all such edges between them; at most ``max_nodes`` nodes and sixteen times as many edges.
+        and the edges that lead there; at most ``max_nodes`` nodes and sixteen times as many edges.
         """
         ...
 

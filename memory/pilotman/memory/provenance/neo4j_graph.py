@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +19,9 @@ from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored, t
 from pilotman.memory.storage.codec import maybe_moment, text
 
 if TYPE_CHECKING:
-    from neo4j import AsyncDriver, AsyncManagedTransaction
+    from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession
+
+    Reader: TypeAlias = AsyncManagedTransaction | AsyncSession
 
 T = TypeVar("T")
 
@@ -26,7 +29,6 @@ Step: TypeAlias = tuple[str, dict[str, Any]]
 """A query and its parameters."""
 
 SCHEMES = tuple(f"{scheme}{safety}" for scheme in ("neo4j", "bolt") for safety in ("", "+s", "+ssc"))
-_KINDS: Mapping[str, NodeKind] = {label: kind for kind, label in cypher.LABELS.items()}
 
 
 class Neo4jGraph:
@@ -115,22 +117,22 @@ class Neo4jGraph:
 
         roots = list(map(text, ids))
 
-        async def explore(transaction: AsyncManagedTransaction) -> Subgraph:
-            nodes = await _nodes(transaction, roots, tenant)
-            there = [one for one in roots if one in nodes]
+        async def explore(session: AsyncSession) -> Subgraph:
+            nodes = await _nodes(session, roots, tenant) if len(roots) > 1 else {}
+            there = [one for one in roots if one in nodes] if len(roots) > 1 else roots
             walk: Walk[str, Any] = Walk(there, max_depth=max_depth, max_nodes=max_nodes)
             while walk.frontier:
                 asked = {**bound, "ids": walk.frontier, "limit": walk.asks_for}
-                rows = await _value(transaction, cypher.LEVEL[direction], asked)
-                walk.step((row[2], row) for row in rows)
-            nodes |= await _nodes(transaction, [one for one in walk.depths if one not in nodes], tenant)
+                found = await _value(session, cypher.LEVEL[direction], asked)
+                walk.step((edge[1], (near, *edge)) for near, edges in found for edge in edges)
+            nodes |= await _nodes(session, [one for one in walk.depths if one not in nodes], tenant)
             known = (row for row in walk.edges if row[0] in nodes and row[2] in nodes)
-            return walk.subgraph(nodes, (_edge(row, tenant, direction) for row in known))
+            return walk.subgraph(nodes, (_edge(*row, tenant=tenant, direction=direction) for row in known))
 
-        return await self._transact(explore)
+        return await self._read(explore)
 
     async def node(self, id: str, *, tenant: str) -> Node | None:
-        found = await self._transact(partial(_nodes, ids=[text(id)], tenant=tenant))
+        found = await self._read(partial(_nodes, ids=[text(id)], tenant=tenant))
         return found.get(text(id))
 
     async def erase(self, ids: Sequence[str], *, tenant: str) -> int:
@@ -144,23 +146,36 @@ class Neo4jGraph:
         return await self._transact(erase)
 
     async def count(self) -> tuple[int, int]:
-        nodes, edges = await self._transact(partial(_value, query=cypher.COUNT, parameters={}))
+        nodes, edges = await self._read(partial(_value, query=cypher.COUNT, parameters={}))
         return int(nodes), int(edges)
 
     # the server
 
     async def _transact(self, work: Callable[[AsyncManagedTransaction], Awaitable[T]]) -> T:
-        """In one transaction, on the server that writes: there what was written can be read.
+        """In one transaction. Where the connection broke or two transactions met, the driver does it again:
+        all of it is idempotent."""
+        async with self._session() as session:
+            return await session.execute_write(work)
 
-        The driver does it again where the connection broke or two transactions met: all of it is idempotent.
-        """
+    async def _read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """On the server that writes: there what was written can be read. Each query for itself: to begin and
+        end a transaction takes as long as they do, and what is there stays. Once more on a new connection."""
+        lost = (self._neo4j.exceptions.ServiceUnavailable, self._neo4j.exceptions.SessionExpired)
+        async with self._session() as session:
+            try:
+                return await work(session)
+            except lost:
+                return await work(session)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncGenerator[AsyncSession]:
         if self._driver is None:
             raise ConfigurationError("the provenance graph is not started", hint="await start()")
         async with self._errors():
             if not self._prepared:
                 await self._prepare(self._driver)
-            async with self._driver.session(database=self._name, fetch_size=-1) as session:
-                return await session.execute_write(work)
+            async with self._driver.session(database=self._name) as session:
+                yield session
 
     async def _prepare(self, driver: AsyncDriver) -> None:
         async with driver.session(database=self._name) as session:
@@ -199,9 +214,9 @@ async def _run(transaction: AsyncManagedTransaction, steps: Sequence[Step]) -> N
         await (await transaction.run(query, parameters)).consume()
 
 
-async def _value(transaction: AsyncManagedTransaction, query: str, parameters: Mapping[str, Any]) -> Any:
+async def _value(reader: Reader, query: str, parameters: Mapping[str, Any]) -> Any:
     """The only value that a query gives, with everything in it: a record for each thing costs much more."""
-    record = await (await transaction.run(query, parameters)).single(strict=True)
+    record = await (await reader.run(query, dict(parameters))).single(strict=True)
     return record[0]
 
 
@@ -220,21 +235,21 @@ def _steps(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[Step]:
     return [(query, {"rows": sorted(each, key=_key)}) for query, each in rows.items()]
 
 
-def _key(row: Sequence[Any]) -> Sequence[str]:
-    return row[:3] if isinstance(row[2:3], str) else row[:2]
+def _key(row: list[Any]) -> list[Any]:
+    return [value for value in row[:3] if isinstance(value, str)]
 
 
-async def _nodes(transaction: AsyncManagedTransaction, ids: Sequence[str], tenant: str) -> dict[str, Node]:
-    rows = await _value(transaction, cypher.NODES, {"ids": ids, "tenant": text(tenant)})
-    return {row[0]: _node(*row, tenant=tenant) for row in rows}
+async def _nodes(reader: Reader, ids: Sequence[str], tenant: str) -> dict[str, Node]:
+    rows = await _value(reader, cypher.NODES, {"ids": ids, "tenant": text(tenant)})
+    return {data["id"]: _node(kind, data, tenant) for kind, data in rows}
 
 
-def _node(id: str, labels: Sequence[str], data: dict[str, Any], *, tenant: str) -> Node:
+def _node(kind: NodeKind, data: dict[str, Any], tenant: str) -> Node:
     return stored(
         Node,
         {
-            "id": id,
-            "kind": next((_KINDS[label] for label in labels if label in _KINDS), "entity"),
+            "id": data.pop("id"),
+            "kind": kind,
             "type": data.pop("type", ""),
             "tenant": tenant,
             "at": maybe_moment(data.pop("at", None)),
@@ -244,8 +259,16 @@ def _node(id: str, labels: Sequence[str], data: dict[str, Any], *, tenant: str) 
     )
 
 
-def _edge(row: Sequence[Any], tenant: str, direction: Direction) -> Edge:
-    near, relation, far, data = row
+def _edge(
+    near: str,
+    relation: str,
+    far: str,
+    at: int | None,
+    data: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    tenant: str,
+    direction: Direction,
+) -> Edge:
     source, target = (near, far) if direction == "back" else (far, near)
     return stored(
         Edge,
@@ -254,7 +277,7 @@ def _edge(row: Sequence[Any], tenant: str, direction: Direction) -> Edge:
             "relation": relation,
             "target": target,
             "tenant": tenant,
-            "at": maybe_moment(data.pop("at", None)),
+            "at": maybe_moment(at),
             "data": {key: value for key, value in data.items() if value is not None},
         },
     )

@@ -34,15 +34,15 @@ class Walk(Generic[K, E]):
     @property
     def asks_for(self) -> int:
         """How many edges of the frontier to read: one more than are taken, so that what is left out shows."""
-        return self.limit + 1
+        return self.limit + 1 if self._depth < self._max_depth else 1
 
     def step(self, edges: Iterable[tuple[K, E]]) -> None:
         """Take the edges that leave the frontier, each with the key that it leads to."""
+        room = self._max_nodes - len(self.depths)
         self._depth += 1
-        room = self._max_nodes - len(self.depths) if self._depth <= self._max_depth else 0
         self.frontier = []
         for far, edge in edges:
-            if self.limit == 0:
+            if self.limit == 0 or self._depth > self._max_depth:
                 self.truncated = True
                 self.frontier = []
                 return
