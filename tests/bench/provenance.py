@@ -128,7 +128,7 @@ class Raw:
                 seen |= set(frontier)
             result = await session.run(
                 f"UNWIND $ids AS id MATCH (n:{label} {{id: id}})"
-                " RETURN collect([n.id, n.type, n.at.epochMillis, n.digest])",
+                " RETURN collect(n {.*, at: n.at.epochMillis})",
                 ids=list(seen),
             )
             await result.single(strict=True)

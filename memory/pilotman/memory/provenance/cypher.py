@@ -57,34 +57,31 @@ ON MATCH SET e.at = CASE WHEN e.at IS NULL OR row[3] < e.at THEN row[3] ELSE e.a
 EDGE = MappingProxyType({relation: _EDGE.replace("RELATION", relation) for relation in ENDS})
 """rows: tenant, ids of source and target, at, data."""
 
+_KNOWN = """CASE WHEN X:Activity THEN 'activity' WHEN X:Agent THEN 'agent' ELSE 'entity' END,
+    X {.*, tenant: null, at: X.at.epochSeconds * 1000000 + X.at.microsecond}"""
+"""The driver takes long to make a time; and to read a value, so that few are sent."""
 _LEVEL = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})ARROW(m:Prov)
-WHERE e.tenant = $tenant AND type(e) IN $relations
-WITH id, m.id AS far, e LIMIT $limit
-WITH id, e, [type(e), far, MICROS] AS edge, CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields
-WITH id, collect(
+WHERE e.tenant = $tenant AND m.tenant = $tenant AND type(e) IN $relations
+WITH id, e, m LIMIT $limit
+WITH m, e, [id, type(e), e.at.epochSeconds * 1000000 + e.at.microsecond] AS edge,
+    CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields
+WITH m, collect(
     CASE WHEN size(keys(e)) = fields THEN edge ELSE edge + e {.*, tenant: null, at: null} END
 ) AS edges
-RETURN collect([id, edges])
-"""
-_MICROS = "X.at.epochSeconds * 1000000 + X.at.microsecond"
-"""The driver takes long to make a time; and to read a value, so that few are sent."""
-
-
-def _level(arrow: str) -> str:
-    return _LEVEL.replace("ARROW", arrow).replace("MICROS", _MICROS.replace("X", "e"))
-
-
-LEVEL = MappingProxyType({"back": _level("-[e]->"), "forth": _level("<-[e]-")})
-"""ids, tenant, relations, limit: each id with its edges: relation, far, at and what else there is."""
+RETURN collect([edges, KNOWN])
+""".replace("KNOWN", _KNOWN.replace("X", "m"))
+LEVEL = MappingProxyType(
+    {"back": _LEVEL.replace("ARROW", "-[e]->"), "forth": _LEVEL.replace("ARROW", "<-[e]-")}
+)
+"""ids, tenant, relations, limit: nodes, each with the edges that lead there (whence, relation, at, data)."""
 
 NODES = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})
-RETURN collect([CASE WHEN n:Activity THEN 'activity' WHEN n:Agent THEN 'agent' ELSE 'entity' END,
-    n {.*, tenant: null, at: MICROS}])
-""".replace("MICROS", _MICROS.replace("X", "n"))
+RETURN collect([KNOWN])
+""".replace("KNOWN", _KNOWN.replace("X", "n"))
 """ids, tenant: kind, properties."""
 
 TO_ERASE = """

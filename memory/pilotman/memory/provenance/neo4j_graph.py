@@ -13,7 +13,16 @@ from urllib.parse import unquote, urlsplit
 
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.memory.provenance import cypher
-from pilotman.memory.provenance.graph import RELATIONS, Direction, Edge, Node, NodeKind, Relation, Subgraph
+from pilotman.memory.provenance.graph import (
+    RELATIONS,
+    RESERVED,
+    Direction,
+    Edge,
+    Node,
+    NodeKind,
+    Relation,
+    Subgraph,
+)
 from pilotman.memory.provenance.walk import Walk
 from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored, typed
 from pilotman.memory.storage.codec import maybe_moment, text
@@ -118,16 +127,19 @@ class Neo4jGraph:
         roots = list(map(text, ids))
 
         async def explore(session: AsyncSession) -> Subgraph:
-            nodes = await _nodes(session, roots, tenant) if len(roots) > 1 else {}
-            there = [one for one in roots if one in nodes] if len(roots) > 1 else roots
+            nodes = await _nodes(session, roots, tenant)
+            there = [one for one in roots if one in nodes]
             walk: Walk[str, Any] = Walk(there, max_depth=max_depth, max_nodes=max_nodes)
             while walk.frontier:
                 asked = {**bound, "ids": walk.frontier, "limit": walk.asks_for}
-                found = await _value(session, cypher.LEVEL[direction], asked)
-                walk.step((edge[1], (near, *edge)) for near, edges in found for edge in edges)
-            nodes |= await _nodes(session, [one for one in walk.depths if one not in nodes], tenant)
-            known = (row for row in walk.edges if row[0] in nodes and row[2] in nodes)
-            return walk.subgraph(nodes, (_edge(*row, tenant=tenant, direction=direction) for row in known))
+                met = await _value(session, cypher.LEVEL[direction], asked)
+                for _, kind, data in met:
+                    if data["id"] not in nodes:
+                        nodes[data["id"]] = _node(kind, data, tenant)
+                walk.step((data["id"], (data["id"], *edge)) for edges, _, data in met for edge in edges)
+            return walk.subgraph(
+                nodes, (_edge(*row, tenant=tenant, direction=direction) for row in walk.edges)
+            )
 
         return await self._read(explore)
 
@@ -248,21 +260,21 @@ def _node(kind: NodeKind, data: dict[str, Any], tenant: str) -> Node:
     return stored(
         Node,
         {
-            "id": data.pop("id"),
+            "id": data["id"],
             "kind": kind,
-            "type": data.pop("type", ""),
+            "type": data.get("type", ""),
             "tenant": tenant,
-            "at": maybe_moment(data.pop("at", None)),
-            "erased": data.pop("erased", False),
-            "data": {key: value for key, value in data.items() if value is not None},
+            "at": maybe_moment(data["at"]),
+            "erased": data.get("erased", False),
+            "data": {key: value for key, value in data.items() if key not in RESERVED},
         },
     )
 
 
 def _edge(
+    far: str,
     near: str,
     relation: str,
-    far: str,
     at: int | None,
     data: Mapping[str, Any] = MappingProxyType({}),
     *,
