@@ -537,8 +537,8 @@ async def test_a_text_added_to_the_store_beneath_is_found_and_cited(embeddings: 
 
 async def test_a_document_is_live_in_its_version_and_for_its_readers(folder: Folder) -> None:
     root = folder(BOOKS)
-    terms = {"readers": ["tenant:acme"], "max_staleness": timedelta(0)}
-    corpus = Corpus([FolderSource(root, **terms)], embedding=None)
+    source = FolderSource(root, readers=["tenant:acme"], max_staleness=timedelta(0))
+    corpus = Corpus([source], embedding=None)
     snapshot = await corpus.search("disk full", principal=ALICE)
     named = {
         f"{d.metadata['origin']}/{d.metadata['document_id']}@{d.metadata['version']}"

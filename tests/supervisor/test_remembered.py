@@ -11,7 +11,7 @@ from tests.supervisor.scene import alice, bob, calls, history
 
 from pilotman.agents import Specialist, memory_tools, tool
 from pilotman.agents.testing import ScriptedChatModel, call
-from pilotman.guardrails import Call, Decision, Label
+from pilotman.guardrails import Call, Decision, Label, Principal
 from pilotman.memory import Memory, Pointer
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Run, Supervisor, Task
@@ -43,9 +43,15 @@ class Team:
                 return Decision.escalate("a person decides")
         return Decision.allow()
 
-    async def run(self, text: str = "Where is the journal of web-1?", **settings: Any) -> Run:
+    async def run(
+        self,
+        text: str = "Where is the journal of web-1?",
+        *,
+        principal: Principal = alice,
+        **settings: Any,
+    ) -> Run:
         async with self.team:
-            return await self.team.run(text, plan=ONE, **{"principal": alice, **settings})
+            return await self.team.run(text, plan=ONE, principal=principal, **settings)
 
     def seen(self) -> str:
         """All that models were shown."""

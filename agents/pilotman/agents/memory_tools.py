@@ -44,12 +44,12 @@ def _remember(memory: Memory) -> Tool[..., Any]:
         return {"fact_id": fact.fact_id, "status": fact.status}
 
     @remember.lookup
-    async def remembered(ctx: ToolContext) -> dict[str, str] | None:
+    async def remembered(text: str, ctx: ToolContext, about: str = "") -> dict[str, str] | None:  # noqa: ARG001
         found = await memory.kept(ctx.idempotency_key, principal=ctx.principal)
         return None if found is None else {"fact_id": found.fact_id, "status": found.status}
 
     @remember.compensate
-    async def forget(done: dict[str, str], ctx: ToolContext) -> None:
+    async def forget(done: dict[str, str], /, text: str, ctx: ToolContext, about: str = "") -> None:  # noqa: ARG001
         await memory.retract(done["fact_id"], principal=ctx.principal, reason="the run took it back")
 
     return remember

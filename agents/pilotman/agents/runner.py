@@ -229,7 +229,7 @@ class ToolRunner:
         flow = self.task.run.flow
         flow.observe(Observation(tool=tool.name, args=call.args, value=result.value))
         cleaned = clean(result.value, third_party=tool.third_party)
-        odd = {"cleaned": dict(cleaned.did), "suspicions": sorted(cleaned.suspicions)}
+        odd: dict[str, Any] = {"cleaned": dict(cleaned.did), "suspicions": sorted(cleaned.suspicions)}
         odd |= {"trusted": not tool.third_party, "sensitivity": tool.sensitivity.replace("internal", "")}
         flow.suspect(tool.name, cleaned.suspicions)
         self._emit(

@@ -161,14 +161,15 @@ async def test_a_purpose_keeps_a_fact_from_other_purposes(memory: Memory) -> Non
 
 async def test_a_fact_needs_a_reason_a_source_and_times_that_can_be(memory: Memory) -> None:
     naive = START.replace(tzinfo=None)
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"reason": " "},
         {"source": ""},
         {"valid_from": naive},
         {"valid_to": START - timedelta(days=1)},
         {"retention": timedelta(0)},
         {"label": Label(author="user", trusted=True, tenant="evil")},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(InvalidRequest):
             await said(memory, "x", **wrong)
     with pytest.raises(InvalidRequest):

@@ -42,7 +42,7 @@ class Inventory:
         self._retention = retention
         self._clock = clock
 
-    async def list(self, selector: Selector, principal: Principal) -> list[Mapping[str, Any]]:
+    async def kept(self, selector: Selector, principal: Principal) -> list[Mapping[str, Any]]:
         """One mapping for each thing that is kept; see ``Memory.inventory``."""
         if selector.is_empty:
             return []

@@ -127,7 +127,7 @@ class Facts:
         One's own and what belongs to nobody; for the role ``operator`` all of the tenant's, without the words
         of others' facts. An empty selector lists nothing.
         """
-        return await self._inventory.list(selector, principal)
+        return await self._inventory.kept(selector, principal)
 
     async def retract(self, fact_id: str, *, principal: Principal, reason: str) -> Fact:
         """Believe a fact no longer. Who asks what was believed before is still told.
