@@ -84,7 +84,7 @@ async def test_a_fact_joins_its_owners_run_and_can_be_cited(tmp_path: Path) -> N
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_who_can_write_recalls_only_what_is_trusted(trusted: bool) -> None:
     async with Memory() as memory:
-        await said(memory, source="user" if trusted else "a letter")
+        await said(memory, source="user" if trusted else "letter")
         writer = Team("done", "done", tools=[file_note], memory=memory)
         run = await writer.run()
         assert (TEXT in writer.seen()) is trusted

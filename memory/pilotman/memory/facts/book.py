@@ -23,6 +23,7 @@ from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
 from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, statement, worded
+from pilotman.memory.journal.book import is_book
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
@@ -182,21 +183,22 @@ class FactBook:
         def is_gone(support: str) -> bool:
             return any(origin.is_within(support, source) for source in gone)
 
-        def work(connection: Connection) -> dict[str, str]:
-            kept = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
-            meant = {row["fact_id"]: str(row["digest"]) for row in kept if not spares(row)}
-            if gone:
-                meant = {
-                    one: told for one, told in meant.items() if not rows.without(connection, one, is_gone)
-                }
-            rows.erase(connection, meant.keys(), now=now)
-            connection.info[SCRUB] = True
-            return meant
+        def meant(connection: Connection) -> tuple[dict[str, str], list[str]]:
+            held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+            ids = {row["fact_id"]: str(row["digest"]) for row in held if not spares(row)}
+            kept = [one for one in ids if gone and rows.stands_without(connection, one, is_gone)]
+            return {one: told for one, told in ids.items() if one not in kept}, kept
 
-        erased = await self._journal.record(principal, [], work)
-        told = [self._noted("fact_forgotten", one, principal, again=True) for one in erased]
-        await self._journal.note(principal, told)
-        return erased
+        def work(connection: Connection) -> None:
+            for one in kept:
+                rows.without(connection, one, is_gone)
+            rows.erase(connection, ids.keys(), now=now)
+            connection.info[SCRUB] = True
+
+        ids, kept = await self._journal.read(meant)
+        told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
+        await self._journal.record(principal, told, work)
+        return ids
 
     # what a new fact is made of
 
@@ -216,6 +218,8 @@ class FactBook:
             raise InvalidRequest("a fact needs its source", hint='"user", or the id of a run or a document')
         if name.startswith(origin.RUN):
             run_id = name.removeprefix(origin.RUN)
+            if is_book(run_id):  # nothing that anybody said stands there
+                raise NotFound(f"there is no run {run_id}")
             events = await self._journal.events(run_id, tenant=principal.tenant)
             return origin.of_run(run_id, events, principal.tenant)
         if name.startswith(origin.FACT):
@@ -223,7 +227,7 @@ class FactBook:
             return Origin(label=fact.label, supports=frozenset({name}))
         if name.startswith(origin.DOCUMENT):
             return origin.of_document(name, principal.tenant, given)
-        return origin.said(name, principal.tenant, given)
+        return origin.said(worded(name, "the name of another place", word=True), principal.tenant, given)
 
     def _made(self, checked: Statement, principal: Principal, said: Said, found: Origin) -> Fact:
         now = self._clock()
@@ -248,7 +252,7 @@ class FactBook:
             recorded_at=now,
             expires_at=None if retention is None else now + retention,
             about=text(worded(said.about, "the name of a thing")),
-            purpose=text(worded(said.purpose, "a purpose")),
+            purpose=text(worded(said.purpose, "a purpose", word=True)),
             status=checked.status,
             derived_from=tuple(sorted(found.supports)),
             corrects=said.corrects,

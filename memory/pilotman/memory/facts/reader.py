@@ -13,6 +13,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import InvalidRequest
+from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.facts import rows
@@ -22,7 +23,7 @@ from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
 from pilotman.memory.facts.shelf import Said, Shelf
-from pilotman.memory.facts.support import Supports, standing, standing_on
+from pilotman.memory.facts.support import standing, standing_on
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.statement import Row
@@ -128,16 +129,20 @@ class Reader:
         return wrong
 
     async def impacted(self, source: str, principal: Principal) -> list[str]:
-        """Ids of the tenant's facts that stand on a source, directly or through other facts, whatever else
-        they stand on: a document, a run, a fact, or all documents of a source."""
+        """Ids of the facts that stand on a source, directly or through other facts, whatever else they stand
+        on: a document, a run, a fact, or all documents of a source. One's own and those of nobody; operators
+        are told all of the tenant's."""
 
-        def work(connection: Connection) -> Supports:
-            return rows.upon(connection, principal.tenant)
+        def work(connection: Connection) -> list[str]:
+            upon = rows.upon(connection, principal.tenant)
+            named = {one for sets in upon.values() for group in sets for one in group}
+            roots = [one for one in {*named, source} if is_within(one, source)]
+            found = [one.removeprefix(FACT) for one in standing_on(roots, upon)]
+            owners = rows.owners(connection, found)
+            every = OPERATOR in principal.roles
+            return sorted(one for one in found if every or owners[one] in (None, principal.user))
 
-        upon = await self._journal.read(work)
-        named = {one for sets in upon.values() for group in sets for one in group}
-        roots = [one for one in {*named, source} if is_within(one, source)]
-        return sorted(one.removeprefix(FACT) for one in standing_on(roots, upon))
+        return await self._journal.read(work)
 
     def _when(self, question: Question) -> When:
         now = self._clock()

@@ -130,25 +130,29 @@ def supports_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, 
     }
 
 
-def without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> bool:
-    """Drop the sets of supports that hold something that is gone; whether the fact stands on others."""
-    gone: set[int] = set()
-    numbers: set[int] = set()
-    for _, number, one in _SUPPORTS.rows(connection, dump([fact_id])):
-        numbers.add(number)
-        if is_gone(one):
-            gone.add(number)
-    if gone == numbers:
-        return False
+def stands_without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> bool:
+    """Whether a fact has a set of supports in which nothing is gone."""
+    sets = supports_of(connection, [fact_id]).get(fact_id, ())
+    return any(not any(map(is_gone, group)) for group in sets)
+
+
+def without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> None:
+    """Drop the sets of supports in which something is gone."""
+    gone = {number for _, number, one in _SUPPORTS.rows(connection, dump([fact_id])) if is_gone(one)}
     its = (fact_supports.c.fact_id == fact_id, fact_supports.c.number.in_(gone))
     connection.execute(delete(fact_supports).where(*its))
-    return True
 
 
 def upon(connection: Connection, tenant: str) -> dict[str, list[frozenset[str]]]:
     """The supports of all the tenant's facts, by ``fact:ID``."""
     ids = [row[0] for row in _HELD.rows(connection, tenant)]
     return {FACT + fact_id: sets for fact_id, sets in supports_of(connection, ids).items()}
+
+
+def owners(connection: Connection, fact_ids: Collection[str]) -> dict[str, str | None]:
+    """Whose some facts are."""
+    query = select(facts.c.fact_id, facts.c.owner).where(facts.c.fact_id.in_(fact_ids))
+    return {row.fact_id: row.owner for row in connection.execute(query)}
 
 
 def runs_known(connection: Connection, run_ids: Collection[str], tenant: str) -> set[str]:

@@ -48,11 +48,12 @@ def statement(text: str) -> Statement:
     return Statement(text=str(cleaned.value).strip() or plain, suspicions=frozenset())
 
 
-def worded(text: str, what: str, *, most: int = MAX_WORDS) -> str:
-    """Text without surrounding blanks.
+def worded(text: str, what: str, *, most: int = MAX_WORDS, word: bool = False) -> str:
+    """Text without surrounding blanks; a ``word`` has none inside: it is a name, which is not sealed.
 
     Raises:
-        InvalidRequest: it is no text, too long, or has control characters or halves of surrogate pairs.
+        InvalidRequest: it is no text, too long, has control characters or halves of surrogate pairs, or is no
+            word.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a model's argument may be
         raise InvalidRequest(f"{what} is a text, not {type(text).__name__}")
@@ -61,4 +62,6 @@ def worded(text: str, what: str, *, most: int = MAX_WORDS) -> str:
         raise InvalidRequest(f"{what} has {len(plain):,} characters; {most:,} are allowed")
     if printable(plain) != plain:
         raise InvalidRequest(f"{what} has control characters", hint="give plain text")
+    if word and len(plain.split()) > 1:
+        raise InvalidRequest(f"{what} is one word, not {plain!r}", hint='such as "crm"')
     return plain

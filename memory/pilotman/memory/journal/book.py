@@ -11,13 +11,19 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory.storage.codec import dump, micros, text
 from pilotman.memory.storage.statement import Statement
 
+_PREFIX = "mem"
 SUPERVISOR = ""
 """Of a book: no team has this name."""
 
 
 def book_id(tenant: str, user: str) -> str:
     """The run under which a user's events outside of runs are kept."""
-    return short_id("mem", tenant, user)
+    return short_id(_PREFIX, tenant, user)
+
+
+def is_book(run_id: str) -> bool:
+    """Whether that is no run but somebody's book."""
+    return run_id.startswith(f"{_PREFIX}_")
 
 
 def opened(connection: Connection, principal: Principal, *, now: datetime) -> None:
