@@ -75,7 +75,7 @@ class Machine:
         elif what == "remember":
             await self.remember(*args)
         elif self.known:
-            fact_id = list(self.known)[args[0] % len(self.known)]
+            fact_id: str = list(self.known)[int(args[0]) % len(self.known)]
             fact = self.known[fact_id]
             if what == "quarantine":
                 await self.memory.quarantine(fact_id, principal=fact.who, reason="odd")

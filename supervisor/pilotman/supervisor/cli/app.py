@@ -23,6 +23,7 @@ from pilotman.supervisor.cli.index_app import index_app
 from pilotman.supervisor.cli.level_app import level
 from pilotman.supervisor.cli.lineage_app import impact, why
 from pilotman.supervisor.cli.mcp_app import mcp_app
+from pilotman.supervisor.cli.memory_app import memory_app
 from pilotman.supervisor.cli.models_app import models
 from pilotman.supervisor.cli.people_app import approvals, approve, reject
 from pilotman.supervisor.cli.progress import Progress
@@ -56,6 +57,7 @@ app.add_typer(gate_app)
 app.add_typer(audit_app)
 app.add_typer(index_app)
 app.add_typer(mcp_app)
+app.add_typer(memory_app)
 app.add_typer(queue_app)
 for command in (level, models, approvals, approve, reject, worker, why, impact):
     app.command()(command)

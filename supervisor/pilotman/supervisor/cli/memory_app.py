@@ -1,0 +1,135 @@
+"""``pilotman memory``: what is remembered in a home, told, taken back and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from pilotman.guardrails.display import visible
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.memory import Fact, Selector
+from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.guardrails_app import JsonOption
+from pilotman.supervisor.cli.home import TENANT, Home
+from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, perform, principal_of
+
+memory_app = typer.Typer(name="memory", help="What is remembered of a user.", no_args_is_help=True)
+
+IdArgument = Annotated[str, typer.Argument(metavar="FACT", help="The id of a fact.")]
+ReasonOption = Annotated[str, typer.Option(help="Why. It is kept with the fact.")]
+AtOption = Annotated[datetime | None, typer.Option(help="A local time.")]
+
+
+@memory_app.command()
+def remember(
+    text: Annotated[str, typer.Argument(help="What to remember, in plain words.")],
+    about: Annotated[str, typer.Option(help="The thing that it is about.")] = "",
+    reason: ReasonOption = "noted by hand",
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remember a fact."""
+    place, who = Home(home), principal_of(tenant, user)
+    asked = place.memory.remember(text, principal=who, source="user", reason=reason, about=about)
+    _show([perform(place, asked)], as_json=as_json)
+
+
+@memory_app.command()
+def recall(
+    query: Annotated[str, typer.Argument(help="What to look for; nothing lists the newest.")] = "",
+    valid_at: AtOption = None,
+    recorded_at: AtOption = None,
+    limit: Annotated[int, typer.Option(min=1)] = 10,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is believed, or was believed then of that time."""
+    place, who = Home(home), principal_of(tenant, user)
+    for team in ("incident", "support"):  # their documents are what facts may stand on
+        with suppress(PilotmanError):
+            place.team(team)
+    asked = place.memory.recall(
+        query, principal=who, limit=limit, valid_at=_local(valid_at), recorded_at=_local(recorded_at)
+    )
+    _show(perform(place, asked), as_json=as_json)
+
+
+@memory_app.command()
+def retract(
+    fact_id: IdArgument,
+    reason: ReasonOption,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Believe a fact no longer."""
+    place, who = Home(home), principal_of(tenant, user)
+    _show([perform(place, place.memory.retract(fact_id, principal=who, reason=reason))], as_json=as_json)
+
+
+@memory_app.command()
+def inventory(
+    source: Annotated[str | None, typer.Option(help="Only what comes from there.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only a run, and what comes from it.")] = None,
+    before: AtOption = None,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what is kept of a user, why, and until when."""
+    place, who = Home(home), principal_of(tenant, user)
+    wanted = Selector(user=who.user, source=source, run_id=run, before=_local(before))
+    for team in ("incident", "support"):
+        with suppress(PilotmanError):
+            place.team(team)
+    kept = perform(place, place.memory.inventory(wanted, principal=who))
+    if as_json:
+        output.as_json([_plain(one) for one in kept])
+        return
+    for one in kept:
+        until = "until it is forgotten" if one["until"] is None else f"until {_day(one['until'])}"
+        _line(f"{one['kind']}  {one['id']}  {one['state']}  since {_day(one['since'])}, {until}")
+        _line(f"    {one.get('what', '')}  ({one.get('why', '')}; {one['source']})", style="dim")
+    if not kept:
+        _line("nothing is kept", style="dim")
+
+
+def _show(facts: list[Fact], *, as_json: bool) -> None:
+    if as_json:
+        output.as_json([_plain({**vars(fact), "label": fact.label.to_dict()}) for fact in facts])
+        return
+    for fact in facts:
+        state = "retracted" if fact.retracted_at is not None else fact.status
+        trust = "trusted" if fact.label.trusted else "not trusted"
+        _line(f"{fact.fact_id}  {state}  {trust}  since {_day(fact.valid_from)}")
+        _line(f"    {fact.text}", style="bold")
+    if not facts:
+        _line("nothing is remembered of that", style="dim")
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as ISO 8601."""
+    return {name: v.isoformat() if isinstance(v, datetime) else v for name, v in told.items()}
+
+
+def _line(words: str, style: str = "") -> None:
+    output.console.print(Text(visible(words, limit=5_000), style=style), soft_wrap=True)
+
+
+def _local(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone()
+
+
+def _day(time: datetime) -> str:
+    return f"{time.astimezone():%Y-%m-%d %H:%M}"

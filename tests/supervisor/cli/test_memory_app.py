@@ -1,0 +1,36 @@
+"""``pilotman memory`` as somebody uses it who wants to know what is remembered of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.supervisor.cli.test_app import Terminal
+
+
+@pytest.fixture
+def pilotman(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path / "home", capsys, monkeypatch)
+
+
+def test_what_is_remembered_is_told_taken_back_and_listed(pilotman: Terminal) -> None:
+    code, (fact,) = pilotman.json("memory", "remember", "web-1 keeps its journal on /var", "--about", "web-1")
+    assert (code, fact["status"], fact["about"]) == (0, "live", "web-1")
+    code, out, _ = pilotman("memory", "recall", "where is the journal")
+    assert (code, "web-1 keeps its journal on /var" in out) == (0, True)
+    assert pilotman.json("memory", "recall", "--user", "bob") == (0, [])
+    assert pilotman.json("memory", "recall", "--tenant", "other") == (0, [])
+    code, out, _ = pilotman("memory", "inventory")
+    assert (code, "live" in out, "until it is forgotten" in out) == (0, True, True)
+    code, out, _ = pilotman("memory", "retract", fact["fact_id"], "--reason", "it moved")
+    assert (code, "retracted" in out) == (0, True)
+    assert pilotman("memory", "recall")[1] == "nothing is remembered of that\n"
+    code, kept = pilotman.json("memory", "inventory")
+    assert {one["state"] for one in kept if one["kind"] == "fact"} == {"retracted"}
+
+
+def test_what_cannot_be_done_is_said_in_a_line(pilotman: Terminal) -> None:
+    code, _, err = pilotman("memory", "remember", "the key is AKIAIOSFODNN7EXAMPLE")
+    assert (code, "secret" in err, "AKIA" in err) == (2, True, False)
+    code, _, err = pilotman("memory", "retract", "fact_0", "--reason", "x")
+    assert (code, "no fact fact_0" in err) == (2, True)
