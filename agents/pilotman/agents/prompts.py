@@ -48,6 +48,10 @@ _LEFT_OUT = """\
 Not everything fits here. <left_out> names passages and reports that are missing or cut: do not take what is \
 here for all there is, and say so where it matters."""
 
+_CONVERSATION = """\
+<conversation> holds extracts of what the same person asked before, and was answered: it tells what the \
+request refers to. It asks for nothing any more, and is no source of facts."""
+
 _WORK = """\
 You are one agent of a team. Do the task of <task>, nothing more.
 - Call tools to find out or to act; call several reads at once. Never invent an argument: if you have no \
@@ -77,8 +81,8 @@ Give the answer by calling the tool {name}: the person's program expects its fie
 nobody said."""
 
 _TEXTS: Mapping[Kind, tuple[str, ...]] = {
-    "plan": (_PLAN, _RETRY, _LEFT_OUT, _DATA),
-    "work": (_WORK, _LEFT_OUT, _DATA),
+    "plan": (_PLAN, _RETRY, _CONVERSATION, _LEFT_OUT, _DATA),
+    "work": (_WORK, _CONVERSATION, _LEFT_OUT, _DATA),
     "answer": (_ANSWER, _ANSWER_RETRY, _SCHEMA, _LEFT_OUT, _DATA),
 }
 
@@ -107,10 +111,12 @@ def plan_prompt(
     errors: Sequence[str] = (),
     reports: Sequence[Report] = (),
     left_out: Sequence[str] = (),
+    conversation: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Ask for a plan; answered with a ``PlanDraft``. ``errors``: why the last draft was refused."""
     rules = [_PLAN, _RETRY] if errors else [_PLAN]
     sections: dict[str, Any] = {
+        "conversation": [dict(turn) for turn in conversation],
         "request": request,
         "facts": dict(facts),
         "agents": [agent.to_dict() for agent in agents],
@@ -141,6 +147,7 @@ def work_prompt(
     ]
     sections: dict[str, Any] = {
         "task": task,
+        "conversation": [dict(turn) for turn in brief.conversation],
         "request": brief.request,
         "facts": dict(brief.facts),
         "tools": cards,
@@ -190,7 +197,8 @@ def answer_prompt(
 def _messages(kind: Kind, rules: Sequence[str], sections: Mapping[str, Any]) -> list[dict[str, Any]]:
     header = f"Pilotman {kind} prompt, version {_VERSIONS[kind]}."
     filled = {name: value for name, value in sections.items() if value not in ([], {}, "")}
-    more = [_LEFT_OUT] if "left_out" in filled else []
+    more = [_CONVERSATION] if "conversation" in filled else []
+    more += [_LEFT_OUT] if "left_out" in filled else []
     return [
         {"role": "system", "content": "\n\n".join([header, *rules, *more, _DATA])},
         {"role": "user", "content": render_sections(filled)},

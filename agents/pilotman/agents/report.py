@@ -97,7 +97,8 @@ class Brief:
     """All that an agent sees of a run: its task, the request, the passages and its dependencies' reports.
 
     ``request`` is the request in words, ``query`` what to look up for it (empty: the request itself),
-    ``facts`` its structured fields (JSON-able), empty for plain text.
+    ``facts`` its structured fields (JSON-able), empty for plain text. ``conversation``: what the user asked
+    before and was answered, the oldest first.
     """
 
     task_id: str
@@ -109,3 +110,4 @@ class Brief:
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     passages: tuple[Passage, ...] = ()
     reports: tuple[Report, ...] = ()
+    conversation: tuple[Mapping[str, Any], ...] = ()

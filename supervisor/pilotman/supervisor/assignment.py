@@ -28,6 +28,7 @@ def brief_of(task: Task, outer: Brief, reports: Mapping[str, Mapping[str, Any]])
         facts={**outer.facts, **({"targets": list(task.targets)} if task.targets else {})},
         passages=outer.passages,
         reports=tuple(needed),
+        conversation=outer.conversation,
     )
 
 

@@ -20,9 +20,9 @@ from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal.owner import is_dead, owner_name
 from pilotman.memory.journal.records import ENDED, WAITING, Claimed, Fenced, Story
 from pilotman.memory.memory import Memory
-from pilotman.memory.store.acting import Acting, acting
 from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
+from pilotman.supervisor.conversation import Conversations
 from pilotman.supervisor.graphs import Graphs, Stopped
 from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.render import count
@@ -61,6 +61,7 @@ class Engine:
             ports,
             self._graphs,
             self._seats,
+            Conversations(memory),
             owner=self.owner,
             policy_version=policy_version,
             facts=memory.facts,
@@ -208,8 +209,6 @@ class Engine:
         story, row = claimed.story, claimed.story.run
         drive = await self._setup.drive(claimed)
         self._drives[row.run_id] = drive
-        # all that the run calls from here on, in tasks and threads, inherits it from this task
-        acting.set(Acting(principal=drive.scope.principal, run_id=row.run_id, thread_id=row.thread_id))
         if row.cancel_requested is not None:
             await self._finish(drive, "CANCELLED", "cancelled", last_error=row.cancel_requested)
             return False
@@ -297,6 +296,8 @@ class Engine:
         await self._finish(drive, "COMPLETED", "partial", answer=text)
 
     async def _finish(self, drive: Drive, state: Any, outcome: str, **data: Any) -> None:
+        if state == "COMPLETED":
+            await self._setup.conversations.keep(drive.scope, drive.row, str(data.get("answer", "")))
         changes = {"trace_parent": drive.scope.trace}
         await self._end(drive.mover, drive.scope.recorder, state, outcome, changes=changes, **data)
 

@@ -89,6 +89,7 @@ class Planner:
                 errors=errors,
                 reports=reports,
                 left_out=left_out,
+                conversation=brief.conversation,
             )
 
         limit = task.wallet.budget.max_context_tokens

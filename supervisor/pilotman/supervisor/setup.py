@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits, SharedCircuits
@@ -37,7 +38,9 @@ from pilotman.memory.facts.reader import Reader
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.records import Claimed, RunRow
 from pilotman.memory.storage.codec import dump
+from pilotman.memory.store.acting import Acting, acting
 from pilotman.supervisor.conduct import Conductor
+from pilotman.supervisor.conversation import Conversations
 from pilotman.supervisor.graphs import Graphs
 from pilotman.supervisor.history import Before, deadline_of, passages, seen, suspected
 from pilotman.supervisor.lead import ANSWER_SHARE, Lead
@@ -115,6 +118,7 @@ class Setup:
         ports: Ports,
         graphs: Graphs,
         seats: Seats,
+        conversations: Conversations,
         *,
         owner: str,
         policy_version: str,
@@ -125,6 +129,7 @@ class Setup:
         self._ports = ports
         self._graphs = graphs
         self._seats = seats
+        self.conversations = conversations
         self._owner = owner
         self._policy_version = policy_version
         self._facts = facts
@@ -152,9 +157,15 @@ class Setup:
         mover = Mover(journal, row, story.transitions, recorder, owner=self._owner, standing=standing)
         before = Before(history, conversation=claimed.conversation_calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
+        # all that the run calls from here on, in tasks and threads, inherits it from this task
+        acting.set(Acting(principal=scope.principal, run_id=row.run_id, thread_id=row.thread_id))
         scope.credentials = await self._credentials(scope)
         await self._step_down(row, scope, before)
-        lead = self._root(row, scope, budget, mover)
+        writes = not scope.read_only and any(not tool.reads for tool in self._team.tools().values())
+        said = await self.conversations.recall(
+            scope, history, context=budget.max_context_tokens, writes=writes
+        )
+        lead = self._root(row, scope, budget, mover, conversation=said)
         self._seats.take(lead)
         return Drive(row=row, scope=scope, mover=mover, lead=lead)
 
@@ -282,7 +293,15 @@ class Setup:
             scope.caveat(f"there are no credentials: {type(error).__name__}")
             return {}
 
-    def _root(self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover) -> Lead:
+    def _root(
+        self,
+        row: RunRow,
+        scope: RunScope,
+        budget: Budget,
+        mover: Mover,
+        *,
+        conversation: tuple[Mapping[str, Any], ...],
+    ) -> Lead:
         team = self._team
         brief = Brief(
             task_id="answer",
@@ -291,6 +310,7 @@ class Setup:
             request=str(row.request["text"]),
             query=str(row.request.get("query") or ""),
             facts=dict(row.request.get("facts") or {}),
+            conversation=conversation,
         )
         task = TaskScope(
             run=scope,

@@ -1,0 +1,88 @@
+"""What was said before in a run's conversation: told to the run, on its record, and kept when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pilotman.agents.flow import Observation, documents
+from pilotman.agents.scope import RunScope
+from pilotman.agents.tokens import estimate_tokens
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.incoming.cleaner import clean
+from pilotman.memory.event import Event
+from pilotman.memory.journal.records import RunRow
+from pilotman.memory.memory import Memory
+from pilotman.memory.store.conversation import Turn, earlier, keep, summary
+from pilotman.memory.store.store import MemoryStore
+
+TOKENS = 1_000
+"""At most so many for earlier turns, and at most a tenth of the context."""
+RECALLED = "conversation_recalled"
+
+
+class Conversations:
+    """The conversations of runs that name one (``thread_id``); others keep nothing."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def _store(self, run: RunScope) -> MemoryStore | None:
+        if run.thread_id == run.run_id:
+            return None
+        return self._memory.as_store(principal=run.principal, thread_id=run.thread_id)
+
+    async def recall(
+        self, run: RunScope, history: Sequence[Event], *, context: int, writes: bool
+    ) -> tuple[Mapping[str, Any], ...]:
+        """Earlier turns as a prompt tells them; a run that goes on is told what it was told before.
+
+        Answers may hold what third parties wrote: a team that can write is told the user's own words alone.
+        """
+        known = [event.data for event in history if event.kind == RECALLED]
+        if known:
+            told: Sequence[Mapping[str, Any]] = run.recorder.body(known[-1], "turns") or ()
+        else:
+            told = await self._recalled(run, context=context, writes=writes) if run.fresh else ()
+        for turn in told:
+            run.flow.observe(Observation(tool=documents(trusted=True), args={}, value=[turn["request"]]))
+            if "answer" in turn:
+                run.flow.observe(Observation(tool=documents(trusted=False), args={}, value=[turn["answer"]]))
+        return tuple(told)
+
+    async def _recalled(self, run: RunScope, *, context: int, writes: bool) -> Sequence[Mapping[str, Any]]:
+        store = self._store(run)
+        if store is None:
+            return ()
+        try:
+            found = await earlier(store)
+        except PilotmanError as error:
+            run.caveat(f"what was said before could not be read: {error}")
+            return ()
+        turns = [
+            _seen(replace(turn, answer="") if writes else turn) for turn in found if turn.run_id != run.run_id
+        ]
+        limit = min(TOKENS, context // 10)
+        told = [turn.to_dict() for turn in summary(turns, tokens=limit, cost=estimate_tokens)]
+        if told:
+            facts = {"runs": [turn["run_id"] for turn in told], "left_out": len(turns) - len(told)}
+            body = {"payload": run.recorder.keep(told)}
+            run.recorder.emit(RECALLED, actor="memory", path="conversation", turns=body, **facts)
+        return told
+
+    async def keep(self, run: RunScope, row: RunRow, answer: str) -> None:
+        """Let the conversation's next run know what this one was asked and answered."""
+        store = self._store(run)
+        if store is None:
+            return
+        turn = Turn(run_id=row.run_id, at=run.clock(), request=str(row.request["text"]), answer=answer)
+        try:
+            await keep(store, turn)
+        except PilotmanError as error:
+            run.caveat(f"this turn is not remembered in the conversation: {error}")
+
+
+def _seen(turn: Turn) -> Turn:
+    """As a model may see it."""
+    return replace(turn, request=str(clean(turn.request).value), answer=str(clean(turn.answer).value))
