@@ -226,8 +226,8 @@ def test_state_that_is_not_plain_data_is_not_revived() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("parked", [False, True], ids=["in process", "through the store"])
-async def test_langgraphs_own_conformance_suite(shared_url: str, parked: bool) -> None:
+@pytest.mark.parametrize("saver_is", ["in process", "through the store", "the users'"])
+async def test_langgraphs_own_conformance_suite(shared_url: str, saver_is: str) -> None:
     conformance = pytest.importorskip("langgraph.checkpoint.conformance")
 
     class AlwaysParking(ParkingSaver):
@@ -242,11 +242,12 @@ async def test_langgraphs_own_conformance_suite(shared_url: str, parked: bool) -
             await super().aput_writes(config, *args, **kwargs)
             await self.park(config.get("configurable", {})["thread_id"])
 
-    @conformance.checkpointer_test(name=f"ParkingSaver {parked}")  # type: ignore[untyped-decorator]
+    @conformance.checkpointer_test(name=saver_is)  # type: ignore[untyped-decorator]
     async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
         async with Memory(shared_url) as memory:
             inner = memory.as_checkpointer()
-            yield AlwaysParking(inner) if parked else ParkingSaver(inner)
+            parking = AlwaysParking if saver_is == "through the store" else ParkingSaver
+            yield inner if saver_is == "the users'" else parking(inner)
 
     report = await conformance.validate(saver)
     assert report.passed_all_base(), report.to_dict()
