@@ -39,8 +39,12 @@ def purge(holdings: Holdings) -> None:
     Raises:
         Unavailable: a file could not be written, or the log not be emptied.
     """
-    holdings.tidy()
-    how = holdings.catalogue.to_purge()
+    before = -1
+    how, number = holdings.catalogue.to_purge()
+    while number != before:  # what another process forgets meanwhile has to be overwritten first, too
+        before = number
+        holdings.tidy()
+        how, number = holdings.catalogue.to_purge()
     index = holdings.index()
     if index is not None and how & LEFT:
         index.purge(retrain=bool(how & TOLD))
@@ -53,7 +57,7 @@ def purge(holdings: Holdings) -> None:
         )
     if how & LEFT:
         with holdings.catalogue.change() as change:
-            change.purged()
+            change.purged(number)
 
 
 def _stop(change: Change, selection: Selection, documents: set[tuple[str, str]], at: float) -> None:

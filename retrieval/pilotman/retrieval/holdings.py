@@ -80,7 +80,7 @@ class Holdings:
         self.catalogue.seal_owned()
         self._follow_generation()
         self.tidy()
-        if self.catalogue.to_purge() & LEFT:  # whoever forgot was killed
+        if self.catalogue.to_purge()[0] & LEFT:  # whoever forgot was killed
             purge(self)
         self._followed()
 
@@ -133,7 +133,8 @@ class Holdings:
                 change.drop(source, replaced)
             change.bury(old - stay.keys())
             change.move({row: entries[place] for row, place in stay.items()})
-            change.add(rows, [entry for place, entry in enumerate(entries) if place not in stay.values()])
+            staying = set(stay.values())
+            change.add(rows, [entry for place, entry in enumerate(entries) if place not in staying])
             change.keep(one for one in documents if (one.source, one.document) not in stopped)
         self.tidy()
         self._consider_rebuild()

@@ -214,9 +214,10 @@ class Catalogue:
         marks = {mark for (mark,) in self._database.read(query, (source,))}
         return {name for name in documents if mark_of(name) in marks} if marks else set()
 
-    def to_purge(self) -> int:
-        """What the files still hold of what was forgotten, see ``database``."""
-        return int(self._database.read("SELECT purge FROM state")[0][0])
+    def to_purge(self) -> tuple[int, int]:
+        """What the files still hold of what was forgotten, and its number: see ``database``."""
+        how, number = self._database.read("SELECT purge, purges FROM state")[0]
+        return int(how), int(number)
 
     def unerased(self) -> list[int]:
         """The tombstones whose vectors are still there."""

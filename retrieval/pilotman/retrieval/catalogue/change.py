@@ -187,11 +187,12 @@ class Change:
 
     def to_purge(self, how: int) -> None:
         """What was forgotten has to go from the trained indexes too, see ``database``."""
-        self._connection.execute("UPDATE state SET purge = purge | ?", (how,))
+        update = "UPDATE state SET purge = purge | ?, purges = purges + 1"
+        self._connection.execute(update, (how,))
 
-    def purged(self) -> None:
-        """Nothing of what was forgotten is left."""
-        self._connection.execute("UPDATE state SET purge = 0")
+    def purged(self, number: int) -> None:
+        """Nothing is left of what was forgotten up to this number."""
+        self._connection.execute("UPDATE state SET purge = 0 WHERE purges = ?", (number,))
 
     def set_readers(self, rows: Collection[int], readers: frozenset[str]) -> None:
         """Other readers."""

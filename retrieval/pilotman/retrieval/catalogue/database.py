@@ -78,6 +78,7 @@ CREATE INDEX chunk_unerased ON chunk (row) WHERE erased = 0;
 
 _SECOND = """
 ALTER TABLE state ADD COLUMN purge INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN purges INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE forgotten (
     source TEXT NOT NULL,            -- empty: all of an owner
     digest BLOB NOT NULL,            -- of the owner, or of a document of the source
@@ -89,7 +90,8 @@ UPDATE chunk SET owner = 'user:' || replace(replace(tenant, '%', '%25'), '/', '%
  || replace(replace(owner, '%', '%25'), '/', '%2F') WHERE owner IS NOT NULL;
 """
 """What the second version has beyond the first: chunks are owned, and forgotten. ``purge``: 1 where files
-still hold something of what was forgotten, 2 where the next purge has to learn the clusters anew."""
+still hold something of what was forgotten, 2 where the next purge has to learn the clusters anew; ``purges``
+counts how often it was set, so that nobody takes what came meanwhile for done."""
 
 
 class Database:
