@@ -286,9 +286,11 @@ async def test_a_source_does_not_bring_back_what_an_owner_had(
     for each in (corpus, corpus_of(source, tmp_path)):
         assert await found(each, "zebra giraffe") == []
         assert await found(each, "zebra giraffe", BOB) == ["bob saw a zebra"]
-        assert "2 documents of notes were forgotten: not taken again" in each.caveats
+        assert "documents of notes that were forgotten and are not taken: 2" in each.caveats
         assert not any("diary" in caveat for caveat in each.caveats)
     assert left(tmp_path, ["alice saw", "alices_diary"]) == []
+    with pytest.raises(InvalidRequest, match="an owner, or a source"):
+        await corpus.readmit(tenant="acme")
     assert await corpus.readmit(tenant="acme", owner="alice") == 1
     assert sorted(await found(corpus, "zebra giraffe")) == ["alice saw a giraffe", "alice saw a zebra"]
 

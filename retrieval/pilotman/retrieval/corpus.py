@@ -17,7 +17,7 @@ from typing import Self
 from langchain_core.embeddings import Embeddings
 from opentelemetry.metrics import MeterProvider
 
-from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, Unavailable
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Keys, Seal
 from pilotman.retrieval.blocking import off_loop
@@ -272,6 +272,8 @@ class Corpus:
         ``source``, or one ``document`` of it; returns how many entries of the list went. Other processes
         that have refused a document of the owner take it when it changes, or when they start anew."""
         chosen = Selection(tenant=tenant, owner=owner, source=source, document=document)
+        if source is None and owner is None:
+            raise InvalidRequest("who or what is taken again?", hint="name an owner, or a source")
         lifted = await off_loop(self._holdings.readmit, chosen)
         self._reconciler.readmit()
         return lifted

@@ -215,7 +215,9 @@ class Reconciler:
         refused = [f"{one} of {run.source.name} is not served: {why}" for one, why in told.items()]
         forgotten = run.stopped + len(run.refused) - len(told)
         if forgotten:
-            refused.append(f"{forgotten} documents of {run.source.name} were forgotten: not taken again")
+            refused.append(
+                f"documents of {run.source.name} that were forgotten and are not taken: {forgotten}"
+            )
         lost = (run.gone | run.refused.keys()) & run.held
         return Outcome(
             changes=changes,
