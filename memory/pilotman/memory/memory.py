@@ -23,6 +23,8 @@ from pilotman.memory.checkpoints.checkpoints import CheckpointStore, opener
 from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
 from pilotman.memory.checkpoints.sealing import INSTALLATION, subject_in
+from pilotman.memory.defence.verbs import Defence
+from pilotman.memory.defence.ward import Ward
 from pilotman.memory.facts.book import FactBook
 from pilotman.memory.facts.contradiction import Contradictions, strongest
 from pilotman.memory.facts.fact import Records
@@ -44,7 +46,7 @@ from pilotman.memory.store.store import MemoryStore
 _KEEP = Retention()
 
 
-class Memory(Facts):
+class Memory(Facts, Defence):
     """The journal and the checkpoints of one installation.
 
     ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (parked graphs lie in
@@ -102,6 +104,7 @@ class Memory(Facts):
         self._inventory = Inventory(
             self._journal, self._seal, self._reader, retention=retention, clock=self._clock
         )
+        self._ward = Ward(self._journal, self._seal, clock=self._clock)
         self._provenance = Provenance(
             self._journal,
             open_graph(provenance, url),

@@ -17,12 +17,15 @@ from pilotman.guardrails.label import Label
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.memory.defence import marks
+from pilotman.memory.defence.contamination import is_own
+from pilotman.memory.defence.watch import Watch
 from pilotman.memory.event import NewEvent
 from pilotman.memory.facts import origin, rows
 from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
 from pilotman.memory.facts.shelf import Shelf, label_text
-from pilotman.memory.facts.wording import Statement, statement, worded
+from pilotman.memory.facts.wording import Statement, reasoned, statement, worded
 from pilotman.memory.journal.book import is_book
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
@@ -67,24 +70,34 @@ class FactBook:
     ) -> None:
         self._journal = journal
         self._shelf = Shelf(seal)
+        self._watch = Watch(journal, seal)
         self._retention = retention
         self._clock = clock
         self._new_id = new_id
 
     async def remember(self, said_text: str, principal: Principal, said: Said) -> Fact:
         """Store a fact; see ``Memory.remember``."""
-        checked = statement(said_text)
         found = await self._origin(principal, said)
-        fact = self._made(checked, principal, said, found)
+        checked = statement(said_text, own=is_own(found.label))
+        looked = await self._watch.look(self._made(checked, principal, said, found))
+        fact = looked.fact
         row = self._row(fact, principal, checked)
-        event = self._event("fact_remembered", fact, principal, supports=sorted(found.supports))
+        held, same = looked.verdict.others, f"the same as {fact.fact_id}"
+        event = self._event(
+            "fact_remembered", fact, principal, supports=sorted(found.supports), why=looked.verdict.reasons
+        )
+        told = [self._noted("fact_quarantined", one, principal, again=True, reason=same) for one in held]
 
         def work(connection: Connection) -> bool:
             if said.corrects is not None:
                 self._end(connection, said.corrects, principal, said.reason)
-            return rows.add(connection, row, found.supports)
+            if not rows.add(connection, row, found.supports):
+                return False
+            marks.add(connection, fact.fact_id, principal.tenant, looked.marks)
+            rows.hold(connection, held)
+            return True
 
-        if not await self._journal.record(principal, [event], work):
+        if not await self._journal.record(principal, [event, *told], work):
             return await self.get(fact.fact_id, principal)
         return fact
 
@@ -132,7 +145,7 @@ class FactBook:
 
     async def retract(self, fact_id: str, principal: Principal, reason: str) -> Fact:
         """End what is believed; see ``Memory.retract``."""
-        why = _reason(reason)
+        why = reasoned(reason)
         event = self._noted("fact_retracted", fact_id, principal)
         await self._journal.record(
             principal, [event], lambda connection: self._end(connection, fact_id, principal, why)
@@ -156,12 +169,12 @@ class FactBook:
 
     async def quarantine(self, fact_id: str, principal: Principal, reason: str) -> None:
         """Tell it to nobody until somebody promotes it; see ``Memory.quarantine``."""
-        _reason(reason)
-        event = self._noted("fact_quarantined", fact_id, principal, again=True)
+        why = reasoned(reason)
+        event = self._noted("fact_quarantined", fact_id, principal, again=True, reason=why)
 
         def work(connection: Connection) -> None:
             _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
-            rows.change(connection, fact_id, {"status": "quarantined"})
+            rows.hold(connection, [fact_id])
 
         await self._journal.record(principal, [event], work)
 
@@ -245,7 +258,7 @@ class FactBook:
             text=text(checked.text),
             owner=None if said.shared else text(principal.user),
             source=text(said.source),
-            reason=_reason(said.reason),
+            reason=reasoned(said.reason),
             label=replace(found.label, suspicions=suspicions),
             valid_from=since,
             valid_to=said.valid_to,
@@ -360,15 +373,3 @@ def _check_times(since: datetime, until: datetime | None, retention: timedelta |
         raise InvalidRequest("a fact would end before it begins", hint="valid_to lies after valid_from")
     if retention is not None and retention <= timedelta(0):
         raise InvalidRequest(f"the retention is {retention}", hint="a positive time")
-
-
-def _reason(reason: str) -> str:
-    """Why it is done.
-
-    Raises:
-        InvalidRequest: nobody says.
-    """
-    found = worded(reason, "a reason")
-    if not found:
-        raise InvalidRequest("say why: the reason is empty", hint="it is kept with the fact")
-    return text(found)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from pilotman.guardrails.errors import NotFound
+from pilotman.memory.defence import marks
 from pilotman.memory.facts.tables import fact_supports, facts
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import dump, micros, text
@@ -97,6 +98,11 @@ def change(connection: Connection, fact_id: str, values: Row) -> None:
     connection.execute(update(facts).where(facts.c.fact_id == fact_id).values(values))
 
 
+def hold(connection: Connection, fact_ids: Collection[str]) -> None:
+    """Keep them from being told."""
+    connection.execute(update(facts).where(facts.c.fact_id.in_(fact_ids)).values(status="quarantined"))
+
+
 def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> None:
     """Their content is gone from the database, they are told to nobody."""
     wanted = facts.c.fact_id.in_(fact_ids)
@@ -104,6 +110,7 @@ def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> Non
     connection.execute(update(facts).where(wanted).values(gone))
     ends = facts.c.retracted_at.is_(None)
     connection.execute(update(facts).where(wanted, ends).values(retracted_at=now))
+    marks.erase(connection, fact_ids)
 
 
 def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when: When) -> Ground:

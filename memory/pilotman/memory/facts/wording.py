@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pilotman.guardrails.errors import InvalidRequest
@@ -9,11 +10,13 @@ from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.incoming.hidden import printable
 from pilotman.guardrails.outbound.inspection import Inspection
 from pilotman.memory.facts.fact import Status
+from pilotman.memory.storage.codec import text as storable
 
 MAX_TEXT = 4_000
 """Characters of a statement."""
 MAX_WORDS = 500
 """Characters of a reason, a source, the name of a thing, a purpose."""
+_FROM_NOW_ON = re.compile(r"\bfrom now on\b,?\s*", re.IGNORECASE)
 _INSPECTION = Inspection()
 
 
@@ -29,8 +32,9 @@ class Statement:
         return "quarantined" if self.suspicions else "live"
 
 
-def statement(text: str) -> Statement:
-    """The text of a fact, if it can be one. What reads like orders is suspicious, whoever wrote it.
+def statement(text: str, *, own: bool = False) -> Statement:
+    """The text of a fact, if it can be one. What reads like orders is suspicious, whoever wrote it; but how
+    they are to be answered from now on is its owner's to say (``own``).
 
     Raises:
         InvalidRequest: it is empty, too long, has control characters, or holds a secret.
@@ -43,6 +47,10 @@ def statement(text: str) -> Statement:
         what = f"the text holds a secret ({', '.join(secrets)}); nothing was remembered"
         raise InvalidRequest(what, hint="name the secret instead of giving it")
     cleaned = clean(plain, third_party=True)
+    if own and cleaned.suspicions == {"instructions"}:
+        cleaned = clean(_FROM_NOW_ON.sub("", plain), third_party=True)
+        if not cleaned.suspicions:
+            return Statement(text=plain, suspicions=frozenset())
     if cleaned.suspicions:
         return Statement(text=plain, suspicions=frozenset(cleaned.suspicions))
     return Statement(text=str(cleaned.value).strip() or plain, suspicions=frozenset())
@@ -65,3 +73,15 @@ def worded(text: str, what: str, *, most: int = MAX_WORDS, word: bool = False) -
     if word and len(plain.split()) > 1:
         raise InvalidRequest(f"{what} is one word, not {plain!r}", hint='such as "crm"')
     return plain
+
+
+def reasoned(reason: str) -> str:
+    """Why something is done.
+
+    Raises:
+        InvalidRequest: nobody says.
+    """
+    found = worded(reason, "a reason")
+    if not found:
+        raise InvalidRequest("say why: the reason is empty", hint="it is kept with the fact")
+    return storable(found)

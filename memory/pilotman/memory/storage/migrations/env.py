@@ -2,8 +2,9 @@
 
 from alembic import context
 
-import pilotman.memory.facts.tables  # its tables are part of the metadata
-import pilotman.memory.forgetting.tables  # noqa: F401
+import pilotman.memory.defence.marks
+import pilotman.memory.facts.tables
+import pilotman.memory.forgetting.tables  # noqa: F401  # their tables are part of the metadata
 from pilotman.memory.storage.schema import metadata
 
 context.configure(
