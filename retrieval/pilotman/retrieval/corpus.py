@@ -389,7 +389,7 @@ class Corpus:
     def _place(self, document: str) -> tuple[str | None, str, str] | None:
         """Source, document and version of a name; None: it is of no source of this corpus."""
         name, _, version = document.rpartition("@")
-        for key in sorted(keys(self._sources), key=len, reverse=True):
+        for key in sorted(named(self._sources), key=len, reverse=True):
             if name.startswith(f"{key}/"):
                 return key, name.removeprefix(f"{key}/"), version
         return (None, name[1:], version) if name.startswith("/") else None
