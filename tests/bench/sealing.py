@@ -101,7 +101,7 @@ def per_value(work: Callable[[], object]) -> float:
 
 
 def values(folder: Path) -> Table:
-    """What one value costs, text of 16 bits a byte less than random: half of it packs away."""
+    """What one value costs: hexadecimal digits, of which half packs away."""
     table = Table(title="One value, µs")
     for column in ("bytes", "packed", "opened", "sealed", "opened with a key"):
         table.add_column(column, justify="right")
