@@ -86,9 +86,8 @@ class Drain:
                     async with asyncio.timeout(AT_CLOSE):
                         await self.drain()
         self._turn = self._news = None
-        if self._opened:
-            self._opened = False
-            await self._graph.aclose()
+        self._opened = False
+        await self._graph.aclose()
 
     async def _live(self, news: asyncio.Event) -> None:
         rest = self._linger
