@@ -120,9 +120,18 @@ async def test_a_graph_that_was_lost_is_told_everything_again(journal: Journal) 
     await first.aclose()
     fresh = Faulty()
     second = Drain(journal, fresh, name="g")
+    await second.opened()
     assert await second.drain()
     assert await fresh.count() == await size(journal, "run_a")
     await second.aclose()
+
+
+async def test_what_nobody_needs_is_not_opened(journal: Journal) -> None:
+    graph = Faulty()
+    graph.down = True
+    drain = Drain(journal, graph, name="g")
+    assert await drain.drain()
+    await drain.aclose()
 
 
 async def test_graphs_are_told_apart_by_name(journal: Journal) -> None:

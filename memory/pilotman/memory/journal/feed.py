@@ -22,7 +22,7 @@ class Feed(Access):
 
         None: there is nothing, or another is at it. Runs that are gone are left out.
         """
-        if not await self._read(lambda connection: outbox.behind(connection, graph)):
+        if not await self.is_unfed(graph):
             return None
 
         def take(connection: Connection) -> int | None:
@@ -37,6 +37,10 @@ class Feed(Access):
             return parcel
         await self.fed(graph, owner=owner, block=block)  # somebody else is just making the next block
         return None
+
+    async def is_unfed(self, graph: str) -> bool:
+        """Whether there is anything that the graph has not been told."""
+        return await self._read(lambda connection: outbox.behind(connection, graph))
 
     async def fed(self, graph: str, *, owner: str, block: int) -> None:
         """The graph has been told all up to this block."""

@@ -139,6 +139,8 @@ class Drain:
             self._turn = asyncio.Lock()
         async with self._turn:
             try:
+                if not self._opened and not await self._journal.is_unfed(self._name):
+                    return True  # what nobody needs makes no file
                 async with asyncio.timeout(LONGEST):
                     await self.opened()
                 while True:

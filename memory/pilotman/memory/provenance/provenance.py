@@ -112,6 +112,7 @@ class Provenance:
         """Tell the graph what it has not been told, as far as that goes quickly; what to remark if not."""
         try:
             async with asyncio.timeout(PATIENCE):
+                await self._drain.opened()  # one that was lost is told everything again
                 while True:
                     if await self._drain.drain():
                         return ()
