@@ -188,6 +188,18 @@ async def test_what_an_agent_remembers_is_no_more_trusted_than_what_it_read() ->
         assert await memory.recall("journal", principal=alice, trusted_only=True) == []
 
 
+async def test_what_was_derived_from_a_fact_that_an_agent_looked_up_goes_with_it() -> None:
+    async with Memory() as memory:
+        first = await said(memory)
+        tools = memory_tools(memory)
+        turns = [call("recall", query="journal"), call("remember", text="/var is busy"), "Noted.", "Noted."]
+        await Team(*turns, tools=tools, memory=memory).run("Look it up")
+        (fact,) = await memory.recall("busy", principal=alice)
+        assert f"fact:{first}" in fact.derived_from
+        await memory.retract(first, principal=alice, reason="wrong")
+        assert await memory.recall("busy", principal=alice) == []
+
+
 async def test_a_secret_is_not_remembered_by_an_agent_either() -> None:
     async with Memory() as memory:
         text = "the key is AKIAIOSFODNN7EXAMPLE"

@@ -20,7 +20,7 @@ from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.defence import marks
 from pilotman.memory.defence.contamination import is_own
 from pilotman.memory.defence.watch import Watch
-from pilotman.memory.event import NewEvent
+from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.facts import origin, rows
 from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
@@ -234,13 +234,27 @@ class FactBook:
             if is_book(run_id):  # nothing that anybody said stands there
                 raise NotFound(f"there is no run {run_id}")
             events = await self._journal.events(run_id, tenant=principal.tenant)
-            return origin.of_run(run_id, events, principal.tenant)
+            told = await self._looked_up(run_id, events, principal.tenant)
+            return origin.of_run(run_id, events, principal.tenant, told)
         if name.startswith(origin.FACT):
             fact = await self.get(name.removeprefix(origin.FACT), principal)
             return Origin(label=fact.label, supports=frozenset({name}))
         if name.startswith(origin.DOCUMENT):
             return origin.of_document(name, principal.tenant, given)
         return origin.said(worded(name, "the name of another place", word=True), principal.tenant, given)
+
+    async def _looked_up(self, run_id: str, events: Sequence[Event], tenant: str) -> set[str]:
+        """The facts that the run's agents were told when they asked."""
+        named = set[str]()
+        for event in events:
+            if event.kind == "tool_call_completed" and event.data.get("tool") == origin.RECALL:
+                body = await self._journal.payload(run_id, event.data["result"]["payload"], tenant=tenant)
+                named |= origin.named_in(body)
+
+        def known(connection: Connection) -> set[str]:
+            return {one for one in named if rows.find(connection, one, tenant=tenant) is not None}
+
+        return await self._journal.read(known) if named else named
 
     def _made(self, checked: Statement, principal: Principal, said: Said, found: Origin) -> Fact:
         now = self._clock()
@@ -259,7 +273,11 @@ class FactBook:
             owner=None if said.shared else text(principal.user),
             source=text(said.source),
             reason=reasoned(said.reason),
-            label=replace(found.label, suspicions=suspicions),
+            label=replace(
+                found.label,
+                suspicions=suspicions,
+                trusted=found.label.trusted and checked.status == "live",
+            ),
             valid_from=since,
             valid_to=said.valid_to,
             recorded_at=now,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,10 @@ from pilotman.guardrails.label import Label
 from pilotman.memory.event import Event
 
 RUN, FACT, DOCUMENT = "run:", "fact:", "document:"
+_SEARCH = "search_corpus"  # whose documents have a row each, with their own trust
+RECALL = "recall"
+"""The tool by which agents look facts up."""
+_FACT_ID = re.compile(rb'"fact_id":\s*"(fact_[0-9a-f]{20})"')
 USER = "user"
 """The source of what a user says of their own accord."""
 
@@ -61,16 +66,22 @@ def of_document(name: str, tenant: str, given: Label | None) -> Origin:
     return Origin(label=said(name, tenant, given).label, supports=frozenset({name}))
 
 
-def of_run(run_id: str, events: Sequence[Event], tenant: str) -> Origin:
-    """Of what a run came to, or has come to so far.
+def named_in(body: bytes) -> set[str]:
+    """The ids of facts in what the tool ``recall`` has returned."""
+    return {found.decode() for found in _FACT_ID.findall(body)}
+
+
+def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[str] = frozenset()) -> Origin:
+    """Of what a run came to, or has come to so far; ``told`` are the facts that its agents have looked up.
 
     Its label is the least trusted of the request and of all that was read, by tools, from documents and from
-    memory. It stands on the run and on what its answer cites; if that cites nothing, on all that it read.
+    memory. It stands on the run, on what was looked up in memory, and on what its answer cites; if that
+    cites nothing, on all that it read.
     """
     labels, read, cited = [asked_by(tenant)], set[str](), set[tuple[str, str]]()
     documents: dict[tuple[str, str], set[str]] = {}
     for event in events:
-        if event.kind == "tool_call_completed" and event.data.get("tool") != "search_corpus":
+        if event.kind == "tool_call_completed" and event.data.get("tool") != _SEARCH:
             labels.append(_of_tool(event.data, tenant))
         elif event.kind in ("retrieval_completed", "facts_recalled"):
             for row in event.data["documents"]:
@@ -81,7 +92,8 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str) -> Origin:
         elif event.kind == "answer_validated":
             cited = {(c["source"], c["version"]) for c in event.data.get("citations", ())}
     stands_on = set[str]().union(*(documents.get(one, set()) for one in cited)) or read
-    return Origin(label=Label.join(labels), supports=frozenset({f"{RUN}{run_id}", *stands_on}))
+    looked_up = {f"{FACT}{one}" for one in told}
+    return Origin(label=Label.join(labels), supports=frozenset({f"{RUN}{run_id}", *looked_up, *stands_on}))
 
 
 def _name_of(row: Any) -> str:
