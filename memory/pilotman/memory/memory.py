@@ -171,6 +171,12 @@ class Memory(Facts, Defence):
             clock=self._clock,
         )
 
+    def conversation(self, *, principal: Principal, thread_id: str) -> MemoryStore:
+        """For the supervisor: a conversation's turns, where no store of the user's own reaches."""
+        return MemoryStore(
+            self._journal, principal=principal, thread_id=thread_id, clock=self._clock, apart=True
+        )
+
     async def start(self) -> None:
         """Open the journal. Starting what is started does nothing.
 

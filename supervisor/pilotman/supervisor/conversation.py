@@ -31,7 +31,7 @@ class Conversations:
     def _store(self, run: RunScope) -> MemoryStore | None:
         if run.thread_id == run.run_id:
             return None
-        return self._memory.as_store(principal=run.principal, thread_id=run.thread_id)
+        return self._memory.conversation(principal=run.principal, thread_id=run.thread_id)
 
     async def recall(
         self, run: RunScope, history: Sequence[Event], *, context: int, writes: bool

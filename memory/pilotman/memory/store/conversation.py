@@ -11,7 +11,7 @@ from typing import Any
 from pilotman.memory.store.store import MemoryStore
 
 SPACE = ("session", "conversation")
-"""Where a session keeps its turns, one an item, by the id of the run."""
+"""Where a session that stands apart keeps its turns, one an item, by the id of the run."""
 MOST_TURNS = 20
 _LONGEST = 8_000
 """Characters of a request or an answer that are kept."""

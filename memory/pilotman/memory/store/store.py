@@ -45,6 +45,8 @@ T = TypeVar("T")
 Expected: TypeAlias = int | NotProvided | None
 
 SESSION_TTL = timedelta(days=7)
+_APART = "\x1f"
+"""How sessions that stand apart begin, and no others."""
 _MINUTE = 60_000_000
 _MOST_MINUTES = 52_596_000.0
 """A hundred years."""
@@ -94,13 +96,18 @@ class MemoryStore(BaseStore):
         principal: Principal | None = None,
         thread_id: str | None = None,
         session_ttl: timedelta | None = SESSION_TTL,
+        apart: bool = False,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """``principal`` None: of the run in which it is used. ``thread_id`` None: of the run or graph."""
+        """``principal`` None: of the run in which it is used. ``thread_id`` None: of the run or graph.
+
+        ``apart``: the sessions of such a store are others, which no store without it reaches.
+        """
         self._journal = journal
         self._seal = seal or Seal()
         self._principal = principal
         self._thread_id = thread_id
+        self._apart = apart
         self._session_ttl = None if session_ttl is None else session_ttl // timedelta(microseconds=1)
         self._clock = clock
 
@@ -249,6 +256,9 @@ class MemoryStore(BaseStore):
                 hint="use memory.as_store(principal=…) outside of runs",
             )
         session = self._thread_id or (_graphs_thread() if run is None else run.thread_id)
+        if session is not None and session.startswith(_APART):
+            raise InvalidRequest("no conversation can be called so", hint="begin its thread_id with a letter")
+        session = f"{_APART}{session}" if session and self._apart else session
         owner = Owner(Subject(principal.tenant, principal.user), session)
         shelf = Shelf(self._seal, owner, now=micros(self._clock()))
         return Hand(principal=principal, run=run, shelf=shelf)
