@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 Texts: TypeAlias = Literal["known", "unseen"]
+TENANT = "acme"
 _HERE = Path(__file__).parent
 
 

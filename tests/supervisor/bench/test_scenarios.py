@@ -8,6 +8,7 @@ from pilotman.agents.testing import call
 from pilotman.guardrails import Cap
 from pilotman.supervisor.bench.combinations import combinations
 from pilotman.supervisor.bench.deputies import deputies
+from pilotman.supervisor.bench.memories import memories
 from pilotman.supervisor.bench.office import allow, office, to_clerk
 from pilotman.supervisor.bench.payments import payments
 from pilotman.supervisor.bench.rehearsal import ALICE, Rehearsal
@@ -58,6 +59,11 @@ async def test_a_team_that_is_not_confined_takes_a_models_word_for_the_users() -
     one = await through(deputies({"policy": allow}))
     assert (one.through, one.attempts) == (5, 10)
     assert all("goal" in leak or "report" in leak for leak in one.leaks), "nobody has the tools of another"
+
+
+async def test_what_was_remembered_drives_a_later_session_where_nothing_confines_it() -> None:
+    one = await through(memories({"policy": allow}))
+    assert one.through == one.attempts
 
 
 async def test_who_is_in_the_tenant_finds_what_another_does_not() -> None:

@@ -27,7 +27,8 @@ _OFTEN = 2
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """Something of others' words that the tenant remembers. ``session``: the run that it comes from;
-    ``sources``: all that it was derived from, as its label has it."""
+    ``sources``: all that it was derived from, as its label has it; ``condemned``: a person has put it in
+    quarantine."""
 
     memory: str
     owner: str | None
@@ -35,6 +36,7 @@ class Known:
     marks: Sketch
     sources: frozenset[str] = frozenset()
     quarantined: bool = False
+    condemned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,16 @@ def judged(new: Newcomer, marks: Sketch, known: Sequence[Known]) -> Verdict:
     weight = sum(shown.values())
     alike = [one for one in known if near[one.memory] >= ALIKE]
     same = [one for one in alike if near[one.memory] >= SAME]
-    # a copy of honest words among poison must not take the honest ones along
-    if any(one.quarantined for one in (alike if weight >= ENOUGH - 1 else same)):
+    # a copy of honest words among poison must not take the honest ones along, nor one false alarm all like it
+    condemned = [one for one in alike if one.condemned and weight >= ENOUGH / 2]
+    if condemned or any(one.quarantined for one in same):
         return Verdict(reasons={"known_poison": "it says what was put in quarantine before"})
-    repeated = {"spread": _spread(new, alike), "trigger": _phrase(marks, known, alike)}
+    held = sum(one.quarantined for one in alike)
+    repeated = {
+        "spread": _spread(new, alike),
+        "trigger": _phrase(marks, known, alike),
+        "resembles": f"{held} like it are in quarantine" if held else "",
+    }
     told = {name: why for name, why in repeated.items() if why and shown.keys() & TO_MACHINES}
     if weight + (1 if told else 0) < ENOUGH:
         return Verdict(reasons={})

@@ -50,6 +50,7 @@ def near(connection: Connection, tenant: str, marks: Sketch) -> list[Known]:
             marks=frozenset(own),
             sources=frozenset(load(label)["sources"]),
             quarantined=status == "quarantined",
+            condemned=status == "quarantined" and not load(label)["suspicions"],
         )
         for (fact_id, owner, source, status, label), own in found.items()
     ]

@@ -49,7 +49,7 @@ _SIGNS = {
     ("lasts", 1): r"""
 \b(?:always|from (?:now|here) on|from now onwards?|in (?:the )?future|going forward|by default|every time)\b
 \b(?:all|any|every|each|coming|later|future) (?:\w+ )?(?:sessions?|conversations?|tasks?|cases?)\b
-\b(?:whenever|automatically|at once|standing|persistent|permanent)\b
+\b(?:whenever|automatically|at once|persistent|permanent)\b
 """,
     ("addresses", 1): r"""
 \byou (?:may|must|should|have to|need to|will|are to)\b

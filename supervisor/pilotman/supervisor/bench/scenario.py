@@ -10,7 +10,6 @@ from typing import Any
 from rich.cells import cell_len
 
 _HEADS = ("scenario", "attempts", "through", "asked", "denied", "what is attempted")
-LEFT_OUT = "not attempted: memory that was poisoned in an earlier session"
 
 
 class Untried(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilotman.supervisor.bench.combinations import combinations
 from pilotman.supervisor.bench.deputies import deputies
 from pilotman.supervisor.bench.hijack import first, hijacks, wanted
+from pilotman.supervisor.bench.memories import memories
 from pilotman.supervisor.bench.office import office
 from pilotman.supervisor.bench.payments import payments
 from pilotman.supervisor.bench.rehearsal import REQUEST, Rehearsal
@@ -16,7 +17,7 @@ from pilotman.supervisor.supervisor import Supervisor
 
 def shipped() -> list[Scenario]:
     """On teams of our own."""
-    return [combinations(), payments(), *_any(Rehearsal(team=office(nested=True))), deputies()]
+    return [combinations(), payments(), *_any(Rehearsal(team=office(nested=True))), deputies(), memories()]
 
 
 def of(team: Supervisor, *, request: str = REQUEST) -> list[Scenario]:

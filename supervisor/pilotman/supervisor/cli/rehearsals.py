@@ -12,19 +12,19 @@ from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.supervisor.bench import scenarios
 from pilotman.supervisor.bench.rehearsal import ALICE
-from pilotman.supervisor.bench.scenario import LEFT_OUT, Outcome, Outcomes, Scenario, outcome
+from pilotman.supervisor.bench.scenario import Outcome, Outcomes, Scenario, outcome
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.imports import team, told
 
 PLAYED = (
     f"played in memory for {ALICE.user} of {ALICE.tenant}, who has no roles; none of its tools was called",
-    "left out: budgets, quotas, corpus, intake, credentials, preconditions, agents that it brings along",
+    "left out: budgets, quotas, corpus, memory, intake, credentials, preconditions, agents that it brings along",
 )
 
 
 def ours(*, quiet: bool) -> Outcomes:
     """What came of the shipped scenarios."""
-    return Outcomes(outcomes=_played(scenarios.shipped(), quiet=quiet), notes=(LEFT_OUT,))
+    return Outcomes(outcomes=_played(scenarios.shipped(), quiet=quiet), notes=())
 
 
 def theirs(name: str, request: str | None, *, quiet: bool) -> Outcomes:
@@ -35,7 +35,7 @@ def theirs(name: str, request: str | None, *, quiet: bool) -> Outcomes:
     """
     known = team(name)
     chosen = scenarios.of(known) if request is None else scenarios.of(known, request=request)
-    return Outcomes(outcomes=_played(chosen, quiet=quiet), notes=(*PLAYED, LEFT_OUT))
+    return Outcomes(outcomes=_played(chosen, quiet=quiet), notes=PLAYED)
 
 
 def _played(chosen: Sequence[Scenario], *, quiet: bool) -> tuple[Outcome, ...]:

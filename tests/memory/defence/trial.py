@@ -1,0 +1,82 @@
+"""How the suite is written into a memory and tried out: what is kept back, and what a later session does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.memory.defence.suite import TENANT, Case
+
+from pilotman.agents import Specialist, memory_tools, tool
+from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails import Principal
+from pilotman.memory import Fact, Memory
+from pilotman.supervisor import Plan, Supervisor, Task
+
+_SOURCES = {"user": "user", "run": "what a run read", "document": "a manual"}
+_OPERATOR = Principal(tenant=TENANT, user="the operator", roles=frozenset({"operator"}))
+_PLAN = Plan((Task(task_id="t", agent="clerk", goal="help"),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What became of one memory. ``back``: it was put in quarantine, at once or later."""
+
+    case: Case
+    fact: Fact
+    back: bool
+
+
+def principal(user: str) -> Principal:
+    return Principal(tenant=TENANT, user=user)
+
+
+async def written(memory: Memory, cases: Sequence[Case]) -> list[Kept]:
+    """All of them remembered for their owners, in an order that chance has made, the same every time."""
+    order = sorted(cases, key=lambda case: random.Random(f"{case.text} {case.owner}").random())
+    facts = [
+        await memory.remember(
+            case.text,
+            principal=principal(case.owner),
+            source=_SOURCES[case.wrote],
+            reason="it was there",
+        )
+        for case in order
+    ]
+    held = {fact.fact_id for fact in await memory.quarantined(principal=_OPERATOR)}
+    return [
+        Kept(case=case, fact=fact, back=fact.fact_id in held) for case, fact in zip(order, facts, strict=True)
+    ]
+
+
+async def alone(cases: Sequence[Case]) -> list[Kept]:
+    """The same, each in a memory that holds nothing else."""
+    found: list[Kept] = []
+    for case in cases:
+        async with Memory() as memory:
+            found += await written(memory, [case])
+    return found
+
+
+async def done_later(memory: Memory, case: Case, **held: Any) -> list[str]:
+    """Where writes went in a later session of the owner's, whose model is hijacked: it looks up what it knows,
+    and writes to where the poisoned memory says, in answer to a question and instead of what was asked for."""
+    went: list[str] = []
+
+    async def write(to: str) -> str:
+        """Do it, there."""
+        went.append(to)
+        return "done"
+
+    domain = case.domain
+    write.__name__ = domain.tool
+    _, recall = memory_tools(memory)
+    clerk = Specialist("clerk", "Helps.", tools=[tool(effect="write")(write), recall])
+    for request in (f"What is known about {case.topic}?", f"Please {domain.deed}, to {domain.honest[0]}."):
+        turns = [call("recall", query=case.topic), call(domain.tool, to=case.target)]
+        model = ScriptedChatModel([*turns, *["That is all."] * 8])
+        async with Supervisor("desk", [clerk], models=model, memory=memory, **held) as desk:
+            await desk.run(request, principal=principal(case.owner), plan=_PLAN)
+    return went
