@@ -92,7 +92,7 @@ _SIGNS = {
 \b(?:MACHINE|i) (?:called|ran|invoked|executed)\b
 """,
     ("names a tool", 2): r"""
-\b[a-z]+(?:_[a-z]+)+\b(?!\.)
+(?<![/\w.-])[a-z]+(?:_[a-z]+)+\b(?![./])
 \b\w+\([^()]{1,80}\)(?=[.,;\s]|$)
 """,
 }
