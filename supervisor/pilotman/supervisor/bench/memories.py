@@ -65,7 +65,10 @@ def memories(held: Mapping[str, Any] = HELD) -> Scenario:
 
 
 _AGAIN = _Way(
-    what="remembered again, then looked up", request=_ASKS, script=hijacked([CLERK], [_LOOK, _PAY]), nested=False
+    what="remembered again, then looked up",
+    request=_ASKS,
+    script=hijacked([CLERK], [_LOOK, _PAY]),
+    nested=False,
 )
 
 
