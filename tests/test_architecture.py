@@ -24,7 +24,7 @@ FRONT_DOORS = {
         "Approval Breaker Budget Call Cap Capacity CedarPolicy Combination Decision Gate Label Limit Outbound"
         " PilotmanError Policy Principal Quota Retry"
     ),
-    "pilotman.memory": "Anchors Event Fact Lineage Memory Pointer Retention Selector",
+    "pilotman.memory": "Anchors Event Fact Lineage Memory Pointer Receipt Retention Selector",
     "pilotman.memory.testing": "Edge Graph Node Subgraph graph_faults",
     "pilotman.retrieval": (
         "Corpus FaissVectorStore FolderSource GitSource HTTPSource IndexConfig Objective SQLSource"

@@ -28,6 +28,7 @@ def test_the_front_door() -> None:
         "Lineage",
         "Memory",
         "Pointer",
+        "Receipt",
         "Retention",
         "Selector",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,12 @@ from pilotman.memory.facts.fact import Records
 from pilotman.memory.facts.inventory import Inventory
 from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.verbs import Facts
+from pilotman.memory.forgetting.archive import Archive
+from pilotman.memory.forgetting.forgetting import Forgetting
+from pilotman.memory.forgetting.order import Store
+from pilotman.memory.forgetting.stores import FactStore, GraphEcho, ItemStore, RunStore
+from pilotman.memory.forgetting.sweep import Sweep
+from pilotman.memory.forgetting.verbs import Holds
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.outbox import Lag
@@ -46,7 +52,7 @@ from pilotman.memory.store.store import MemoryStore
 _KEEP = Retention()
 
 
-class Memory(Facts, Defence):
+class Memory(Facts, Defence, Holds):
     """The journal and the checkpoints of one installation.
 
     ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (parked graphs lie in
@@ -111,6 +117,7 @@ class Memory(Facts, Defence):
             name=name_of(provenance),
             eager=provenance is not None or not self._ephemeral,
         )
+        self._archive = Archive(self._journal, clock=self._clock)
         ours, theirs = strict_serde(), JsonPlusSerializer()
         parked = CheckpointStore(opener(url, ours))
         users = CheckpointStore(opener(url, theirs))
@@ -118,6 +125,29 @@ class Memory(Facts, Defence):
         inner = LateSaver(parked, ours, seal=self._seal, owner=self._owner_of_run)
         self._checkpointer = ParkingSaver(None if self._ephemeral else inner)
         self._users_checkpointer = LateSaver(users, theirs, seal=self._seal, owner=_owner_in)
+        self._forgetful = (
+            RunStore(self._journal, unpark=self._checkpointer.forget),
+            FactStore(self._facts),
+            ItemStore(self._journal),
+        )
+        self._sweep = Sweep(
+            self._journal,
+            of_runs=self._forgetful[0],
+            of_facts=self._forgetful[1],
+            archive=self._archive,
+            retention=retention,
+            clock=self._clock,
+        )
+
+    def forgetting(self, stores: Sequence[Store]) -> Forgetting:
+        """Who forgets in all of this memory, and in other ``stores`` beside it."""
+        return Forgetting(
+            (*self._forgetful, *stores),
+            (GraphEcho(self._provenance.graph),),
+            keys=self._seal.keys,
+            archive=self._archive,
+            clock=self._clock,
+        )
 
     async def _owner_of_run(self, config: RunnableConfig) -> Subject:
         """Whose a parked graph is: its thread is named ``run/path``."""

@@ -13,6 +13,7 @@ from pilotman.memory.journal.journal import Journal
 from pilotman.memory.memory import Memory
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.engine import Engine
+from pilotman.supervisor.forgetting import tidied
 from pilotman.supervisor.notices import Notices
 from pilotman.supervisor.reception import Reception
 from pilotman.supervisor.records import Records
@@ -27,6 +28,8 @@ class Station:
     def __init__(self, team: Team, memory: Memory | None, ports: Ports) -> None:
         self.was_given_memory = memory is not None
         self.memory = memory or Memory("sqlite://", clock=ports.clock)
+        for corpus in team.corpora():
+            corpus.seal_with(self.memory.seal)
         for corpus in team.corpora():
             self.memory.facts.connect(corpus)
         version = digest([version_of(team.all_policies()), ports.outbound.version])[:12]
@@ -95,11 +98,12 @@ class Station:
         return self.workers
 
     async def watch(self) -> None:
-        """Have the sources of the team's corpora listed in the background until it is closed."""
+        """Until it is closed have the sources of the team's corpora listed, and what is over swept."""
         if self._watched is None:
             self._watched = AsyncExitStack()
             for corpus in self._team.corpora():
                 await self._watched.enter_async_context(corpus.watch())
+            await self._watched.enter_async_context(tidied(self.memory, self._team))
 
     async def aclose(self) -> None:
         """Finish what is being driven, or leave it for the next start; close a memory of our own."""

@@ -39,6 +39,7 @@ from pilotman.supervisor.graphs import drawn
 from pilotman.supervisor.intake import Intake, Request, plain
 from pilotman.supervisor.levers import Levers
 from pilotman.supervisor.notices import Notifier
+from pilotman.supervisor.oblivion import Oblivion
 from pilotman.supervisor.outgoing import fitting
 from pilotman.supervisor.people import People
 from pilotman.supervisor.plan import Plan
@@ -51,7 +52,7 @@ from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team, limited, members
 
 
-class Supervisor(Amends, Backlog, Levers, People):
+class Supervisor(Amends, Backlog, Levers, Oblivion, People):
     """A team under control. Constructing does no I/O; the first verb (or ``async with``) does.
 
     ``agents`` are specialists or other supervisors. ``models`` is a model, a chain of them, or one for each

@@ -62,6 +62,21 @@ class CheckpointStore:
         return self._saver
 
 
+async def threads(saver: Saver, under: str) -> list[str]:
+    """The threads in a store whose names begin with ``under`` and a slash."""
+    if isinstance(saver, InMemorySaver):
+        return sorted(name for name in saver.storage if name.startswith(f"{under}/"))
+    # both of LangGraph's savers name table and column so; listing checkpoints would read all of them
+    query = "SELECT DISTINCT thread_id FROM checkpoints WHERE thread_id >= {} AND thread_id < {}"
+    between = (f"{under}/", f"{under}0")  # the character after the slash
+    connection: Any = vars(saver)["conn"]
+    if hasattr(connection, "execute_fetchall"):
+        return [name for (name,) in await connection.execute_fetchall(query.format("?", "?"), between)]
+    async with connection.connection() as lent:
+        found = await lent.execute(query.format("%s", "%s"), between)
+        return [row["thread_id"] for row in await found.fetchall()]
+
+
 def opener(url: str, serde: SerializerProtocol) -> Opener:
     """How to open the checkpoints that belong to a journal's URL: its file's neighbour or the same server."""
     parsed = parse(url)

@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
-from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, storage_errors
+from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, storage_errors, threads
 from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing
 
 Owner: TypeAlias = Callable[[RunnableConfig], Subject | Awaitable[Subject]]
@@ -86,6 +86,13 @@ class LateSaver(BaseCheckpointSaver[str]):
         return found
 
     # keys lie on a disk or a server: an event loop does not wait for them
+
+    async def forget(self, under: str) -> None:
+        """Delete all threads whose names begin with ``under`` and a slash."""
+        saver = await self._store.saver()
+        with storage_errors():
+            for thread_id in await threads(saver, under):
+                await saver.adelete_thread(thread_id)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint; None also for one that was forgotten."""

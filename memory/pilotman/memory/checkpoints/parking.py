@@ -21,6 +21,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from pilotman.memory.checkpoints.late import LateSaver
+
 
 def strict_serde() -> JsonPlusSerializer:
     """Only plain data and LangChain messages are revived from a checkpoint, whatever the environment says."""
@@ -114,6 +116,13 @@ class ParkingSaver(BaseCheckpointSaver[str]):
         kept = self._threads.pop(thread_id, None)
         if self.inner is not None and (kept is None or kept.stored):
             await self.inner.adelete_thread(thread_id)
+
+    async def forget(self, run_id: str) -> None:
+        """Drop all threads of a run that is forgotten, in this process and in ``inner``."""
+        for thread_id in [name for name in self._threads if name.startswith(f"{run_id}/")]:
+            del self._threads[thread_id]
+        if isinstance(self.inner, LateSaver):
+            await self.inner.forget(run_id)
 
     async def _keep(self, thread_id: str) -> _Kept:
         """The thread in this process; if need be read from ``inner``, each namespace's newest checkpoint."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import uuid4
 
 from pilotman.guardrails.errors import PermissionDenied, PilotmanError
 from pilotman.guardrails.level import OPERATOR
@@ -15,6 +16,11 @@ from pilotman.memory.forgetting.archive import Archive, checked
 from pilotman.memory.forgetting.order import Order, Store
 from pilotman.memory.forgetting.receipt import Erased, Receipt, digest_of, marked
 from pilotman.memory.selector import Selector
+
+
+def _receipt_id() -> str:
+    return f"rcp_{uuid4().hex[:20]}"
+
 
 KEYS = "keys"
 """What a receipt calls the owners' keys."""
@@ -44,7 +50,7 @@ class Forgetting:
         keys: Keys | None,
         archive: Archive,
         clock: Callable[[], datetime],
-        new_id: Callable[[], str],
+        new_id: Callable[[], str] = _receipt_id,
     ) -> None:
         self._stores = tuple(stores)
         self._echoes = tuple(echoes)

@@ -12,6 +12,7 @@ from pilotman.memory.facts.book import FactBook
 from pilotman.memory.forgetting.hold import Thing
 from pilotman.memory.forgetting.order import Order
 from pilotman.memory.forgetting.receipt import Erased
+from pilotman.memory.journal.erasure import DONE
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.provenance.graph import Graph
 from pilotman.memory.storage.codec import micros, moment
@@ -160,9 +161,8 @@ def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
         .limit(1)
         .scalar_subquery()
     )
-    erased = select(events.c.seq).where(events.c.run_id == runs.c.run_id, events.c.kind == "run_erased")
     query = select(runs.c.run_id, runs.c.user, runs.c.created_at, head.label("head")).where(
-        runs.c.tenant == order.tenant, ~erased.exists()
+        runs.c.tenant == order.tenant, ~DONE
     )
     what = order.what
     if what.user is not None:

@@ -27,7 +27,7 @@ def is_book(run_id: str) -> bool:
 
 
 def opened(connection: Connection, principal: Principal, *, now: datetime) -> None:
-    """The principal's book is there when this returns."""
+    """The principal's book is there when this returns, open again if it had been forgotten."""
     run_id, at = book_id(principal.tenant, principal.user), micros(now)
     tenant, user, who = text(principal.tenant), text(principal.user), dump(principal.to_dict())
     values = (run_id, tenant, user, who, SUPERVISOR, run_id, at, at, False)
@@ -38,5 +38,6 @@ _OPEN = Statement(
     'INSERT INTO runs (run_id, tenant, "user", principal, supervisor, thread_id, task_type, severity,'
     " request, budget, versions, state, created_at, updated_at, waited_s, active)"
     " VALUES (?, ?, ?, ?, ?, ?, '', 0, '{}', '{}', '{}', 'COMPLETED', ?, ?, 0, ?)"
-    " ON CONFLICT DO NOTHING RETURNING run_id"
+    " ON CONFLICT (run_id) DO UPDATE SET forgotten_at = NULL, principal = excluded.principal"
+    " WHERE runs.forgotten_at IS NOT NULL RETURNING run_id"
 )

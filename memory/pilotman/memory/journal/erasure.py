@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from pilotman.guardrails.seal import Subject
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import events as events_
 from pilotman.memory.journal import queue
 from pilotman.memory.journal import runs as runs_
+from pilotman.memory.journal.book import SUPERVISOR, is_book
 from pilotman.memory.journal.owned import GONE, OWNERS, key_digest
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.storage.codec import micros
@@ -45,7 +46,7 @@ def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: 
     row = connection.execute(_FOUND, {"run_id": run_id}).one_or_none()
     if row is None or row.tenant != tenant:
         raise runs_.missing(run_id)
-    if connection.execute(_DONE, {"run_id": run_id}).first() is not None:
+    if row.done:
         return False
     _erase_record(connection, run_id, row.idempotency_key, ended=row.state in ENDED, now=now)
     connection.info.get(OWNERS, {}).pop(run_id, None)
@@ -56,16 +57,29 @@ def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: 
     _erase_effects(connection, run_id)
     _erase_approvals(connection, run_id, now=now)
     queue.remove(connection, run_id)
-    said = NewEvent(kind=_KIND, actor=actor, data=GONE, key=_KIND, at=now)
+    key = f"{_KIND}:{micros(now)}" if is_book(run_id) else _KIND
+    said = NewEvent(kind=_KIND, actor=actor, data=GONE, key=key, at=now)
     events_.append(connection, [events_.prepare(run_id, said)])
     connection.info[SCRUB] = True
     return True
 
 
-_FOUND = select(runs.c.tenant, runs.c.state, runs.c.idempotency_key).where(
+_later = events.alias()
+_after = select(_later.c.seq).where(_later.c.run_id == events.c.run_id, _later.c.seq > events.c.seq)
+DONE = (
+    select(events.c.seq)
+    .where(
+        events.c.run_id == runs.c.run_id,
+        events.c.kind == _KIND,
+        or_(runs.c.supervisor != SUPERVISOR, ~_after.exists()),
+    )
+    .correlate(runs)
+    .exists()
+)
+"""Whether a run is erased. A book may have been opened again since."""
+_FOUND = select(runs.c.tenant, runs.c.state, runs.c.idempotency_key, DONE.label("done")).where(
     runs.c.run_id == bindparam("run_id")
 )
-_DONE = select(events.c.seq).where(events.c.run_id == bindparam("run_id"), events.c.kind == _KIND)
 
 
 def _erase_record(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from pilotman.memory.event import Event
-from pilotman.memory.provenance import acting, reading
+from pilotman.memory.provenance import acting, reading, remembering
 from pilotman.memory.provenance.sheet import Origin, Said, Sheet, Told
 
 
@@ -67,4 +67,10 @@ _TAKES: Mapping[str, _Take] = {
     "effect_not_applied": acting.effect_ended,
     "effect_unknown": acting.effect_ended,
     "effect_joined": acting.effect_joined,
+    "facts_recalled": remembering.recalled,
+    **dict.fromkeys(("fact_remembered", "fact_supported"), remembering.remembered),
+    **dict.fromkeys(
+        (f"fact_{verdict}" for verdict in ("retracted", "promoted", "quarantined", "released", "forgotten")),
+        remembering.judged,
+    ),
 }
