@@ -84,7 +84,7 @@ class Raw:
     """What somebody writes with the driver alone."""
 
     def __init__(self, driver: neo4j.AsyncDriver, label: str) -> None:
-        self._driver = driver
+        self._driver: Any = driver  # it wants literal queries
         self._label = label
 
     async def start(self) -> None:
@@ -122,7 +122,7 @@ class Raw:
                     " RETURN collect([id, type(e), e.at.epochMillis, t.id])",
                     ids=frontier,
                 )
-                (found,) = await result.single(strict=True)
+                found: list[list[Any]] = (await result.single(strict=True))[0]
                 edges += found
                 frontier = [one for one in dict.fromkeys(edge[3] for edge in found) if one not in seen]
                 seen |= set(frontier)
@@ -135,7 +135,7 @@ class Raw:
         return seen
 
     async def _do(self, steps: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        async def work(transaction: neo4j.AsyncManagedTransaction) -> None:
+        async def work(transaction: Any) -> None:
             for query, parameters in steps:
                 await (await transaction.run(query, parameters)).consume()
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,8 +60,9 @@ def test_whatever_is_merged_and_erased_it_is_what_the_model_says(steps: list[Any
         await graph.start()
         for step in steps:
             if isinstance(step, tuple):
-                await graph.merge(*step)
-                model.merge(*step)
+                some, between = cast("tuple[list[Node], list[Edge]]", step)
+                await graph.merge(some, between)
+                model.merge(some, between)
             else:
                 assert await graph.erase(step, tenant="acme") == model.erase(step)
             assert await graph.count() == (len(model.nodes), len(model.edges))

@@ -1,4 +1,5 @@
-"""The Cypher of a provenance graph. Each kind and each relation has queries of its own, made of constants.
+"""The Cypher of a provenance graph. Each kind and each relation has queries of its own, made of constants:
+type checkers see that no data is in them.
 
 Every node has the label ``Prov`` beside that of its kind: there its tenant and id are unique, whatever it
 turns out to be. Relationship types and property names are those of the port; times are Neo4j's own.
@@ -8,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import LiteralString
 
-from pilotman.memory.provenance.graph import ENDS, KINDS, NodeKind
+from pilotman.memory.provenance.graph import ENDS, KINDS, Direction, NodeKind, Relation
 
 SCHEMA = (
     "CREATE CONSTRAINT pilotman_prov_tenant_id IF NOT EXISTS FOR (n:Prov) REQUIRE (n.tenant, n.id) IS UNIQUE",
 )
 """The constraint's index finds every node that we ask for."""
 
-LABELS: Mapping[NodeKind, str] = MappingProxyType({kind: kind.capitalize() for kind in KINDS})
+LABELS: Mapping[NodeKind, LiteralString] = MappingProxyType({kind: kind.capitalize() for kind in KINDS})
 
 _NODE = """
 UNWIND $rows AS row
@@ -26,7 +28,7 @@ ON MATCH SET n:LABEL, n.at = CASE WHEN n.at IS NULL OR row[2] < n.at THEN row[2]
     n += CASE WHEN n.erased THEN row[4] ELSE row[3] END
 REMOVE n:OTHERS
 """
-NODE: Mapping[NodeKind, str] = MappingProxyType(
+NODE: Mapping[NodeKind, LiteralString] = MappingProxyType(
     {
         kind: _NODE.replace("LABEL", label).replace(
             "OTHERS", ":".join(other for other in LABELS.values() if other != label)
@@ -41,7 +43,7 @@ UNWIND $rows AS row
 MERGE (n:Prov {tenant: row[0], id: row[1]})
 ON CREATE SET n:LABEL
 """
-BARE: Mapping[NodeKind, str] = MappingProxyType(
+BARE: Mapping[NodeKind, LiteralString] = MappingProxyType(
     {kind: _BARE.replace("LABEL", label) for kind, label in LABELS.items()}
 )
 """rows: tenant, id of what only an edge has named."""
@@ -54,7 +56,9 @@ MERGE (s)-[e:RELATION]->(t)
 ON CREATE SET e.tenant = row[0], e.at = row[3], e += row[4]
 ON MATCH SET e.at = CASE WHEN e.at IS NULL OR row[3] < e.at THEN row[3] ELSE e.at END, e += row[4]
 """
-EDGE = MappingProxyType({relation: _EDGE.replace("RELATION", relation) for relation in ENDS})
+EDGE: Mapping[Relation, LiteralString] = MappingProxyType(
+    {relation: _EDGE.replace("RELATION", relation) for relation in ENDS}
+)
 """rows: tenant, ids of source and target, at, data."""
 
 _KNOWN = """CASE WHEN X:Activity THEN 'activity' WHEN X:Agent THEN 'agent' ELSE 'entity' END,
@@ -72,7 +76,7 @@ WITH m, collect(
 ) AS edges
 RETURN collect([edges, KNOWN])
 """.replace("KNOWN", _KNOWN.replace("X", "m"))
-LEVEL = MappingProxyType(
+LEVEL: Mapping[Direction, LiteralString] = MappingProxyType(
     {"back": _LEVEL.replace("ARROW", "-[e]->"), "forth": _LEVEL.replace("ARROW", "<-[e]-")}
 )
 """ids, tenant, relations, limit: nodes, each with the edges that lead there (whence, relation, at, data)."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pilotman.guardrails.errors import ConfigurationError, Unavailable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Step: TypeAlias = tuple[str, dict[str, Any]]
+Step: TypeAlias = tuple[LiteralString, dict[str, Any]]
 """A query and its parameters."""
 
 SCHEMES = tuple(f"{scheme}{safety}" for scheme in ("neo4j", "bolt") for safety in ("", "+s", "+ssc"))
@@ -226,7 +226,7 @@ async def _run(transaction: AsyncManagedTransaction, steps: Sequence[Step]) -> N
         await (await transaction.run(query, parameters)).consume()
 
 
-async def _value(reader: Reader, query: str, parameters: Mapping[str, Any]) -> Any:
+async def _value(reader: Reader, query: LiteralString, parameters: Mapping[str, Any]) -> Any:
     """The only value that a query gives, with everything in it: a record for each thing costs much more."""
     record = await (await reader.run(query, dict(parameters))).single(strict=True)
     return record[0]
@@ -234,7 +234,7 @@ async def _value(reader: Reader, query: str, parameters: Mapping[str, Any]) -> A
 
 def _steps(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[Step]:
     """In the order of ids, so that two writers rarely wait for each other."""
-    rows: dict[str, list[list[Any]]] = defaultdict(list)
+    rows: dict[LiteralString, list[list[Any]]] = defaultdict(list)
     for node in typed(nodes):
         data = {**plain(node.data), "type": text(node.type)}
         row = [text(node.tenant), text(node.id), node.at, data, {**kept(data), "type": data["type"]}]

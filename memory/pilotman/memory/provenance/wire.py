@@ -45,6 +45,7 @@ def typed(nodes: Sequence[Node]) -> Iterator[Node]:
 def bare(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[tuple[str, str], NodeKind]:
     """What has only a name, by clean tenant and id: of the kind that the relation is about."""
     named = {(text(node.tenant), text(node.id)) for node in typed(nodes)}
+    found: dict[tuple[str, str], NodeKind]
     found = {(text(node.tenant), text(node.id)): node.kind for node in nodes if not node.type}
     for edge in edges:
         tenant = text(edge.tenant)
