@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.bench.provenance import made
+from tests.patience import PROCESS_PATIENCE
 
-from pilotman.memory.provenance.graph import DIRECTIONS
+from pilotman.memory.provenance.graph import DIRECTIONS, Graph
 from pilotman.memory.provenance.model import Model
-from pilotman.memory.provenance.opening import open_graph
+from pilotman.memory.provenance.neo4j_graph import Neo4jGraph
+from pilotman.memory.provenance.sql_graph import SqlGraph
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -21,8 +23,10 @@ NODES = 100_000
 async def test_a_large_graph_is_loaded_once_and_walked_as_the_model_says(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'g.db'}" if kind == "file" else request.getfixturevalue("neo4j_url")
-    graph, model = open_graph(str(url), "sqlite://"), Model(uuid.uuid4().hex)
+    graph: Graph = SqlGraph(f"sqlite:///{tmp_path / 'g.db'}")
+    if kind == "neo4j":
+        graph = Neo4jGraph(str(request.getfixturevalue("neo4j_url")), timeout=PROCESS_PATIENCE)
+    model = Model(uuid.uuid4().hex)
     nodes, edges = made(NODES, model.tenant)
     model.merge(nodes, edges)
     assert len(model.nodes) == NODES
