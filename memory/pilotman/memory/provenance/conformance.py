@@ -53,7 +53,7 @@ _VALUES: dict[str, Scalar] = {
 async def graph_faults(graph: Graph) -> tuple[str, ...]:
     """What a started graph does against the port, a line each; empty: it conforms.
 
-    About 20,000 nodes are written, under tenants that nobody else has.
+    About 7,000 nodes are written, under tenants that nobody else has; nobody else may write meanwhile.
     """
     trial = _Trial(graph)
     laws = (

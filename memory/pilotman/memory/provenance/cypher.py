@@ -67,7 +67,7 @@ _KNOWN = """CASE WHEN X:Activity THEN 'activity' WHEN X:Agent THEN 'agent' ELSE 
 _LEVEL = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})ARROW(m:Prov)
-WHERE e.tenant = $tenant AND m.tenant = $tenant AND type(e) IN $relations
+WHERE m.tenant = $tenant AND type(e) IN $relations
 WITH id, e, m LIMIT $limit
 WITH m, e, [id, type(e), e.at.epochSeconds * 1000000 + e.at.microsecond] AS edge,
     CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields
