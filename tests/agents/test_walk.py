@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+from tests.patience import PATIENCE
 
 from pilotman.agents import graph as specialist_graph
 from pilotman.agents.graph import Desks
@@ -91,9 +92,63 @@ async def test_what_is_sent_to_one_node_is_what_that_node_is_given() -> None:
     assert state == {"left": [], "last": "kept", "seen": ["two"]}
 
 
-async def test_where_branches_part_nothing_is_done() -> None:
-    sent = [Send("one", {"left": ["one"]}), Send("two", {"left": ["two"]})]
-    assert await WALK.go({"left": []}, sent) == ({"left": []}, "")
+class Pair:
+    """Branches that each end only when the other has begun; the one called "bad" fails, its fellow waits."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, asyncio.Event] = {"a": asyncio.Event(), "b": asyncio.Event()}
+        self.stopped = False
+
+    async def branch(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        name, other = ("a", "b") if state["name"] == "a" else ("b", "a")
+        self.begun[name].set()
+        await self.begun[other].wait()
+        if state.get("bad"):
+            raise ValueError(name)
+        try:
+            await asyncio.sleep(3600 if state.get("long") else 0)
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
+        return {"seen": [name]}
+
+    async def onward(self, state: dict[str, Any]) -> str:
+        return "__end__"
+
+    def walk(self) -> Walk:
+        return Walk(
+            steps={"branch": Step(node=self.branch, after=self.onward)},
+            reducers={"seen": operator.add},
+            most=MOST,
+        )
+
+
+async def test_branches_go_on_at_once_and_their_changes_come_together_in_order() -> None:
+    sent = [Send("branch", {"name": "b"}), Send("branch", {"name": "a"})]
+    async with asyncio.timeout(PATIENCE):
+        reached = await Pair().walk().go({"seen": ["start"]}, sent)
+    assert reached == ({"seen": ["start", "b", "a"]}, "branch")
+
+
+async def test_where_a_branch_fails_the_others_are_stopped_and_its_error_is_raised() -> None:
+    pair = Pair()
+    sent = [Send("branch", {"name": "a", "long": True}), Send("branch", {"name": "b", "bad": True})]
+    with pytest.raises(ValueError, match="b"):
+        async with asyncio.timeout(PATIENCE):
+            await pair.walk().go({}, sent)
+    assert pair.stopped
+
+
+async def test_who_stops_a_walk_stops_its_branches() -> None:
+    pair = Pair()
+    sent = [Send("branch", {"name": name, "long": True}) for name in ("a", "b")]
+    walk = asyncio.ensure_future(pair.walk().go({}, sent))
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(event.wait() for event in pair.begun.values()))
+        walk.cancel()
+        await asyncio.wait((walk,))
+    assert walk.cancelled()
+    assert pair.stopped
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """The ways of a graph of ours, gone step by step without an engine, up to where it is needed.
 
 Without a checkpoint that somebody reads, a superstep is its node and its router, and ten times their cost
-beside them. A graph is entered where people are asked or branches part, with the state that was reached.
+beside them. A graph is entered where people are asked, with the state that was reached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ from langgraph.types import Send
 
 State: TypeAlias = Mapping[str, Any]
 Where: TypeAlias = str | list[Send]
-"""The next node's name, or what is sent to nodes at once."""
+"""The next node's name, or what is sent to one node, each at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,22 +36,36 @@ class Walk:
     most: int
 
     async def go(self, state: State, at: Where) -> tuple[dict[str, Any], str]:
-        """Go on from ``at`` until the next step is none of ours: the state there, and the last step's name.
+        """Go on from ``at`` until the next step is none of ours, or for ``most`` steps.
 
-        Ends after ``most`` steps too, or where several things are to be done at once.
+        The state there, and the last step's name.
         """
         reached, last = dict(state), ""
         for _ in range(self.most):
-            given: Any = reached
-            if not isinstance(at, str):
-                if len(at) != 1:
-                    break
-                [sent] = at
-                at, given = sent.node, sent.arg
-            if (step := self.steps.get(at)) is None:
+            names = {at} if isinstance(at, str) else {sent.node for sent in at}
+            name = names.pop() if len(names) == 1 else ""
+            if (step := self.steps.get(name)) is None:
                 break
-            for key, value in (await step.node(given, {})).items():
-                reduce = self.reducers.get(key) if key in reached else None
-                reached[key] = reduce(reached[key], value) if reduce else value
-            last, at = at, await step.after(reached)
+            given = [reached] if isinstance(at, str) else [sent.arg for sent in at]
+            for changes in await _at_once(step, given):
+                self._change(reached, changes)
+            last, at = name, await step.after(reached)
         return reached, last
+
+    def _change(self, state: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        for key, value in changes.items():
+            reduce = self.reducers.get(key) if key in state else None
+            state[key] = reduce(state[key], value) if reduce else value
+
+
+async def _at_once(step: Step, given: Sequence[Any]) -> Sequence[dict[str, Any]]:
+    """What the step makes of each; where one fails, the others are stopped."""
+    if len(given) == 1:
+        return [await step.node(given[0], {})]
+    branches = [asyncio.ensure_future(step.node(state, {})) for state in given]
+    try:
+        return await asyncio.gather(*branches)
+    finally:
+        for branch in branches:
+            branch.cancel()
+        await asyncio.wait(branches)

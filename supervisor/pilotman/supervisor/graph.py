@@ -98,7 +98,7 @@ def _next(state: SupervisorState) -> Next:
 
 
 def walk(find: FindLead, *, most: int) -> Walk:
-    """The same ways without an engine, but for where people are asked or branches part; ``most`` steps."""
+    """The same ways without an engine, but for where people are asked; at most ``most`` steps."""
     nodes = SupervisorNodes(find)
     steps = {
         "supervise": Step(node=nodes.supervise, after=nodes.after_supervise),
