@@ -1,7 +1,7 @@
 """The ways of a graph of ours, gone step by step without an engine, up to where it is needed.
 
-Without a checkpoint that somebody reads, a superstep is its node and its router, and ten times their cost
-beside them. A graph is entered where people are asked, with the state that was reached.
+Where nobody reads a checkpoint, an engine adds nothing to nodes and routers but about a third of a run's
+processor time. A graph is entered where people are asked, with the state that was reached.
 """
 
 from __future__ import annotations
