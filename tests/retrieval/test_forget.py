@@ -17,6 +17,8 @@ from pilotman.guardrails.errors import InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.retrieval import FaissVectorStore, IndexConfig
 from pilotman.retrieval.vectors import VectorIndex
+from pilotman.retrieval.vectors.epochs import Epochs
+from pilotman.retrieval.vectors.trained import Trained
 
 Folder = Callable[[Mapping[str, str | bytes]], Path]
 SECRETS = ["the zebra crosses at midnight", "a giraffe knows the password", "x" * 5_000 + " walrus"]
@@ -27,6 +29,8 @@ from pilotman.retrieval import FaissVectorStore
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
 from pilotman.retrieval.vectors import VectorIndex
+from pilotman.retrieval.vectors.epochs import Epochs
+from pilotman.retrieval.vectors.trained import Trained
 from tests.retrieval.conftest import HashEmbeddings
 
 def die(*args, **more):
@@ -176,11 +180,14 @@ def test_a_tenant_is_forgotten_with_all_that_nobody_else_may_read(tmp_path: Path
     store.close()
 
 
-def codes_of(index: VectorIndex, vectors: Any) -> list[bytes]:
-    """The 8-bit codes of vectors, as the index that serves has them."""
-    trained = index._view.trained
-    assert trained is not None
-    return [bytes(trained.codes.sq.compute_codes(one[np.newaxis])[0]) for one in vectors]
+def trained(folder: Path, index: VectorIndex) -> Trained:
+    """The index that serves, as it is in its folder."""
+    return Epochs(folder, dimensions=index.dimensions, fault=lambda _: None).load(index.epoch)
+
+
+def codes_of(served: Trained, vectors: Any) -> list[bytes]:
+    """The 8-bit codes of vectors, as an index that is trained has them."""
+    return [bytes(served.codes.sq.compute_codes(one[np.newaxis])[0]) for one in vectors]
 
 
 def test_a_trained_index_keeps_no_code_of_what_was_erased(tmp_path: Path) -> None:
@@ -189,7 +196,7 @@ def test_a_trained_index_keeps_no_code_of_what_was_erased(tmp_path: Path) -> Non
     index.append(vectors)
     index.rebuild()
     rows = np.array([3, 700, 1_599])
-    codes, raw = codes_of(index, vectors[rows]), [one.tobytes() for one in vectors[rows]]
+    codes, raw = codes_of(trained(tmp_path, index), vectors[rows]), [one.tobytes() for one in vectors[rows]]
     assert left(tmp_path, codes)
     index.erase(rows)
     assert index.holds_dead()
@@ -213,9 +220,7 @@ def test_a_centre_that_is_a_vector_is_told_and_learnt_anew(tmp_path: Path) -> No
     rows = next(rows for rows in groups if index.tells(rows[:1]))
 
     def nearest() -> float:
-        trained = index._view.trained
-        assert trained is not None
-        return float((trained.centres @ vectors[rows[0]]).max())
+        return float((trained(tmp_path, index).centres @ vectors[rows[0]]).max())
 
     index.erase(rows)
     assert not index.tells(rows)  # it has to be asked before
@@ -238,7 +243,8 @@ def test_forgetting_takes_codes_also_of_what_was_only_deleted_before(tmp_path: P
     store.holdings.rebuilding.wait()
     index.rebuild()
     before = index.epoch
-    secrets = codes_of(index, [np.frombuffer(one, dtype=np.float32) for one in vectors_of(store, SECRETS)])
+    hers_alone = [np.frombuffer(one, dtype=np.float32) for one in vectors_of(store, SECRETS)]
+    secrets = codes_of(trained(tmp_path / "vectors-0", index), hers_alone)
     hers.delete(["a", "b", "c"])
     assert left(tmp_path, secrets)
     assert store.forget(tenant="acme", owner="alice")["chunks"] == 0

@@ -176,7 +176,7 @@ async def test_a_corpus_with_keys_of_its_own_keeps_them(tmp_path: Path) -> None:
 
 def test_a_catalogue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     first = sqlite3.connect(tmp_path / database.FILE)
-    for statement in database._TABLES.split(";\n"):
+    for statement in database.TABLES.split(";\n"):
         first.execute(statement)
     first.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
     first.execute("PRAGMA user_version = 1")
@@ -188,6 +188,8 @@ def test_a_catalogue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     first.commit()
     first.close()
     store = FaissVectorStore(HashEmbeddings(), tmp_path, keys=KeysInMemory())
-    assert store.holdings.catalogue._database.read("SELECT owner FROM chunk") == [("user:a%2Fc%25/al%2Fice",)]
+    with sqlite3.connect(tmp_path / database.FILE) as other:
+        assert other.execute("SELECT owner FROM chunk").fetchall() == [("user:a%2Fc%25/al%2Fice",)]
+    other.close()
     assert on_disk(tmp_path, "old zebra") == []
     store.close()

@@ -26,7 +26,7 @@ VERSION = 2
 _BUSY = 60.0
 """Seconds that a writer waits for another process's transaction."""
 
-_TABLES = """
+TABLES = """
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     seq INTEGER NOT NULL,            -- of the last change
@@ -117,7 +117,7 @@ class Database:
         weakref.finalize(self, _closed, self._reader, self._writer)  # who forgets to close it loses nothing
         with self.change() as change:
             version = change.execute("PRAGMA user_version").fetchone()[0]
-            for statements in (_TABLES, _SECOND)[version:]:
+            for statements in (TABLES, _SECOND)[version:]:
                 for statement in statements.split(";\n"):
                     change.execute(statement)
             if version < VERSION:
