@@ -20,7 +20,6 @@ from pilotman.memory.journal.runs import check_owner
 from pilotman.memory.storage.codec import encode, load, maybe_moment, micros, moment, text
 from pilotman.memory.storage.schema import effects, permits
 from pilotman.memory.storage.statement import Query
-from pilotman.memory.storage.stored import ERASED
 
 _TIMELESS = frozenset({"run_id", "step", "tenant", "user", "chain", "tool", "digest"})
 """What a permit is for: the same whenever it is issued again."""
@@ -82,7 +81,7 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     values |= {"effect_id": effect_id, "owner": owner, "state": "intended", "attempts": attempts}
     values |= {"settled_at": None, "result": None}
     values["message"] = _sealed(connection, effect.run_id, effect_id, "")
-    key = owned.close(connection, _subject(connection, effect.run_id), _key_place(effect_id), values["key"])
+    key = owned.close_later(connection, effect.run_id, _key_place(effect_id), values["key"])
     values |= {"key": owned.key_digest(values["key"]), "key_text": key}
     if known is None:
         _INTENDED.run(connection, values)
@@ -107,11 +106,7 @@ def _message_place(effect_id: str) -> str:
 
 
 def _sealed(connection: Connection, run_id: str, effect_id: str, message: str) -> bytes:
-    """A message as it is stored; of a forgotten run none is."""
-    whose = owned.owner(connection, run_id)
-    if whose.forgotten:
-        return ERASED
-    return owned.close(connection, whose.subject, _message_place(effect_id), text(message))
+    return owned.close_later(connection, run_id, _message_place(effect_id), text(message))
 
 
 def check_level(connection: Connection, effect: EffectRow) -> None:

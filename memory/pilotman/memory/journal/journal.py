@@ -15,7 +15,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.quota import Window
 from pilotman.guardrails.seal import Subject
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.journal import approvals, blocks, effects, erasure, owned, payloads, queue, runs
+from pilotman.memory.journal import approvals, blocks, effects, erasure, moves, owned, payloads, queue, runs
 from pilotman.memory.journal.access import nothing, prepared
 from pilotman.memory.journal.batch import Rider
 from pilotman.memory.journal.book import book_id, opened
@@ -105,7 +105,7 @@ class Journal(Ledger, Metering, Feed):
         return Story(
             run=run,
             events=read(connection, run.run_id, 0),
-            transitions=runs.history(connection, run.run_id),
+            transitions=moves.of_run(connection, run.run_id),
             approvals=approvals.of_run(connection, run.run_id, now=self._clock()),
             effects=effects.of_run(connection, run.run_id),
         )
@@ -212,7 +212,7 @@ class Journal(Ledger, Metering, Feed):
         self._open.ride(Rider(run_id, rows, work=work))
 
     async def transitions(self, run_id: str, *, tenant: str) -> list[TransitionRow]:
-        return await self._of_run(run_id, tenant, runs.history)
+        return await self._of_run(run_id, tenant, moves.of_run)
 
     async def request_cancel(
         self, run_id: str, *, tenant: str, reason: str, events: Sequence[NewEvent] = ()

@@ -57,6 +57,12 @@ def close(connection: Connection, whose: Subject | None, place: str, value: str 
     return _seal(connection).seal(whose, body, place.encode())
 
 
+def close_later(connection: Connection, run_id: str, place: str, value: str | bytes) -> bytes:
+    """What is said of a run after it was stored; of a forgotten one nothing is kept."""
+    whose = owner(connection, run_id)
+    return ERASED if whose.forgotten else close(connection, whose.subject, place, value)
+
+
 def close_data(
     connection: Connection, whose: Owner, place: str, data: str, refers: Sequence[bytes] = ()
 ) -> bytes:

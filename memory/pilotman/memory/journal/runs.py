@@ -14,18 +14,14 @@ from sqlalchemy.sql.selectable import Select
 
 from pilotman.guardrails.errors import ConfigurationError, Conflict, NotFound
 from pilotman.guardrails.seal import Forgotten, Subject
-from pilotman.memory.journal import owned
+from pilotman.memory.journal import moves, owned
 from pilotman.memory.journal.book import SUPERVISOR
 from pilotman.memory.journal.records import ENDED, WAITING, Fenced, RunRow, TransitionRow
-from pilotman.memory.storage.codec import dump, encode, load, maybe_moment, micros, moment, text
-from pilotman.memory.storage.schema import events, queue, runs, transitions
+from pilotman.memory.journal.run_row import changed, encoded, record
+from pilotman.memory.storage.codec import dump, encode, micros, text
+from pilotman.memory.storage.schema import events, queue, runs
 from pilotman.memory.storage.statement import Query, Statement
-from pilotman.memory.storage.stored import ERASED
 
-_JSON = frozenset({"budget", "versions"})
-_OWNED = frozenset({"principal", "request", "cancel_requested"})
-"""Columns of content. The request's idempotency key is kept by its digest alone."""
-_TIMES = frozenset({"created_at", "updated_at", "started_at", "deadline_at", "active_since", "lease_until"})
 _CHANGEABLE = frozenset(
     {
         *(
@@ -50,47 +46,6 @@ _NEXT = (
 _RUN = select(runs, _NEXT)
 _WITH_ID = _RUN.where(runs.c.run_id == bindparam("run_id"))
 _BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update(of=runs))
-
-
-def record(connection: Connection, row: Mapping[Any, Any]) -> RunRow:
-    """A row of ``_RUN`` as a record.
-
-    Raises:
-        Forgotten: the run was, or its key was destroyed.
-    """
-    values = dict(row)
-    if values.pop("forgotten_at") is not None:
-        raise Forgotten(f"run {row['run_id']} was forgotten")
-    subject = Subject(row["tenant"], row["user"])
-    for name in ("principal", "request"):
-        values[name] = load(owned.disclose(connection, subject, _place(row["run_id"], name), values[name]))
-    values["cancel_requested"] = _wish(connection, subject, row)
-    for name in _JSON:
-        values[name] = load(values[name])
-    for name in _TIMES:
-        values[name] = maybe_moment(values[name])
-    return RunRow(**values)
-
-
-def _wish(connection: Connection, subject: Subject, row: Mapping[Any, Any]) -> str | None:
-    stored = row["cancel_requested"]
-    if stored is None:
-        return None
-    return owned.words(connection, subject, _place(row["run_id"], "cancel_requested"), stored)
-
-
-def _place(run_id: str, column: str) -> str:
-    return f"runs.{column}/{run_id}"
-
-
-def _encoded(connection: Connection, run_id: str, subject: Subject, name: str, value: Any) -> Any:
-    """A field as its column holds it."""
-    if name == "idempotency_key":
-        return None if value is None else owned.key_digest(text(value))
-    kept = encode(value)
-    if name not in _OWNED or kept is None:
-        return kept
-    return owned.close(connection, subject, _place(run_id, name), kept)
 
 
 def get(connection: Connection, run_id: str, *, tenant: str | None = None, lock: bool = False) -> RunRow:
@@ -208,7 +163,7 @@ def create(
             )
     admit(connection)
     subject = Subject(text(run.tenant), text(run.user))
-    values = {name: _encoded(connection, run.run_id, subject, name, getattr(run, name)) for name in _STORED}
+    values = {name: encoded(connection, run.run_id, subject, name, getattr(run, name)) for name in _STORED}
     _CREATED.run(connection, {**values, "active": not queued})
     if queued:
         _QUEUED.run(connection, {**values, "queued_at": values["created_at"]})
@@ -321,7 +276,7 @@ def move(
     unknown = changes.keys() - _CHANGEABLE
     if unknown:
         raise ConfigurationError(f"a move cannot change {', '.join(sorted(unknown))} of a run")
-    values = {name: _changed(connection, transition.run_id, name, value) for name, value in changes.items()}
+    values = {name: changed(connection, transition.run_id, name, value) for name, value in changes.items()}
     values |= {"state": transition.to_state, "updated_at": micros(transition.at)}
     if transition.to_state in ENDED:
         values = {"active": False, "owner": None, "lease_until": None, **values}
@@ -331,7 +286,7 @@ def move(
     if not _moved(frozenset(values)).run(connection, values | where):
         check_owner(connection, transition.run_id, owner)
         raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
-    _note(connection, transition)
+    moves.note(connection, transition)
     if transition.to_state in ENDED or transition.to_state == WAITING:
         _LEFT_QUEUE.run(connection, {"run_id": transition.run_id})
 
@@ -350,32 +305,7 @@ def take_up(connection: Connection, transition: TransitionRow) -> None:
     new = {"state": transition.to_state, "updated_at": micros(transition.at), "failures": 0}
     if not connection.execute(update(runs).where(*where).values({**new, "cancel_requested": None})).rowcount:
         raise _fenced(transition.run_id, f"is not {transition.from_state} any more")
-    _note(connection, transition)
-
-
-def _changed(connection: Connection, run_id: str, name: str, value: Any) -> Any:
-    """A changed field as its column holds it."""
-    kept = encode(value)
-    if name not in _OWNED or kept is None:
-        return kept
-    return _sealed(connection, run_id, _place(run_id, name), kept)
-
-
-def _sealed(connection: Connection, run_id: str, place: str, kept: str) -> bytes:
-    """Content that comes later; of a forgotten run nothing is kept."""
-    whose = owned.owner(connection, run_id)
-    return owned.close(connection, whose.subject, place, kept) if not whose.forgotten else ERASED
-
-
-def _note(connection: Connection, transition: TransitionRow) -> None:
-    values = {name: encode(getattr(transition, name)) for name in _TRANSITION}
-    place = _reason(transition.run_id, transition.number)
-    values["reason"] = _sealed(connection, transition.run_id, place, values["reason"])
-    _NOTED.run(connection, values)
-
-
-def _reason(run_id: str, number: int) -> str:
-    return f"transitions.reason/{run_id}/{number}"
+    moves.note(connection, transition)
 
 
 @cache  # building a statement costs more than executing it
@@ -385,29 +315,7 @@ def _moved(names: frozenset[str]) -> Query:
     return Query(query.values({runs.c[name]: bindparam(name) for name in sorted(names)}))
 
 
-_TRANSITION = tuple(f.name for f in fields(TransitionRow))
-_NOTED = Query.inserting(transitions, *_TRANSITION)
 _LEFT_QUEUE = Query(delete(queue).where(queue.c.run_id == bindparam("run_id")))
-
-
-def history(connection: Connection, run_id: str) -> list[TransitionRow]:
-    """A run's transitions in order."""
-    rows = _HISTORY.rows(connection, {"run_id": run_id})
-    subject = owned.owner(connection, run_id).subject
-    found: list[dict[str, Any]] = [
-        {
-            **row,
-            "at": moment(row["at"]),
-            "reason": owned.words(connection, subject, _reason(run_id, row["number"]), row["reason"]),
-        }
-        for row in rows
-    ]
-    return [TransitionRow(**values) for values in found]
-
-
-_HISTORY = Query(
-    select(transitions).where(transitions.c.run_id == bindparam("run_id")).order_by(transitions.c.number)
-)
 
 
 def request_cancel(connection: Connection, run_id: str, *, reason: str, now: datetime) -> RunRow:
@@ -424,7 +332,7 @@ def request_cancel(connection: Connection, run_id: str, *, reason: str, now: dat
             update(runs)
             .where(runs.c.run_id == run_id)
             .values(
-                cancel_requested=_changed(connection, run_id, "cancel_requested", reason),
+                cancel_requested=changed(connection, run_id, "cancel_requested", reason),
                 updated_at=micros(now),
             )
         )
