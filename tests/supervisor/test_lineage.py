@@ -212,6 +212,6 @@ def test_a_node_with_markup_in_its_name_stays_text() -> None:
         Node(id="call:r/p", kind="activity", type="tool_call", tenant="t"),
     )
     edges = (Edge(source="call:r/p", relation="WAS_ASSOCIATED_WITH", target=f"tool:{bad}", tenant="t"),)
-    drawn = Lineage(Subgraph(nodes=nodes, edges=edges), roots=["call:r/p"])._repr_html_()
+    drawn = Lineage(Subgraph(nodes=nodes, edges=edges), roots=["call:r/p"])._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "<script>" not in drawn
     assert "&lt;script&gt;" in drawn

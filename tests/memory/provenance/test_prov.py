@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,6 +142,35 @@ def test_a_search_of_a_task_is_behind_what_it_did_then() -> None:
         ],
     )
     assert "document:wiki/o@v2" in reached(told, "effect:eff_2")
+
+
+def fact(kind: str, run_id: str = "mem_1", **data: Any) -> Told:
+    told = Event(seq=1, run_id=run_id, at=BEGAN, kind=kind, actor="memory", data={"fact_id": "f", **data})
+    return fold(replace(ORIGIN, run_id=run_id), [told])
+
+
+def test_a_fact_comes_from_what_it_stands_on_and_a_run_that_was_told_it_from_the_fact() -> None:
+    supports = ["document:runbooks/disk@v1", "run:run_1", "fact:other"]
+    told = fact(
+        "fact_remembered", owner="alice", by="alice", source="run:run_1", supports=supports, text="secret"
+    )
+    behind = reached(told, "fact:f")
+    assert {*supports, "user:alice"} <= behind
+    assert "secret" not in repr(told)
+    recalled = fact("facts_recalled", run_id="run_2", path="memory", documents=[{"source": "fact:f"}])
+    assert "fact:f" in reached(recalled, "run:run_2")
+
+
+def test_of_facts_without_an_owner_the_text_stands_in_the_graph() -> None:
+    told = fact("fact_remembered", owner=None, by="alice", source="wiki", text="disks fill", supports=[])
+    assert [node.data["text"] for node in told.nodes if node.type == "fact"] == ["disks fill"]
+    assert "source:wiki" in reached(told, "fact:f")
+
+
+def test_who_took_a_fact_back_is_told() -> None:
+    told = fact("fact_retracted", by="bob")
+    assert "user:bob" in reached(told, "fact:f")
+    assert {edge.relation for edge in told.edges} == {"WAS_INVALIDATED_BY", "WAS_ASSOCIATED_WITH"}
 
 
 def test_names_that_are_too_long_for_an_index_are_told_apart_by_digest() -> None:

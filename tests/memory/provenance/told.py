@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ ORIGIN = Origin(run_id="run_1", tenant="acme", user="alice", supervisor="desk")
 CALL = "task:act/turn:0/call:0"
 PASSAGE = {"source": "disk.md", "version": "v1", "origin": "runbooks", "document_id": "disk", "start": 0}
 CITED = [{"source": "disk.md", "version": "v1", "quote": "the secret words"}]
-TASKS = [
+TASKS: list[dict[str, Any]] = [
     {"task_id": "look", "agent": "looker", "depends_on": []},
     {"task_id": "act", "agent": "operator", "depends_on": ["look"]},
 ]
@@ -92,7 +92,7 @@ async def lived(journal: Journal, *run_ids: str, tenant: str = "acme") -> None:
             await journal.flush()
 
 
-def _of(run_id: str, data: dict[str, Any]) -> dict[str, Any]:
+def _of(run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Ids of the run's own, where the story has one for all."""
     names = ("effect_id", "permit_id", "approval_id", "question")
     return {k: f"{v}_{run_id}" if k in names else v for k, v in data.items()}

@@ -30,7 +30,14 @@ DEPTH: Final = 512
 """Edges: a turn of an agent is two, and what it did in the last one came from the first."""
 MOST: Final = 50_000
 """Nodes: a run is about fifty, and a document may be behind many."""
-_PREFIXES = {"run_": "run", "mem_": "run", "eff_": "effect", "apr_": "approval", "snap_": "snapshot"}
+_PREFIXES = {
+    "run_": "run",
+    "mem_": "run",
+    "eff_": "effect",
+    "apr_": "approval",
+    "snap_": "snapshot",
+    "fact_": "fact",
+}
 _KINDS = ("run", "fact", "effect", "approval", "snapshot", "document", "chunk", "source")
 _IN_RUN = re.compile(r"(?:run|step|call|brief|request|plan|report|reports|found|answer|decision):([^/]+)")
 

@@ -1,69 +1,86 @@
-"""What the events about facts tell: from what a fact came, what was told of it, and who vouched for it."""
+"""What the events about memory tell: facts, what they stand on, who recalled them; items of stores."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pilotman.memory.provenance import names
 from pilotman.memory.provenance.names import named
-from pilotman.memory.provenance.sheet import Said, Sheet, word, words
+from pilotman.memory.provenance.sheet import Said, Sheet, listed, word, words
+
+_BOOK = "mem_"
+"""What the runs are called that nobody drives: they hold what happened to a user's memory outside of runs."""
+_FACT = "fact:"
 
 
 def remembered(sheet: Sheet, said: Said) -> None:
-    """A fact was written down, or found to stand on something else as well."""
-    fact_id = said.word("fact_id")
-    if fact_id is None:
+    """A fact is known from now on, or stands on something more. Its text only if nobody owns it."""
+    name = said.word("fact_id")
+    if name is None:
         return
+    owner = said.word("owner")
     fact = sheet.entity(
         "fact",
-        named("fact", fact_id),
-        said.at if said.kind == "fact_remembered" else None,
+        named("fact", name),
+        said.at,
         digest=said.word("text_digest"),
-        origin=said.word("source"),
-        status=said.word("status"),
-        text=said.word("text"),  # there only if nobody owns it
+        owner=owner,
+        text=said.word("text") if owner is None else None,
     )
-    by = said.word("by")
+    if said.kind == "fact_remembered" and not sheet.origin.run_id.startswith(_BOOK):
+        sheet.link(fact, "WAS_GENERATED_BY", said.place.whole)
+    by, source, corrected = said.word("by"), said.word("source"), said.word("corrects")
     if by is not None:
         sheet.link(fact, "WAS_ATTRIBUTED_TO", sheet.user(by))
     supports = words(said.data, "supports")
     for support in supports:
-        _stands_on(sheet, fact, support)
-    source, corrects = said.word("source"), said.word("corrects")
-    if source is not None and source != "user" and source not in supports:
-        _stands_on(sheet, fact, source)
-    if corrects is not None:
-        sheet.link(fact, "WAS_DERIVED_FROM", named("fact", corrects), role="correction")
-
-
-def _stands_on(sheet: Sheet, fact: str, support: str) -> None:
-    kind, _, rest = support.partition(":")
-    if kind == "run" and rest:
-        sheet.link(fact, "WAS_GENERATED_BY", named("run", rest))
-    elif kind in ("fact", "document") and rest:
-        sheet.link(fact, "WAS_DERIVED_FROM", named(kind, rest))
-    else:
-        sheet.link(fact, "WAS_DERIVED_FROM", sheet.entity("source", names.source(support), name=support))
-
-
-def recalled(sheet: Sheet, said: Said) -> None:
-    """A run was told facts before it began."""
-    place = said.place
-    for row in said.list("documents"):
-        fact_id = word(row, "fact_id")
-        if fact_id is not None:
-            fact = sheet.entity("fact", named("fact", fact_id))
-            sheet.link(place.whole, "USED", fact)
-            sheet.link(sheet.entity("brief", place.brief), "WAS_DERIVED_FROM", fact)
+        is_run = support.startswith("run:")
+        sheet.link(fact, "WAS_GENERATED_BY" if is_run else "WAS_DERIVED_FROM", support)
+    if source is not None and source not in supports:
+        origin = sheet.entity("source", names.source(source), name=source)
+        sheet.link(fact, "WAS_DERIVED_FROM", origin)
+    if corrected is not None:
+        old = sheet.entity("fact", named("fact", corrected))
+        sheet.link(fact, "WAS_DERIVED_FROM", old, role="correction")
 
 
 def judged(sheet: Sheet, said: Said) -> None:
-    """A fact was retracted, promoted, quarantined, released or forgotten."""
-    fact_id, by = said.word("fact_id"), said.word("approved_by") or said.word("by")
-    if fact_id is None:
+    """A fact was taken back, forgotten, quarantined or trusted."""
+    name, state = said.word("fact_id"), said.kind.removeprefix("fact_")
+    if name is None:
         return
-    verdict = said.kind.removeprefix("fact_")
-    when: dict[str, Any] = {f"{verdict}_at": said.at.isoformat()}
-    fact = sheet.entity("fact", named("fact", fact_id), **when)
-    if by is not None:
-        sheet.link(fact, "WAS_ATTRIBUTED_TO", sheet.user(by), role=verdict)
+    fact = sheet.entity("fact", named("fact", name), None, **{f"{state}_at": said.at.isoformat()})
+    for by in (said.word("by"), said.word("approved_by")):
+        if by is None:
+            continue
+        if state in ("retracted", "forgotten"):
+            step = sheet.activity(state, named("step", sheet.origin.run_id, f"{state}/{name}"), said.at)
+            sheet.link(fact, "WAS_INVALIDATED_BY", step)
+            sheet.link(step, "WAS_ASSOCIATED_WITH", sheet.user(by))
+        elif by == said.word("approved_by"):
+            sheet.link(fact, "WAS_ATTRIBUTED_TO", sheet.user(by), role=state)
+
+
+def recalled(sheet: Sheet, said: Said) -> None:
+    """A run, or a task of it, was told facts."""
+    for row in listed(said.data, "documents"):
+        name = word(row, "source") or ""
+        if name.startswith(_FACT):
+            fact = sheet.entity("fact", named("fact", name.removeprefix(_FACT)))
+            sheet.link(said.place.whole, "USED", fact)
+            sheet.link(sheet.entity("brief", said.place.brief), "WAS_DERIVED_FROM", fact)
+
+
+def kept(sheet: Sheet, said: Said) -> None:
+    """An item of a store has another value, or none."""
+    name, revision = said.word("item"), said.number("revision")
+    if name is None:
+        return
+    item = sheet.entity(
+        "item",
+        named("item", sheet.origin.run_id, f"{name}@{revision}"),
+        said.at,
+        digest=said.word("digest"),
+        deleted=True if said.kind == "memory_deleted" else None,
+    )
+    sheet.link(item, "WAS_ATTRIBUTED_TO", sheet.user(sheet.origin.user))
+    if not sheet.origin.run_id.startswith(_BOOK):
+        sheet.link(item, "WAS_GENERATED_BY", said.place.whole)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event
@@ -164,11 +164,14 @@ def inner(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def listed(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The mappings in a list within."""
-    value = data.get(name)
-    return [item for item in value if is_mapping(item)] if isinstance(value, list | tuple) else []
+    return [item for item in _items(data, name) if is_mapping(item)]
 
 
 def words(data: Mapping[str, Any], name: str) -> list[str]:
     """The texts in a list within."""
+    return [item for item in _items(data, name) if isinstance(item, str)]
+
+
+def _items(data: Mapping[str, Any], name: str) -> Sequence[object]:
     value = data.get(name)
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
+    return cast("Sequence[object]", value) if isinstance(value, list | tuple) else ()
