@@ -82,7 +82,7 @@ class Drain:
             task.cancel()
             await asyncio.wait([task])
             if self._error is None:
-                with suppress(PilotmanError, TimeoutError):
+                with suppress(Exception):  # as above: what was not told is told the next time
                     async with asyncio.timeout(AT_CLOSE):
                         await self.drain()
         self._turn = self._news = None
