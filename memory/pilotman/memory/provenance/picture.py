@@ -142,9 +142,15 @@ def _shape(node: Mapping[str, Any], place: tuple[int, int], is_root: bool) -> It
     yield f"<title>{escape(told)}</title>{close}"
     what = escape(str(node["type"] or kind).replace("_", " "))
     yield f'<text class="type" x="{x + 12}" y="{y + 16}">{what}</text>'
-    yield f'<text class="name" x="{x + 12}" y="{y + 31}">{escape(_cut(short(node)))}</text>'
+    yield f'<text class="name" x="{x + 12}" y="{y + 31}">{escape(_cut(_name(node)))}</text>'
 
 
-def _cut(name: str, most: int = 28) -> str:
+def _name(node: Mapping[str, Any]) -> str:
+    """What to write in a shape: which tool, if one is concerned."""
+    tool, name = str(node.get("tool") or ""), short(node)
+    return f"{tool} {name.rpartition('/')[2]}" if tool else name
+
+
+def _cut(name: str, most: int = 26) -> str:
     """The name, with its middle left out where it is too long."""
     return name if len(name) <= most else f"{name[: most // 2]}…{name[-(most // 2 - 1) :]}"
