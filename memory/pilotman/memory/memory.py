@@ -1,4 +1,4 @@
-"""Front door of the memory plane: one installation's journal and checkpoints, by URL."""
+"""Front door of the memory plane: one installation's journal, checkpoints and facts, by URL."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _KEEP = Retention()
 
 
 class Memory(Facts, Defence, Holds):
-    """The journal and the checkpoints of one installation.
+    """All that is kept of one installation: journal, parked graphs, facts, items, provenance.
 
     ``url``: ``sqlite://`` (in memory, gone with this object), ``sqlite:///desk.db`` (parked graphs lie in
     ``desk.checkpoints.db`` beside it) or ``postgresql://host/database`` (extra ``postgres``). Constructing
