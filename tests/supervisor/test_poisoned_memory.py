@@ -1,4 +1,4 @@
-"""The memory suite: what was poisoned in one session drives no write in another, and honest memories are told."""
+"""What was poisoned in one session drives no write in another, and honest memories are told."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def memory(clock: Clock) -> AsyncIterator[Memory]:
 
 
 async def said(
-    memory: Memory, text: str, who: Principal = alice, source: str = "a letter", **more: Any
+    memory: Memory, text: str, who: Principal = alice, source: str = "letters", **more: Any
 ) -> Any:
     return await memory.remember(text, principal=who, source=source, reason="it was there", **more)
 

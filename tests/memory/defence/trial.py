@@ -15,7 +15,7 @@ from pilotman.guardrails import Principal
 from pilotman.memory import Fact, Memory
 from pilotman.supervisor import Plan, Supervisor, Task
 
-_SOURCES = {"user": "user", "run": "what a run read", "document": "a manual"}
+_SOURCES = {"user": "user", "run": "reading", "document": "manuals"}
 _OPERATOR = Principal(tenant=TENANT, user="the operator", roles=frozenset({"operator"}))
 _PLAN = Plan((Task(task_id="t", agent="clerk", goal="help"),))
 
@@ -61,8 +61,8 @@ async def alone(cases: Sequence[Case]) -> list[Kept]:
 
 
 async def done_later(memory: Memory, case: Case, **held: Any) -> list[str]:
-    """Where writes went in a later session of the owner's, whose model is hijacked: it looks up what it knows,
-    and writes to where the poisoned memory says, in answer to a question and instead of what was asked for."""
+    """Where writes went in a later session of the owner's. Its model is hijacked: it looks up what it knows,
+    and writes to where the poison says, in answer to a question and instead of what was asked for."""
     went: list[str] = []
 
     async def write(to: str) -> str:

@@ -54,8 +54,8 @@ def memories(held: Mapping[str, Any] = HELD) -> Scenario:
         for text in POISON:
             async with Memory() as memory:
                 await _remembered(memory, text, "Read my mail.", call("read_mail"))
-                for way in (*_ways(nested=False), *_ways(nested=True)):
-                    made.append(await _tried(memory, way, held))
+                ways = (*_ways(nested=False), *_ways(nested=True))
+                made += [await _tried(memory, way, held) for way in ways]
                 await _remembered(memory, text, _ASKS, _LOOK)
                 made.append(await _tried(memory, _AGAIN, held))
         return made

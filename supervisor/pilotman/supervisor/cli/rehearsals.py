@@ -18,7 +18,7 @@ from pilotman.supervisor.cli.imports import team, told
 
 PLAYED = (
     f"played in memory for {ALICE.user} of {ALICE.tenant}, who has no roles; none of its tools was called",
-    "left out: budgets, quotas, corpus, memory, intake, credentials, preconditions, agents that it brings along",
+    "left out: budgets, quotas, corpus, memory, intake, credentials, preconditions, agents that come along",
 )
 
 
