@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from tests.memory.defence import suite, trial
 from tests.memory.defence.suite import Texts
 
-from pilotman.guardrails import Call, Decision
+from pilotman.agents import Specialist, memory_tools, tool
+from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails import Call, Decision, Principal
 from pilotman.memory import Memory
+from pilotman.supervisor import Plan, Run, Supervisor, Task
 
 pytestmark = pytest.mark.anyio
 EVERY = get_args(Texts)
+PLAN = Plan((Task(task_id="t", agent="clerk", goal="help"),))
+alice = Principal(tenant="acme", user="alice")
+olga = Principal(tenant="acme", user="olga", roles=frozenset({"operator"}))
 
 
 def allow(_: Call, /) -> Decision:
@@ -63,3 +69,36 @@ async def test_most_poisoned_memories_are_kept_back() -> None:
         async with Memory() as memory:
             kept = await trial.written(memory, suite.attacks(texts, each=5))
         assert sum(one.back for one in kept) >= least[texts] * len(kept)
+
+
+async def test_a_pull_tells_the_runs_that_were_told_and_what_they_wrote() -> None:
+    notes: list[str] = []
+
+    @tool(effect="write")
+    async def note(text: str) -> str:
+        """Write a note."""
+        notes.append(text)
+        return "noted"
+
+    async def ran(request: str, *turns: Any) -> Run:
+        clerk = Specialist("clerk", "Helps.", tools=[note, *memory_tools(memory)])
+        model = ScriptedChatModel([*turns, *["That is all."] * 8])
+        async with Supervisor("desk", [clerk], models=model, memory=memory, policy=allow) as desk:
+            return await desk.run(request, principal=alice, plan=PLAN)
+
+    async with Memory() as memory:
+        fact = await memory.remember(
+            "the ferry to the island leaves at six", principal=alice, source="user", reason="she said so"
+        )
+        told = await ran("When does the ferry leave?", call("note", text="the ferry is early"))
+        turns = call("recall", query="ferry"), call("remember", text="we leave at five")
+        looked = await ran("Help me.", *turns)
+        other = await ran("What is the weather?", call("note", text="it rains"))
+        pulled = await memory.pull(fact.fact_id, principal=olga, reason="there is no such ferry")
+        assert set(pulled.runs) == {told.run_id, looked.run_id}
+        assert [effect.tool for effect in pulled.effects] == ["note", "remember"]
+        (derived,) = set(pulled.facts) - {fact.fact_id}
+        assert await memory.recall(principal=alice) == []
+        held = {one.fact_id: one.text for one in await memory.quarantined(principal=olga)}
+        assert held[derived] == "we leave at five"
+        assert other.run_id not in pulled.runs

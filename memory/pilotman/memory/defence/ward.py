@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ from pilotman.memory.defence.contamination import is_same_origin
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.fact import Fact
-from pilotman.memory.facts.origin import FACT, RUN
+from pilotman.memory.facts.origin import FACT, RECALL, RUN, named_in
 from pilotman.memory.facts.shelf import Shelf
 from pilotman.memory.facts.support import standing_on
 from pilotman.memory.facts.tables import facts
@@ -33,9 +32,6 @@ from pilotman.memory.storage.schema import events, runs
 from pilotman.memory.storage.statement import Row
 
 _ACTOR = "memory"
-_RECALL = "recall"
-"""The tool by which agents look facts up."""
-_NAMED = re.compile(rb'"fact_id":\s?"([^"]+)"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +160,7 @@ class Ward:
 
     async def _tellings(self, tenant: str, whose: str | None) -> dict[str, set[str]]:
         """The facts that each run was told, of runs that were told any."""
-        asked = or_(events.c.kind == "facts_recalled", events.c.tool == _RECALL)
+        asked = or_(events.c.kind == "facts_recalled", events.c.tool == RECALL)
         query = select(events.c.run_id).join(runs, runs.c.run_id == events.c.run_id).distinct()
         query = query.where(runs.c.tenant == tenant, asked)
         if whose is not None:
@@ -177,15 +173,16 @@ class Ward:
         for event in await self._journal.events(run_id, tenant=tenant):
             if event.kind == "facts_recalled":
                 ids |= {str(row["fact_id"]) for row in event.data["documents"]}
-            elif event.kind == "tool_call_completed" and event.data.get("tool") == _RECALL:
+            elif event.kind == "tool_call_completed" and event.data.get("tool") == RECALL:
                 ids |= await self._looked_up(event, tenant)
         return ids
 
     async def _looked_up(self, event: Event, tenant: str) -> set[str]:
         """The facts that an agent was told when it asked."""
         with suppress(NotFound):  # it was forgotten
-            body = await self._journal.payload(event.run_id, str(event.data.get("result")), tenant=tenant)
-            return {found.decode() for found in _NAMED.findall(body)}
+            return named_in(
+                await self._journal.payload(event.run_id, event.data["result"]["payload"], tenant=tenant)
+            )
         return set()
 
     def _noted(self, kind: str, fact_id: str, principal: Principal, **data: Any) -> NewEvent:

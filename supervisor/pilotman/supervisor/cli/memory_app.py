@@ -1,4 +1,4 @@
-"""``pilotman memory``: what is remembered in a home, told, taken back and listed."""
+"""``pilotman memory``: what is remembered in a home, told, taken back, listed; and its quarantine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.text import Text
 
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import PilotmanError
+from pilotman.guardrails.level import OPERATOR
+from pilotman.guardrails.principal import Principal
 from pilotman.memory import Fact, Selector
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
@@ -105,6 +107,65 @@ def inventory(
         _line("nothing is kept", style="dim")
 
 
+@memory_app.command()
+def quarantine(
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what is kept but told to nobody, of all users of the tenant, and why."""
+    place, who = Home(home), _operator(tenant, user)
+    _show(perform(place, place.memory.quarantined(principal=who)), as_json=as_json)
+
+
+@memory_app.command()
+def release(
+    fact_id: IdArgument,
+    reason: ReasonOption,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Let a fact out of quarantine, as little trusted as it was."""
+    place, who = Home(home), _operator(tenant, user)
+    perform(place, place.memory.release(fact_id, principal=who, reason=reason))
+    _line(f"{fact_id}  released")
+
+
+@memory_app.command()
+def pull(
+    fact_id: IdArgument,
+    reason: ReasonOption,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a poisoned fact into quarantine with all that came of it, and list what was done because of it."""
+    place, who = Home(home), _operator(tenant, user)
+    pulled = perform(place, place.memory.pull(fact_id, principal=who, reason=reason))
+    if as_json:
+        written = [_plain(vars(effect)) for effect in pulled.effects]
+        output.as_json({"facts": pulled.facts, "runs": pulled.runs, "effects": written})
+        return
+    for one in pulled.facts:
+        _line(f"{one}  quarantined")
+    for run_id in pulled.runs:
+        _line(f"{run_id}  was told")
+    for effect in pulled.effects:
+        _line(
+            f"    {effect.tool}  {effect.state}  {_day(effect.intended_at)}  in {effect.run_id}", style="bold"
+        )
+    if pulled.effects:
+        _line("what these wrote stands: look at it, and take back what is wrong", style="dim")
+
+
+def _operator(tenant: str, user: str | None) -> Principal:
+    """Whoever can write the home's files may do anything with it."""
+    return principal_of(tenant, user, roles=frozenset({OPERATOR}))
+
+
 def _show(facts: list[Fact], *, as_json: bool) -> None:
     if as_json:
         output.as_json([_plain({**vars(fact), "label": fact.label.to_dict()}) for fact in facts])
@@ -113,6 +174,9 @@ def _show(facts: list[Fact], *, as_json: bool) -> None:
         state = "retracted" if fact.retracted_at is not None else fact.status
         trust = "trusted" if fact.label.trusted else "not trusted"
         _line(f"{fact.fact_id}  {state}  {trust}  since {_day(fact.valid_from)}")
+        if fact.status == "quarantined":
+            why = ", ".join(sorted(fact.label.suspicions)) or "a person put it there"
+            _line(f"    {fact.owner or 'everybody'}, from {fact.source}: {why}", style="yellow")
         _line(f"    {fact.text}", style="bold")
     if not facts:
         _line("nothing is remembered of that", style="dim")
