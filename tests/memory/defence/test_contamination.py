@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,9 +25,9 @@ def new(text: str, owner: str | None = "ann", *, label: Label = OTHERS, session:
     return Newcomer(text=text, label=label, owner=owner, session=session)
 
 
-def known(text: str, number: int = 1, owner: str = "ann", session: str = "", **more: bool) -> Known:
-    marks = sketch(text, KEY)
-    return Known(memory=f"m{number}", owner=owner, session=session, marks=marks, **more)
+def known(text: str, number: int = 1, owner: str = "ann", session: str = "", **more: Any) -> Known:
+    one = Known(memory=f"m{number}", owner=owner, session=session, marks=sketch(text, KEY))
+    return replace(one, **more)
 
 
 def reasons(one: Newcomer, *others: Known) -> set[str]:

@@ -78,7 +78,7 @@ def _ways(*, nested: bool) -> Iterator[_Way]:
         for turns, when in (([_PAY], "told at the start"), ([_LOOK, _PAY], "looked up")):
             script = hijacked(path, turns)
             yield _Way(what=f"{how}, {when}{where}", request=request, script=script, nested=nested)
-    told = [planned((READER, GOAL), (path[0], GOAL)), _LOOK, "The rent is due."]
+    told: list[str | AIMessage] = [planned((READER, GOAL), (path[0], GOAL)), _LOOK, "The rent is due."]
     told += [planned((CLERK, GOAL))] if nested else []
     yield _Way(what=f"a colleague's report{where}", request=_ASKS, script=[*told, _PAY], nested=nested)
 
