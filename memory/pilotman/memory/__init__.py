@@ -1,4 +1,4 @@
-"""Floor 2: what a run leaves behind. The journal, parked graphs, what is remembered, and where all came from."""
+"""Floor 2: what a run leaves behind: journal, parked graphs, what is remembered, where all came from."""
 
 from pilotman.memory.audit.anchoring import Anchors
 from pilotman.memory.event import Event
