@@ -47,6 +47,7 @@ from pilotman.memory.provenance.opening import open_graph
 from pilotman.memory.provenance.provenance import Provenance, name_of
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
+from pilotman.memory.store.acting import acting
 from pilotman.memory.store.store import MemoryStore
 
 _KEEP = Retention()
@@ -197,14 +198,20 @@ class Memory(Facts, Defence, Holds):
             seal=self._seal,
             principal=principal,
             thread_id=thread_id,
-            session_ttl=self._retention.session_ttl,
+            retention=self._retention,
             clock=self._clock,
         )
 
     def conversation(self, *, principal: Principal, thread_id: str) -> MemoryStore:
         """For the supervisor: a conversation's turns, where no store of the user's own reaches."""
         return MemoryStore(
-            self._journal, principal=principal, thread_id=thread_id, clock=self._clock, apart=True
+            self._journal,
+            seal=self._seal,
+            principal=principal,
+            thread_id=thread_id,
+            retention=self._retention,
+            clock=self._clock,
+            apart=True,
         )
 
     async def start(self) -> None:
@@ -299,4 +306,9 @@ class Memory(Facts, Defence, Holds):
 
 
 def _owner_in(config: RunnableConfig) -> Subject:
-    return subject_in(config, acting=lambda: None)
+    return subject_in(config, acting=_acting)
+
+
+def _acting() -> Principal | None:
+    run = acting.get()
+    return None if run is None else run.principal

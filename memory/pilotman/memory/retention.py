@@ -37,7 +37,7 @@ class Retention:
         ConfigurationError: a length of time that is not positive.
     """
 
-    session_ttl: timedelta | None = timedelta(days=30)
+    session_ttl: timedelta | None = timedelta(days=7)
     fact_ttl: timedelta | None = None
     run_ttl: timedelta | None = None
     rules: Sequence[Rule] = ()

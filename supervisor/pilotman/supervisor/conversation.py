@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pilotman.agents.flow import Observation, documents
+from pilotman.agents.flow import Observation, memories
 from pilotman.agents.scope import RunScope
 from pilotman.agents.tokens import estimate_tokens
 from pilotman.guardrails.errors import PilotmanError
@@ -46,9 +46,9 @@ class Conversations:
         else:
             told = await self._recalled(run, context=context, writes=writes) if run.fresh else ()
         for turn in told:
-            run.flow.observe(Observation(tool=documents(trusted=True), args={}, value=[turn["request"]]))
+            run.flow.observe(Observation(tool=memories(trusted=True), args={}, value=[turn["request"]]))
             if "answer" in turn:
-                run.flow.observe(Observation(tool=documents(trusted=False), args={}, value=[turn["answer"]]))
+                run.flow.observe(Observation(tool=memories(trusted=False), args={}, value=[turn["answer"]]))
         return tuple(told)
 
     async def _recalled(self, run: RunScope, *, context: int, writes: bool) -> Sequence[Mapping[str, Any]]:

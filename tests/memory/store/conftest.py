@@ -11,6 +11,7 @@ import pytest
 from pilotman.guardrails import Principal
 from pilotman.guardrails.seal import KeysInMemory, Seal
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.retention import Retention
 from pilotman.memory.store.store import MemoryStore
 
 ALICE = Principal(tenant="acme", user="alice")
@@ -29,7 +30,7 @@ def opened(journal: Journal, clock: Any, keys: KeysInMemory) -> Open:
     def store(
         principal: Principal | None = ALICE, thread_id: str | None = "t1", **options: Any
     ) -> MemoryStore:
-        settings: dict[str, Any] = {"session_ttl": timedelta(days=7), **options}
+        settings: dict[str, Any] = {"retention": Retention(session_ttl=timedelta(days=7)), **options}
         return MemoryStore(
             journal, seal=Seal(keys), principal=principal, thread_id=thread_id, clock=clock, **settings
         )

@@ -32,6 +32,7 @@ from pilotman.memory.journal import events
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.retention import Retention
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.store import rows
 from pilotman.memory.store.acting import Acting, acting
@@ -44,7 +45,7 @@ from pilotman.memory.store.shelf import Content, KeptItem, Reading, Shelf
 T = TypeVar("T")
 Expected: TypeAlias = int | NotProvided | None
 
-SESSION_TTL = timedelta(days=7)
+_KEEP = Retention()
 _APART = "\x1f"
 """How sessions that stand apart begin, and no others."""
 _MINUTE = 60_000_000
@@ -74,7 +75,7 @@ class MemoryStore(BaseStore):
     Two tiers, told apart by the first label of a namespace:
 
     - ``("session", …)`` belongs to the user *and the conversation* (the run's, or the ``thread_id`` of the
-      graph), and ends ``session_ttl`` after its last use, if no other ``ttl`` is given with the item.
+      graph), and ends some time after its last use: as long as ``retention`` says, or the item's ``ttl``.
     - Every other namespace lasts. Such a ``put`` is refused if it holds a secret, cannot be read until it is
       released if it reads like instructions, and is written down in the journal: in the run, or in the
       user's own book outside of runs. Inside a run it needs a permit, as every write: it belongs into a
@@ -95,7 +96,7 @@ class MemoryStore(BaseStore):
         seal: Seal | None = None,
         principal: Principal | None = None,
         thread_id: str | None = None,
-        session_ttl: timedelta | None = SESSION_TTL,
+        retention: Retention = _KEEP,
         apart: bool = False,
         clock: Callable[[], datetime] = now,
     ) -> None:
@@ -108,7 +109,7 @@ class MemoryStore(BaseStore):
         self._principal = principal
         self._thread_id = thread_id
         self._apart = apart
-        self._session_ttl = None if session_ttl is None else session_ttl // timedelta(microseconds=1)
+        self._retention = retention
         self._clock = clock
 
     # LangGraph's two methods, to which all others lead
@@ -284,15 +285,17 @@ class MemoryStore(BaseStore):
             place=place,
             body=body,
             digest=shelf.digest(value),
-            ttl=self._ttl(op.ttl, durable=durable),
+            ttl=self._ttl(op.ttl, None if durable else hand.principal.tenant),
             suspicions=suspicions(op.namespace, op.key, value) if durable else frozenset(),
             run_id=None if hand.run is None else hand.run.run_id,
             expected=expected,
         )
 
-    def _ttl(self, minutes: float | None, *, durable: bool) -> int | None:
+    def _ttl(self, minutes: float | None, tenant: str | None) -> int | None:
+        """Microseconds after the last use. ``tenant``: of a session's item; None: it lasts."""
         if minutes is None:
-            return None if durable else self._session_ttl
+            ttl = None if tenant is None else self._retention.ttl("session", tenant=tenant)
+            return None if ttl is None else ttl // timedelta(microseconds=1)
         if not 0 < minutes <= _MOST_MINUTES:
             raise InvalidRequest(
                 f"ttl={minutes} is no time to live", hint="minutes, above 0, up to 100 years"
