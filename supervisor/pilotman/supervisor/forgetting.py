@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from pilotman.guardrails.errors import PilotmanError
@@ -48,11 +48,12 @@ def _meets(one: Selector, other: Selector) -> bool:
 
 def forgetting(memory: Memory, team: Team) -> Forgetting:
     """Who forgets in a memory and in a team's corpora."""
-    corpora = list(dict.fromkeys(team.corpora()))
-    names = (
-        ["vectors"] if len(corpora) == 1 else [f"vectors-{number}" for number in range(1, len(corpora) + 1)]
-    )
-    return memory.forgetting([CorpusStore(corpus, name) for corpus, name in zip(corpora, names, strict=True)])
+    return memory.forgetting(corpus_stores(team.corpora()))
+
+
+def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:
+    """Corpora as they are asked to forget, numbered."""
+    return [CorpusStore(corpus, f"corpus-{number}") for number, corpus in enumerate(corpora, start=1)]
 
 
 @asynccontextmanager

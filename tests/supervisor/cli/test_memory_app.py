@@ -53,3 +53,23 @@ def test_what_is_in_quarantine_is_listed_let_out_and_put_there_with_all_that_cam
     assert pilotman("memory", "recall", "--user", "alice")[1] == "nothing is remembered of that\n"
     code, _, err = pilotman("memory", "pull", "fact_0", "--reason", "x")
     assert (code, "no fact fact_0" in err) == (2, True)
+
+
+def test_what_is_forgotten_leaves_a_receipt_and_what_is_held_stays(pilotman: Terminal) -> None:
+    code, (fact,) = pilotman.json("memory", "remember", "zebra-1 is full", "--user", "alice")
+    code, (hold,) = pilotman.json("memory", "hold", "--of", "alice", "--reason", "case 12")
+    assert (code, hold["what"]) == (0, {"user": "alice"})
+    code, (receipt,) = pilotman.json("memory", "forget", "--of", "alice", "--yes")
+    assert (code, receipt["erased"]["facts"], receipt["held"]["facts"]) == (0, 0, 1)
+    assert pilotman("memory", "lift", hold["hold_id"], "--reason", "it is over")[0] == 0
+    assert pilotman.json("memory", "holds") == (0, [])
+    code, out, _ = pilotman("memory", "forget", "--fact", fact["fact_id"], "--yes")
+    assert (code, "1 facts" in out) == (0, True)
+    assert pilotman.json("memory", "recall", "--user", "alice") == (0, [])
+    code, told = pilotman.json("memory", "receipts")
+    assert (code, [one["erased"]["facts"] for one in told]) == (0, [1, 0])
+    assert pilotman("memory", "forget", "--of", "alice", "--yes")[0] == 0
+    assert pilotman.json("memory", "inventory", "--user", "alice") == (0, [])
+    code, _, err = pilotman("memory", "forget", "--yes")
+    assert (code, "an empty selector selects nothing" in err) == (2, True)
+    assert pilotman("memory", "sweep") == (0, "nothing is over\n", "")

@@ -120,7 +120,7 @@ def _runs(connection: Connection, selector: Selector, tenant: str) -> list[Row]:
         ),
         _count(events).label("events"),
         _count(payloads).label("payloads"),
-    ).where(runs.c.tenant == tenant)
+    ).where(runs.c.tenant == tenant, runs.c.forgotten_at.is_(None))
     if selector.user is not None:
         query = query.where(runs.c.user == selector.user)
     if selector.run_id is not None:

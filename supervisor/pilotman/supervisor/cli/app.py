@@ -17,6 +17,7 @@ from pilotman.memory import Event
 from pilotman.supervisor import drawing
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.audit_app import audit_app
+from pilotman.supervisor.cli.forgetting_app import forget, hold, holds, lift, receipts, sweep
 from pilotman.supervisor.cli.guardrails_app import JsonOption, gate_app, policy_app
 from pilotman.supervisor.cli.home import TENANT, Home, Settings
 from pilotman.supervisor.cli.index_app import index_app
@@ -61,6 +62,8 @@ app.add_typer(memory_app)
 app.add_typer(queue_app)
 for command in (level, models, approvals, approve, reject, worker, why, impact):
     app.command()(command)
+for verb in (forget, receipts, hold, lift, holds, sweep):
+    memory_app.command()(verb)
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="provider:name. Default: the rule-based model, no key needed.")

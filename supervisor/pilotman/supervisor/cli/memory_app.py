@@ -60,7 +60,7 @@ def recall(
         with suppress(PilotmanError):
             place.team(team)
     asked = place.memory.recall(
-        query, principal=who, limit=limit, valid_at=_local(valid_at), recorded_at=_local(recorded_at)
+        query, principal=who, limit=limit, valid_at=local(valid_at), recorded_at=local(recorded_at)
     )
     _show(perform(place, asked), as_json=as_json)
 
@@ -91,20 +91,20 @@ def inventory(
 ) -> None:
     """List what is kept of a user, why, and until when."""
     place, who = Home(home), principal_of(tenant, user)
-    wanted = Selector(user=who.user, source=source, run_id=run, before=_local(before))
+    wanted = Selector(user=who.user, source=source, run_id=run, before=local(before))
     for team in ("incident", "support"):
         with suppress(PilotmanError):
             place.team(team)
     kept = perform(place, place.memory.inventory(wanted, principal=who))
     if as_json:
-        output.as_json([_plain(one) for one in kept])
+        output.as_json([plain(one) for one in kept])
         return
     for one in kept:
-        until = "until it is forgotten" if one["until"] is None else f"until {_day(one['until'])}"
-        _line(f"{one['kind']}  {one['id']}  {one['state']}  since {_day(one['since'])}, {until}")
-        _line(f"    {one.get('what', '')}  ({one.get('why', '')}; {one['source']})", style="dim")
+        until = "until it is forgotten" if one["until"] is None else f"until {day(one['until'])}"
+        line(f"{one['kind']}  {one['id']}  {one['state']}  since {day(one['since'])}, {until}")
+        line(f"    {one.get('what', '')}  ({one.get('why', '')}; {one['source']})", style="dim")
     if not kept:
-        _line("nothing is kept", style="dim")
+        line("nothing is kept", style="dim")
 
 
 @memory_app.command()
@@ -115,7 +115,7 @@ def quarantine(
     as_json: JsonOption = False,
 ) -> None:
     """List what is kept but told to nobody, of all users of the tenant, and why."""
-    place, who = Home(home), _operator(tenant, user)
+    place, who = Home(home), operator(tenant, user)
     _show(perform(place, place.memory.quarantined(principal=who)), as_json=as_json)
 
 
@@ -128,9 +128,9 @@ def release(
     home: HomeOption = None,
 ) -> None:
     """Let a fact out of quarantine, as little trusted as it was."""
-    place, who = Home(home), _operator(tenant, user)
+    place, who = Home(home), operator(tenant, user)
     perform(place, place.memory.release(fact_id, principal=who, reason=reason))
-    _line(f"{fact_id}  released")
+    line(f"{fact_id}  released")
 
 
 @memory_app.command()
@@ -143,57 +143,60 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Put a poisoned fact into quarantine with all that came of it, and list what was done because of it."""
-    place, who = Home(home), _operator(tenant, user)
+    place, who = Home(home), operator(tenant, user)
     pulled = perform(place, place.memory.pull(fact_id, principal=who, reason=reason))
     if as_json:
-        written = [_plain(vars(effect)) for effect in pulled.effects]
+        written = [plain(vars(effect)) for effect in pulled.effects]
         output.as_json({"facts": pulled.facts, "runs": pulled.runs, "effects": written})
         return
     for one in pulled.facts:
-        _line(f"{one}  quarantined")
+        line(f"{one}  quarantined")
     for run_id in pulled.runs:
-        _line(f"{run_id}  was told")
+        line(f"{run_id}  was told")
     for effect in pulled.effects:
-        _line(
-            f"    {effect.tool}  {effect.state}  {_day(effect.intended_at)}  in {effect.run_id}", style="bold"
+        line(
+            f"    {effect.tool}  {effect.state}  {day(effect.intended_at)}  in {effect.run_id}", style="bold"
         )
     if pulled.effects:
-        _line("what these wrote stands: look at it, and take back what is wrong", style="dim")
+        line("what these wrote stands: look at it, and take back what is wrong", style="dim")
 
 
-def _operator(tenant: str, user: str | None) -> Principal:
+def operator(tenant: str, user: str | None) -> Principal:
     """Whoever can write the home's files may do anything with it."""
     return principal_of(tenant, user, roles=frozenset({OPERATOR}))
 
 
 def _show(facts: list[Fact], *, as_json: bool) -> None:
     if as_json:
-        output.as_json([_plain({**vars(fact), "label": fact.label.to_dict()}) for fact in facts])
+        output.as_json([plain({**vars(fact), "label": fact.label.to_dict()}) for fact in facts])
         return
     for fact in facts:
         state = "retracted" if fact.retracted_at is not None else fact.status
         trust = "trusted" if fact.label.trusted else "not trusted"
-        _line(f"{fact.fact_id}  {state}  {trust}  since {_day(fact.valid_from)}")
+        line(f"{fact.fact_id}  {state}  {trust}  since {day(fact.valid_from)}")
         if fact.status == "quarantined":
             why = ", ".join(sorted(fact.label.suspicions)) or "a person put it there"
-            _line(f"    {fact.owner or 'everybody'}, from {fact.source}: {why}", style="yellow")
-        _line(f"    {fact.text}", style="bold")
+            line(f"    {fact.owner or 'everybody'}, from {fact.source}: {why}", style="yellow")
+        line(f"    {fact.text}", style="bold")
     if not facts:
-        _line("nothing is remembered of that", style="dim")
+        line("nothing is remembered of that", style="dim")
 
 
-def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+def plain(told: Mapping[str, Any]) -> dict[str, Any]:
     """Times as ISO 8601."""
     return {name: v.isoformat() if isinstance(v, datetime) else v for name, v in told.items()}
 
 
-def _line(words: str, style: str = "") -> None:
+def line(words: str, style: str = "") -> None:
+    """Words of whoever, made safe to show."""
     output.console.print(Text(visible(words, limit=5_000), style=style), soft_wrap=True)
 
 
-def _local(time: datetime | None) -> datetime | None:
+def local(time: datetime | None) -> datetime | None:
+    """A time as it was typed, with the zone of this machine."""
     return None if time is None else time.astimezone()
 
 
-def _day(time: datetime) -> str:
+def day(time: datetime) -> str:
+    """A time as people here read it."""
     return f"{time.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,162 @@
+"""``pilotman memory forget`` and what belongs to it: legal holds, receipts, what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from pilotman.guardrails.errors import PilotmanError
+from pilotman.memory import Receipt, Selector
+from pilotman.memory.forgetting.archive import written
+from pilotman.memory.forgetting.hold import Hold
+from pilotman.retrieval import Corpus
+from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.guardrails_app import JsonOption
+from pilotman.supervisor.cli.home import TENANT, Home
+from pilotman.supervisor.cli.memory_app import ReasonOption, day, line, local, operator, plain
+from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, perform
+from pilotman.supervisor.forgetting import corpus_stores
+
+OfOption = Annotated[str | None, typer.Option("--of", metavar="USER", help="Of this user.")]
+SourceOption = Annotated[str | None, typer.Option(help="What came from there.")]
+RunOption = Annotated[str | None, typer.Option(help="A run, and what came from it.")]
+FactOption = Annotated[str | None, typer.Option(help="A fact.")]
+BeforeOption = Annotated[datetime | None, typer.Option(help="Only what is older. A local time.")]
+
+
+def forget(
+    of: OfOption = None,
+    source: SourceOption = None,
+    run: RunOption = None,
+    fact: FactOption = None,
+    before: BeforeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase for good all that fits, everywhere in the home, and leave a receipt."""
+    place, who = Home(home), operator(tenant, user)
+    what = Selector(user=of, source=source, run_id=run, fact_id=fact, before=local(before))
+    if not yes:
+        typer.confirm(f"Forget {_words(what)} in {tenant}? This cannot be undone", abort=True, err=True)
+    forgetting = place.memory.forgetting(corpus_stores(_corpora(place)))
+    receipt = perform(place, forgetting.forget(what, principal=who))
+    _show_receipts([receipt], as_json=as_json)
+    if receipt.open:
+        raise typer.Exit(output.FAILED)
+
+
+def receipts(
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was forgotten, the newest first."""
+    place, who = Home(home), operator(tenant, user)
+    _show_receipts(perform(place, place.memory.receipts(principal=who)), as_json=as_json)
+
+
+def hold(
+    reason: ReasonOption,
+    of: OfOption = None,
+    source: SourceOption = None,
+    run: RunOption = None,
+    fact: FactOption = None,
+    before: BeforeOption = None,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep all that fits, whoever wants it forgotten and whatever time is over."""
+    place, who = Home(home), operator(tenant, user)
+    what = Selector(user=of, source=source, run_id=run, fact_id=fact, before=local(before))
+    _show_holds([perform(place, place.memory.hold(what, principal=who, reason=reason))], as_json=as_json)
+
+
+def lift(
+    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="The id of a hold.")],
+    reason: ReasonOption,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a hold."""
+    place, who = Home(home), operator(tenant, user)
+    _show_holds([perform(place, place.memory.lift(hold_id, principal=who, reason=reason))], as_json=as_json)
+
+
+def holds(
+    history: Annotated[bool, typer.Option("--history", help="Those that were lifted too.")] = False,
+    tenant: TenantOption = TENANT,
+    user: UserOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what must be kept, and why."""
+    place, who = Home(home), operator(tenant, user)
+    _show_holds(perform(place, place.memory.holds(principal=who, history=history)), as_json=as_json)
+
+
+def sweep(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Erase what is over. An open supervisor does so by itself."""
+    place = Home(home)
+    done = perform(place, place.memory.sweep())
+    if as_json:
+        output.as_json(dict(done))
+    else:
+        line(_counted(done) or "nothing is over")
+
+
+def _corpora(place: Home) -> list[Corpus]:
+    """Of all teams that the home has."""
+    found: dict[Corpus, None] = {}
+    for name in ("incident", "support"):
+        with suppress(PilotmanError):
+            found |= dict.fromkeys(place.team(name).team.corpora())
+    return list(found)
+
+
+def _show_receipts(told: list[Receipt], *, as_json: bool) -> None:
+    if as_json:
+        output.as_json([plain({**vars(one), "is_complete": one.is_complete}) for one in told])
+        return
+    for one in told:
+        line(f"{one.receipt_id}  {day(one.at)}  by {one.by}: {_counted(one.erased) or 'nothing was there'}")
+        if one.held:
+            line(f"    under a legal hold: {_counted(one.held)}", style="yellow")
+        for store, why in one.open.items():
+            line(f"    {store} is still to do: {why}", style="red")
+        line(f"    {one.digest}", style="dim")
+    if not told:
+        line("nothing was forgotten", style="dim")
+
+
+def _show_holds(told: list[Hold], *, as_json: bool) -> None:
+    if as_json:
+        output.as_json([plain({**vars(one), "what": written(one.what)}) for one in told])
+        return
+    for one in told:
+        end = "" if one.released_at is None else f", lifted by {one.released_by} {day(one.released_at)}"
+        line(f"{one.hold_id}  {_words(one.what)}  by {one.placed_by} {day(one.placed_at)}{end}")
+        line(f"    {one.reason}", style="dim")
+    if not told:
+        line("nothing is held", style="dim")
+
+
+def _words(what: Selector) -> str:
+    return (
+        ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in written(what).items()) or "nothing"
+    )
+
+
+def _counted(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count} {store}" for store, count in numbers.items() if count)
