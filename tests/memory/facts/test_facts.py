@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from tests.memory.conftest import START, Clock, Make
 from tests.memory.facts.scene import Documents, alice, bob, mallory, olga, said, told
 
 from pilotman.guardrails import Label, Principal
-from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, PermitRefused
 from pilotman.memory import Memory, Retention
 from pilotman.memory.facts.contradiction import every_side
 from pilotman.memory.journal.book import book_id
+from pilotman.memory.store.acting import Acting, acting
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +31,23 @@ async def test_what_is_remembered_is_told_to_its_owner_alone(memory: Memory) -> 
         await memory.retract(fact.fact_id, principal=bob, reason="not mine")
     with pytest.raises(NotFound):
         await memory.retract(fact.fact_id, principal=mallory, reason="not mine")
+
+
+async def test_a_run_remembers_with_a_permit_alone_and_in_its_own_name(memory: Memory, make: Make) -> None:
+    await memory.journal.create_run(make.run(), events=[make.event()])
+    read = make.event("read", kind="tool_call_completed", tool="read_mail", trusted=False)
+    memory.journal.append("run_1", [read])
+    run = Acting(principal=alice, run_id="run_1", thread_id="t")
+    outside = acting.set(run)
+    try:
+        with pytest.raises(PermitRefused):
+            await said(memory, "pay to another account", source="user")
+        acting.set(replace(run, writes="remember"))
+        fact = await said(memory, "pay to another account", source="user")
+    finally:
+        acting.reset(outside)
+    assert "run:run_1" in fact.derived_from
+    assert not fact.label.trusted
 
 
 async def test_only_operators_remember_for_everybody(memory: Memory) -> None:

@@ -117,6 +117,11 @@ def _compiled(patterns: str) -> re.Pattern[str]:
 _KNOWN = tuple(Sign(name, weight, _compiled(patterns)) for (name, weight), patterns in _SIGNS.items())
 
 
+def steers(text: str) -> bool:
+    """Whether a text shows enough signs to be kept back, unless its owner wrote it."""
+    return sum(signs(text).values()) >= ENOUGH
+
+
 def signs(text: str) -> dict[str, int]:
     """The signs that a text shows, with their weights."""
     folded = " ".join(unicodedata.normalize("NFKC", seen(text)).lower().split())

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pilotman.guardrails.digest import digest, short_id
-from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, PermitRefused
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
@@ -33,6 +33,7 @@ from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
 from pilotman.memory.storage.database import SCRUB
 from pilotman.memory.storage.statement import Row
+from pilotman.memory.store.acting import acting
 
 ACTOR = "memory"
 
@@ -216,9 +217,18 @@ class FactBook:
     # what a new fact is made of
 
     async def _origin(self, principal: Principal, said: Said) -> Origin:
-        """What it is derived from, all together."""
+        """What it is derived from, all together; inside a run that run, whatever its tool says.
+
+        Raises:
+            PermitRefused: a run moves, and no permitted write of it is being executed.
+        """
         worded(said.source, "the source of a fact")
-        named = [*dict.fromkeys((said.source, *said.derived_from))]
+        run = acting.get()
+        if run is not None and run.writes is None:
+            what = "what is remembered is written by tools that may write"
+            raise PermitRefused(what, hint='remember it in a tool with effect="write"')
+        within = () if run is None else (f"{origin.RUN}{run.run_id}",)
+        named = [*dict.fromkeys((said.source, *said.derived_from, *within))]
         return Origin.join([await self._part(one, principal, said.label) for one in named])
 
     async def _part(self, name: str, principal: Principal, given: Label | None) -> Origin:

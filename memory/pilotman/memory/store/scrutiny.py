@@ -10,6 +10,7 @@ from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.outbound.inspection import Inspection
 from pilotman.guardrails.outbound.leaves import leaves
 from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.memory.defence.steering import steers
 
 
 class SecretRefused(InvalidRequest):
@@ -18,8 +19,11 @@ class SecretRefused(InvalidRequest):
     code = "secret_refused"
 
 
-def suspicions(namespace: Sequence[str], key: str, value: Mapping[str, Any]) -> frozenset[str]:
-    """Why an item may be up to something: it reads like instructions, hides text, holds chat tokens.
+def suspicions(
+    namespace: Sequence[str], key: str, value: Mapping[str, Any], *, by_run: bool = False
+) -> frozenset[str]:
+    """Why an item may be up to something: it reads like instructions, hides text, holds chat tokens; or a run
+    wrote it (``by_run``), and it would steer those that come later.
 
     Raises:
         SecretRefused: there is a password, a key or a token in it.
@@ -30,7 +34,8 @@ def suspicions(namespace: Sequence[str], key: str, value: Mapping[str, Any]) -> 
             f"not kept: it holds what looks like a secret ({', '.join(sorted(secrets))})",
             hint="keep secrets in credentials, and only their name here",
         )
-    return frozenset(clean([*namespace, key, value]).suspicions)
+    found = frozenset[str](clean([*namespace, key, value]).suspicions)
+    return found | {"steering"} if by_run and steers(" ".join(leaves(value))) else found
 
 
 def _secrets(value: Any, name: str, inspection: Inspection) -> set[str]:

@@ -286,7 +286,11 @@ class MemoryStore(BaseStore):
             body=body,
             digest=shelf.digest(value),
             ttl=self._ttl(op.ttl, None if durable else hand.principal.tenant),
-            suspicions=suspicions(op.namespace, op.key, value) if durable else frozenset(),
+            suspicions=(
+                suspicions(op.namespace, op.key, value, by_run=hand.run is not None)
+                if durable
+                else frozenset()
+            ),
             run_id=None if hand.run is None else hand.run.run_id,
             expected=expected,
         )
