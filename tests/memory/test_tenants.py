@@ -23,6 +23,7 @@ BY_ID: dict[str, Try] = {
     "transitions": lambda j, i: j.transitions(i["run"], tenant=i["tenant"]),
     "request_cancel": lambda j, i: j.request_cancel(i["run"], tenant=i["tenant"], reason="x"),
     "events": lambda j, i: j.events(i["run"], tenant=i["tenant"]),
+    "erase_run": lambda j, i: j.erase_run(i["run"], tenant=i["tenant"]),
     "payload": lambda j, i: j.payload(i["run"], i["payload"], tenant=i["tenant"]),
     "redact_payload": lambda j, i: j.redact_payload(i["run"], i["payload"], tenant=i["tenant"], reason="x"),
     "effects": lambda j, i: j.effects(i["run"], tenant=i["tenant"]),
