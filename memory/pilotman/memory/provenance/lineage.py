@@ -85,7 +85,8 @@ class Lineage:
 
     def _summary(self) -> str:
         counts = Counter(str(node["type"] or node["kind"]).replace("_", " ") for node in self.nodes)
-        said = ", ".join(f"{count} {what}" + "s" * (count > 1) for what, count in counts.most_common())
+        counted = [(f"{what}s" if n > 1 and what[-1] != "s" else what, n) for what, n in counts.most_common()]
+        said = ", ".join(f"{number} {what}" for what, number in counted)
         return f"{len(self.nodes)} nodes: {said}" if self.nodes else "nothing"
 
     def _highlights(self) -> Iterator[str]:

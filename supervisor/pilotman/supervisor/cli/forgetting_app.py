@@ -159,4 +159,4 @@ def _words(what: Selector) -> str:
 
 
 def _counted(numbers: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count} {store}" for store, count in numbers.items() if count)
+    return ", ".join(f"{store} {count}" for store, count in numbers.items() if count)
