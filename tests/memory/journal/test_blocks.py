@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import MetaData, Table, insert, text
 from tests.memory.test_processes import KILLED, finish, start
 from tests.memory.vault import Vault, event, run, said
 
@@ -20,7 +20,7 @@ from pilotman.memory.journal.records import RunRow
 from pilotman.memory.storage import migrations
 from pilotman.memory.storage.codec import encode
 from pilotman.memory.storage.database import Database, database
-from pilotman.memory.storage.schema import metadata, runs
+from pilotman.memory.storage.schema import metadata
 
 pytestmark = pytest.mark.anyio
 
@@ -133,9 +133,9 @@ def as_it_was(store: Database, events: int) -> None:
         connection.execute(text("DROP TABLE alembic_version"))
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        had = {column["name"] for column in inspect(connection).get_columns("runs")}
-        old = {f.name: encode(getattr(run("run_old"), f.name)) for f in fields(RunRow) if f.name in had}
-        connection.execute(insert(runs), old)
+        then = Table("runs", MetaData(), autoload_with=connection)  # its columns had other types
+        old = {f.name: encode(getattr(run("run_old"), f.name)) for f in fields(RunRow) if f.name in then.c}
+        connection.execute(insert(then), old)
         for seq in range(1, events + 1):
             connection.execute(text(NOTE), {"run_id": "run_old", "seq": seq})
     store.close()

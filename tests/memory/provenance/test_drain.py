@@ -275,6 +275,7 @@ async def _whole(url: str, graph: Graph, runs: int) -> None:
         drain = Drain(journal, graph, name="g")
         while not await drain.drain():
             await asyncio.sleep(0.1)
+        await drain.opened()  # if there was nothing to tell it, it is not
         rows = await journal.runs(tenant="acme", limit=100_000)
         names = [row.run_id for row in rows]
         assert await graph.count() == await size(journal, *names)
