@@ -11,8 +11,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import KeysInMemory, Seal, Subject
 from pilotman.memory.audit.audit import Report, verify
+from pilotman.memory.journal.book import book_id
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.storage.database import database, parse
 
@@ -114,6 +116,23 @@ async def test_other_runs_and_other_users_are_left_alone(journal: Journal, make:
     again, new = await journal.create_run(make.run("run_4"), events=[make.event()])
     assert new
     assert await journal.run("run_4", tenant="acme") == again, "somebody who was forgotten may come back"
+
+
+async def test_a_book_says_whose_it_is_under_seal_and_is_forgotten_as_often_as_it_is_opened(
+    url: str, make: Any, clock: Any
+) -> None:
+    journal = Journal(url, seal=Seal(KeysInMemory()), clock=clock)
+    await journal.start()
+    who = Principal(tenant="acme", user="alice", attributes={"mail": f'"{MARK}"\\n'})
+    for number in range(2):
+        await journal.record(who, [make.event(text=MARK, key=f"{number}")], lambda _: None)
+        whose = await journal.read(lambda c: c.execute(text("SELECT principal FROM runs")).scalar_one())
+        assert MARK.encode() not in bytes(whose)
+        book = await journal.run(book_id("acme", "alice"), tenant="acme")
+        assert Principal.from_dict(book.principal) == who
+        assert await journal.forget(ALICE) == [book.run_id]
+        clock.forward(minutes=1)
+    await journal.aclose()
 
 
 async def test_a_foreign_run_is_not_erased(journal: Journal, make: Any) -> None:

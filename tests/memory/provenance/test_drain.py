@@ -183,6 +183,17 @@ async def test_a_run_that_is_gone_is_passed_over(journal: Journal) -> None:
     await drain.aclose()
 
 
+async def test_a_run_that_is_forgotten_before_it_is_told_keeps_nothing_back(journal: Journal) -> None:
+    await lived(journal, "run_a", "run_b")
+    await journal.erase_run("run_a", tenant="acme")
+    graph = Faulty()
+    drain = Drain(journal, graph, name="g")
+    assert await drain.drain()
+    assert await graph.count() == await size(journal, "run_b")
+    assert await drain.lag() == Lag()
+    await drain.aclose()
+
+
 async def test_events_from_before_there_were_hashes_are_told_too(journal: Journal) -> None:
     await lived(journal, "run_a")
 

@@ -32,8 +32,7 @@ def mark(connection: Connection, subject: Subject, *, now: datetime) -> Sequence
     whose = (runs.c.tenant == subject.tenant, runs.c.user == subject.user)
     fresh = runs.c.forgotten_at.is_(None)
     connection.execute(update(runs).where(*whose, fresh).values(forgotten_at=micros(now)))
-    done = select(events.c.run_id).where(events.c.run_id == runs.c.run_id, events.c.kind == _KIND).exists()
-    query = select(runs.c.run_id).where(*whose, ~done).order_by(runs.c.created_at, runs.c.run_id)
+    query = select(runs.c.run_id).where(*whose, ~DONE).order_by(runs.c.created_at, runs.c.run_id)
     return connection.execute(query).scalars().all()
 
 

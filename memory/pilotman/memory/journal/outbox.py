@@ -8,13 +8,15 @@ are, and nothing can be lost or passed over. A graph that is told again what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.seal import Forgotten
 from pilotman.memory.event import Event
 from pilotman.memory.journal import blocks, runs
 from pilotman.memory.journal.chain import EMPTY
@@ -84,13 +86,18 @@ def parcel(connection: Connection, block: int, *, most: int) -> Parcel:
             ranges[run_id] = min(first, ranges.get(run_id, first))
             count += seq - first + 1
         upto = number
-    found = [(runs.find(connection, run_id), first) for run_id, first in ranges.items()]
-    return Parcel(
-        block=upto,
-        runs=tuple(
-            (run, tuple(read(connection, run.run_id, first - 1))) for run, first in found if run is not None
-        ),
-    )
+    return Parcel(block=upto, runs=tuple(_told_of(connection, ranges)))
+
+
+def _told_of(
+    connection: Connection, ranges: Mapping[str, int]
+) -> Iterator[tuple[RunRow, tuple[Event, ...]]]:
+    """The events of runs from a number on. A run that was forgotten meanwhile has nothing more to tell."""
+    for run_id, first in ranges.items():
+        with suppress(Forgotten):
+            run = runs.find(connection, run_id)
+            if run is not None:
+                yield run, tuple(read(connection, run_id, first - 1))
 
 
 def told(connection: Connection, graph: str, *, owner: str, block: int) -> None:
