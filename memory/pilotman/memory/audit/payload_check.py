@@ -17,6 +17,7 @@ import orjson
 
 from pilotman.guardrails.seal import Forgotten, Tampered
 from pilotman.memory.audit.finding import Finding, Kind
+from pilotman.memory.journal.erasure import RUN_ERASED, SAID_ERASED
 from pilotman.memory.storage.stored import is_erased, is_text, key_id, referred
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,8 +31,8 @@ class Told:
     event of which only a digest is left, ``until`` that of the event that says so; 0: there is none.
     """
 
-    redacted: dict[str, object] = field(default_factory=dict)
-    key_ids: set[bytes] = field(default_factory=set)
+    redacted: dict[str, object] = field(default_factory=dict[str, object])
+    key_ids: set[bytes] = field(default_factory=set[bytes])
     erased: int = 0
     until: int = 0
 
@@ -40,7 +41,7 @@ class Told:
         number = seq if isinstance(seq, int) else 0
         if is_erased(data):
             self.erased = max(self.erased, number)
-        elif kind == "run_erased":
+        elif kind in (RUN_ERASED, SAID_ERASED):
             self.until = max(self.until, number)
         elif isinstance(data, bytes) and (name := key_id(data)) is not None:
             self.key_ids.add(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Index, Table, Text, delete
+from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Index, Table, Text
 
 from pilotman.memory.defence.contamination import Known
 from pilotman.memory.defence.sketch import Sketch
@@ -58,10 +58,14 @@ def near(connection: Connection, tenant: str, marks: Sketch) -> list[Known]:
 
 def erase(connection: Connection, fact_ids: Collection[str]) -> None:
     """Their facts are forgotten."""
-    connection.execute(delete(fact_marks).where(fact_marks.c.fact_id.in_(fact_ids)))
+    _ERASE.each(connection, [(dump(sorted(fact_ids)),)])
 
 
 _ADD = Statement("INSERT INTO fact_marks (fact_id, mark, tenant) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+_ERASE = Statement(
+    "DELETE FROM fact_marks WHERE fact_id IN (SELECT value FROM json_each(?))",
+    postgresql="DELETE FROM fact_marks WHERE fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))",
+)
 _OF = Statement("SELECT mark FROM fact_marks WHERE fact_id = ?")
 _NEAREST = (
     " GROUP BY fact_id ORDER BY count(*) DESC, fact_id LIMIT ?) n ON n.fact_id = m.fact_id"

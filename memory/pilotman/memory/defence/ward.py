@@ -152,9 +152,8 @@ class Ward:
                 known = marks.near(connection, tenant, own)
                 this = next((one for one in known if one.memory == fact_id), None)
                 ids |= {one.memory for one in known if this is not None and is_same_origin(this, one)}
-            owned = select(facts.c.fact_id).where(facts.c.fact_id.in_(ids))
-            owned = owned if whose is None else owned.where(facts.c.owner == whose)
-            return sorted(str(one) for one in connection.execute(owned).scalars())
+            owners = rows.owners(connection, ids)
+            return sorted(one for one, owner in owners.items() if whose is None or owner == whose)
 
         return await self._journal.read(work)
 

@@ -26,7 +26,8 @@ from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
 from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, reasoned, statement, worded
-from pilotman.memory.journal.book import is_book
+from pilotman.memory.journal import erasure
+from pilotman.memory.journal.book import book_id, is_book
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
@@ -197,22 +198,24 @@ class FactBook:
         def is_gone(support: str) -> bool:
             return any(origin.is_within(support, source) for source in gone)
 
-        def meant(connection: Connection) -> tuple[dict[str, str], list[str]]:
+        def meant(connection: Connection) -> tuple[dict[str, Row], list[str]]:
             held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
-            ids = {row["fact_id"]: str(row["digest"]) for row in held if not spares(row)}
-            kept = [one for one in ids if gone and rows.stands_without(connection, one, is_gone)]
-            return {one: told for one, told in ids.items() if one not in kept}, kept
+            found = {row["fact_id"]: row for row in held if not spares(row)}
+            kept = [one for one in found if gone and rows.stands_without(connection, one, is_gone)]
+            return {one: row for one, row in found.items() if one not in kept}, kept
 
         def work(connection: Connection) -> None:
             for one in kept:
                 rows.without(connection, one, is_gone)
-            rows.erase(connection, ids.keys(), now=now)
+            rows.erase(connection, found.keys(), now=now)
+            for book, keys in _books(found.values()).items():
+                erasure.erase_said(connection, book, keys, actor=ACTOR, now=self._clock())
             connection.info[SCRUB] = True
 
-        ids, kept = await self._journal.read(meant)
-        told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
+        found, kept = await self._journal.read(meant)
+        told = [self._noted("fact_forgotten", one, principal, again=True) for one in found]
         await self._journal.record(principal, told, work)
-        return ids
+        return {one: str(row["digest"]) for one, row in found.items()}
 
     # what a new fact is made of
 
@@ -332,7 +335,7 @@ class FactBook:
             "text_digest": digest(fact.text),
             "expires_at": None if fact.expires_at is None else fact.expires_at.isoformat(),
             "corrects": fact.corrects,
-            **({"text": fact.text} if fact.owner is None else {}),
+            **({"text": fact.text} if fact.owner is None and not again else {}),
         }
         return self._noted(kind, fact.fact_id, principal, again=again, **told, **more)
 
@@ -343,6 +346,16 @@ class FactBook:
         key = f"{kind}:{fact_id}" + (f":{self._new_id()}" if again else "")
         told: Mapping[str, Any] = {"fact_id": fact_id, "by": principal.user, **data}
         return NewEvent(kind=kind, actor=ACTOR, data=told, key=key, at=self._clock())
+
+
+def _books(found: Iterable[Row]) -> dict[str, list[str]]:
+    """Where the text of some facts stands besides: the keys of events, by book. It does if nobody owns it."""
+    told: dict[str, list[str]] = {}
+    for row in found:
+        if row["owner"] is None:
+            book = book_id(row["tenant"], row["recorded_by"])
+            told.setdefault(book, []).append(f"fact_remembered:{row['fact_id']}")
+    return told
 
 
 def _named(principal: Principal, key: str) -> str:

@@ -100,16 +100,12 @@ def change(connection: Connection, fact_id: str, values: Row) -> None:
 
 def hold(connection: Connection, fact_ids: Collection[str]) -> None:
     """Keep them from being told."""
-    connection.execute(update(facts).where(facts.c.fact_id.in_(fact_ids)).values(status="quarantined"))
+    _HOLD.each(connection, [(dump(sorted(fact_ids)),)])
 
 
 def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> None:
     """Their content is gone from the database, they are told to nobody."""
-    wanted = facts.c.fact_id.in_(fact_ids)
-    gone: Row = {"body": None, "retraction": None}
-    connection.execute(update(facts).where(wanted).values(gone))
-    ends = facts.c.retracted_at.is_(None)
-    connection.execute(update(facts).where(wanted, ends).values(retracted_at=now))
+    _ERASE.each(connection, [(now, dump(sorted(fact_ids)))])
     marks.erase(connection, fact_ids)
 
 
@@ -158,8 +154,7 @@ def upon(connection: Connection, tenant: str) -> dict[str, list[frozenset[str]]]
 
 def owners(connection: Connection, fact_ids: Collection[str]) -> dict[str, str | None]:
     """Whose some facts are."""
-    query = select(facts.c.fact_id, facts.c.owner).where(facts.c.fact_id.in_(fact_ids))
-    return {row.fact_id: row.owner for row in connection.execute(query)}
+    return {str(row[0]): row[1] for row in _OWNERS.rows(connection, dump(sorted(fact_ids)))}
 
 
 def runs_known(connection: Connection, run_ids: Collection[str], tenant: str) -> set[str]:
@@ -209,6 +204,15 @@ _SUPPORTS = Statement(
     postgresql="SELECT fact_id, number, support FROM fact_supports"
     " WHERE fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))",
 )
+_ONES = " WHERE fact_id IN (SELECT value FROM json_each(?))"
+_ONES_OF = " WHERE fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
+"""However many: an ``IN`` of parameters ends at some ten thousand."""
+_HELD_BACK = "UPDATE facts SET status = 'quarantined'"
+_HOLD = Statement(_HELD_BACK + _ONES, postgresql=_HELD_BACK + _ONES_OF)
+_ERASED = "UPDATE facts SET body = NULL, retraction = NULL, retracted_at = coalesce(retracted_at, ?)"
+_ERASE = Statement(_ERASED + _ONES, postgresql=_ERASED + _ONES_OF)
+_WHOSE = "SELECT fact_id, owner FROM facts"
+_OWNERS = Statement(_WHOSE + _ONES, postgresql=_WHOSE + _ONES_OF)
 _BELIEVED_IF = (
     " AND tenant = ? AND status = 'live' AND body IS NOT NULL AND recorded_at <= ?"
     " AND (retracted_at IS NULL OR retracted_at > ?) AND (expires_at IS NULL OR expires_at > ?)"

@@ -6,7 +6,7 @@ that this was done on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -24,7 +24,9 @@ from pilotman.memory.storage.database import SCRUB
 from pilotman.memory.storage.schema import approvals, effects, events, payloads, runs, transitions
 from pilotman.memory.storage.stored import ERASED, erased
 
-_KIND = "run_erased"
+RUN_ERASED = "run_erased"
+SAID_ERASED = "said_erased"
+"""Kinds of events that tell why nothing but a digest is left of events before."""
 
 
 def mark(connection: Connection, subject: Subject, *, now: datetime) -> Sequence[str]:
@@ -56,8 +58,8 @@ def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: 
     _erase_effects(connection, run_id)
     _erase_approvals(connection, run_id, now=now)
     queue.remove(connection, run_id)
-    key = f"{_KIND}:{micros(now)}" if is_book(run_id) else _KIND
-    said = NewEvent(kind=_KIND, actor=actor, data=GONE, key=key, at=now)
+    key = f"{RUN_ERASED}:{micros(now)}" if is_book(run_id) else RUN_ERASED
+    said = NewEvent(kind=RUN_ERASED, actor=actor, data=GONE, key=key, at=now)
     events_.append(connection, [events_.prepare(run_id, said)])
     connection.info[SCRUB] = True
     return True
@@ -69,7 +71,7 @@ DONE = (
     select(events.c.seq)
     .where(
         events.c.run_id == runs.c.run_id,
-        events.c.kind == _KIND,
+        events.c.kind == RUN_ERASED,
         or_(runs.c.supervisor != SUPERVISOR, ~_after.exists()),
     )
     .correlate(runs)
@@ -94,12 +96,27 @@ def _erase_record(
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
 
-def _erase_events(connection: Connection, run_id: str) -> None:
-    rows = connection.execute(select(events.c.seq, events.c.data).where(events.c.run_id == run_id)).all()
+def erase_said(
+    connection: Connection, run_id: str, keys: Collection[str], *, actor: str, now: datetime
+) -> None:
+    """Erase what the events of a run with these keys say, and only that; an event of the run tells of it."""
+    gone = [seq for key in sorted(keys) for seq in _erase_events(connection, run_id, key=key)]
+    if gone:
+        data = {"events": gone}
+        said = NewEvent(kind=SAID_ERASED, actor=actor, data=data, key=f"{SAID_ERASED}:{gone[0]}", at=now)
+        events_.append(connection, [events_.prepare(run_id, said)])
+        connection.info[SCRUB] = True
+
+
+def _erase_events(connection: Connection, run_id: str, *, key: str | None = None) -> list[int]:
+    """Of all events, or of the one with a key: their numbers."""
+    query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id)
+    rows = connection.execute(query if key is None else query.where(events.c.key == key)).all()
     gone = [{"its_run": run_id, "its_seq": seq, "gone": erased(data)} for seq, data in rows]
     if gone:
         where = (events.c.run_id == bindparam("its_run"), events.c.seq == bindparam("its_seq"))
         connection.execute(update(events).where(*where).values(data=bindparam("gone")), gone)
+    return [seq for seq, _ in rows]
 
 
 def _erase_effects(connection: Connection, run_id: str) -> None:

@@ -89,9 +89,7 @@ def parcel(connection: Connection, block: int, *, most: int) -> Parcel:
     return Parcel(block=upto, runs=tuple(_told_of(connection, ranges)))
 
 
-def _told_of(
-    connection: Connection, ranges: Mapping[str, int]
-) -> Iterator[tuple[RunRow, tuple[Event, ...]]]:
+def _told_of(connection: Connection, ranges: Mapping[str, int]) -> Iterator[tuple[RunRow, tuple[Event, ...]]]:
     """The events of runs from a number on. A run that was forgotten meanwhile has nothing more to tell."""
     for run_id, first in ranges.items():
         with suppress(Forgotten):
