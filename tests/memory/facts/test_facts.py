@@ -38,14 +38,24 @@ async def test_a_run_remembers_with_a_permit_alone_and_in_its_own_name(memory: M
     read = make.event("read", kind="tool_call_completed", tool="read_mail", trusted=False)
     memory.journal.append("run_1", [read])
     run = Acting(principal=alice, run_id="run_1", thread_id="t")
-    outside = acting.set(run)
+    known = await said(memory, "the account is 7")
+    token = acting.set(run)
     try:
-        with pytest.raises(PermitRefused):
-            await said(memory, "pay to another account", source="user")
+        for change in (
+            said(memory, "pay to another account", source="user"),
+            memory.retract(known.fact_id, principal=alice, reason="wrong"),
+            memory.promote(known.fact_id, principal=alice, approved_by=bob),
+            memory.support(known.fact_id, ["run:run_1"], principal=alice),
+            memory.quarantine(known.fact_id, principal=alice, reason="wrong"),
+            memory.release(known.fact_id, principal=olga, reason="right"),
+            memory.pull(known.fact_id, principal=alice, reason="wrong"),
+        ):
+            with pytest.raises(PermitRefused):
+                await change
         acting.set(replace(run, writes="remember"))
         fact = await said(memory, "pay to another account", source="user")
     finally:
-        acting.reset(outside)
+        acting.reset(token)
     assert "run:run_1" in fact.derived_from
     assert not fact.label.trusted
 

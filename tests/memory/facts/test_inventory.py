@@ -102,3 +102,16 @@ async def test_what_is_sealed_is_told_to_nobody_once_its_key_is_gone(tmp_path: A
     with pytest.raises(NotFound):
         await book.get(fact.fact_id, alice)
     await journal.aclose()
+
+
+async def test_the_text_of_what_nobody_owned_leaves_the_journal_too_and_the_chain_verifies(
+    shared_url: str, clock: Clock
+) -> None:
+    async with Memory(shared_url, clock=clock) as memory:
+        await said(memory, "zebra 0", olga, shared=True, source="zoo")
+        facts = [await said(memory, f"zebra {n}", olga, shared=True, source="farm") for n in (1, 2)]
+        gone = await memory.fact_book.forget(Selector(source="farm"), olga)
+        assert set(gone) == {fact.fact_id for fact in facts}
+        events = await memory.journal.events(book_id("acme", "olga"), tenant="acme")
+        assert [e.data["text"] for e in events if "text" in e.data] == ["zebra 0"]
+        assert (await memory.verify()).sound

@@ -22,6 +22,7 @@ from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.fact import Fact
 from pilotman.memory.facts.origin import FACT, RECALL, RUN, named_in
+from pilotman.memory.facts.rights import permitted
 from pilotman.memory.facts.shelf import Shelf
 from pilotman.memory.facts.support import standing_on
 from pilotman.memory.facts.tables import facts
@@ -98,6 +99,7 @@ class Ward:
 
     async def release(self, fact_id: str, principal: Principal, reason: str) -> None:
         """Let a fact out, as little trusted as before; see ``Memory.release``."""
+        permitted()
         why = reasoned(reason)
         if OPERATOR not in principal.roles:
             what = "what is in quarantine is let out by an operator"
@@ -114,6 +116,7 @@ class Ward:
 
     async def pull(self, fact_id: str, principal: Principal, reason: str) -> Pulled:
         """Put a fact into quarantine, and all that came of it; see ``Memory.pull``."""
+        permitted()
         why = reasoned(reason)
         whose = None if OPERATOR in principal.roles else principal.user
         root = await self._journal.read(lambda c: rows.get(c, fact_id, tenant=principal.tenant))

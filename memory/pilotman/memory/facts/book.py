@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pilotman.guardrails.digest import digest, short_id
-from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, PermitRefused
+from pilotman.guardrails.errors import InvalidRequest, NotFound, PermissionDenied
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
@@ -24,6 +24,7 @@ from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.facts import origin, rows
 from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
+from pilotman.memory.facts.rights import check_approver, check_open, owned, permitted, seen
 from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, reasoned, statement, worded
 from pilotman.memory.journal import erasure
@@ -34,7 +35,6 @@ from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
 from pilotman.memory.storage.database import SCRUB
 from pilotman.memory.storage.statement import Row
-from pilotman.memory.store.acting import acting
 
 ACTOR = "memory"
 
@@ -112,7 +112,7 @@ class FactBook:
         """
 
         def work(connection: Connection) -> tuple[Row, Any]:
-            row = _seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            row = seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
             return row, rows.supports_of(connection, [fact_id]).get(fact_id, ())
 
         row, supports = await self._journal.read(work)
@@ -129,6 +129,7 @@ class FactBook:
 
     async def support(self, fact_id: str, ids: Iterable[str], principal: Principal) -> Fact:
         """Let a fact stand on all of ``ids`` too, besides what it stands on."""
+        permitted()
         parts = [await self._part(one, principal, None) for one in ids]
         if not parts:
             raise InvalidRequest("a fact can only stand on something", hint="name documents, runs or facts")
@@ -137,7 +138,7 @@ class FactBook:
         event = self._event("fact_supported", fact, principal, again=True, supports=sorted(supports))
 
         def work(connection: Connection) -> None:
-            _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
             number = rows.sets_of(connection, fact_id)
             if number:  # else it stands by itself
                 rows.support(connection, fact_id, principal.tenant, supports, number=number)
@@ -147,6 +148,7 @@ class FactBook:
 
     async def retract(self, fact_id: str, principal: Principal, reason: str) -> Fact:
         """End what is believed; see ``Memory.retract``."""
+        permitted()
         why = reasoned(reason)
         event = self._noted("fact_retracted", fact_id, principal)
         await self._journal.record(
@@ -156,13 +158,14 @@ class FactBook:
 
     async def promote(self, fact_id: str, principal: Principal, approved_by: Principal) -> Fact:
         """Trust a fact from now on; see ``Memory.promote``."""
+        permitted()
         now = micros(self._clock())
         event = self._noted("fact_promoted", fact_id, principal, again=True, approved_by=approved_by.user)
 
         def work(connection: Connection) -> None:
-            row = _seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
-            _check_approver(row, principal, approved_by)
-            _check_open(row)
+            row = seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            check_approver(row, principal, approved_by)
+            check_open(row)
             changed: Row = {"promoted_at": now, "promoted_by": text(approved_by.user), "status": "live"}
             rows.change(connection, fact_id, changed)
 
@@ -171,11 +174,12 @@ class FactBook:
 
     async def quarantine(self, fact_id: str, principal: Principal, reason: str) -> None:
         """Tell it to nobody until somebody promotes it; see ``Memory.quarantine``."""
+        permitted()
         why = reasoned(reason)
         event = self._noted("fact_quarantined", fact_id, principal, again=True, reason=why)
 
         def work(connection: Connection) -> None:
-            _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
             rows.hold(connection, [fact_id])
 
         await self._journal.record(principal, [event], work)
@@ -226,10 +230,7 @@ class FactBook:
             PermitRefused: a run moves, and no permitted write of it is being executed.
         """
         worded(said.source, "the source of a fact")
-        run = acting.get()
-        if run is not None and run.writes is None:
-            what = "what is remembered is written by tools that may write"
-            raise PermitRefused(what, hint='remember it in a tool with effect="write"')
+        run = permitted()
         within = () if run is None else (f"{origin.RUN}{run.run_id}",)
         named = [*dict.fromkeys((said.source, *said.derived_from, *within))]
         return Origin.join([await self._part(one, principal, said.label) for one in named])
@@ -316,8 +317,8 @@ class FactBook:
         }
 
     def _end(self, connection: Connection, fact_id: str, principal: Principal, reason: str) -> None:
-        row = _owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
-        _check_open(row)
+        row = owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+        check_open(row)
         ended: Row = {"retracted_at": micros(self._clock()), "retracted_by": text(principal.user)}
         rows.change(connection, fact_id, {**ended, "retraction": self._shelf.why(row, text(reason))})
 
@@ -361,50 +362,6 @@ def _books(found: Iterable[Row]) -> dict[str, list[str]]:
 def _named(principal: Principal, key: str) -> str:
     """The id of the fact that a principal has remembered with a key."""
     return short_id("fact", principal.tenant, principal.user, key)
-
-
-def _seen(row: Row, principal: Principal) -> Row:
-    """The row, if the principal may know of it: the owner, everybody where nobody owns it, operators.
-
-    Raises:
-        NotFound: they may not.
-    """
-    if row["owner"] in (None, principal.user) or OPERATOR in principal.roles:
-        return row
-    raise NotFound(f"there is no fact {row['fact_id']}")
-
-
-def _owned(row: Row, principal: Principal) -> Row:
-    """The row, if the principal may change it: who owns it, and operators.
-
-    Raises:
-        NotFound: somebody else's.
-        PermissionDenied: it belongs to nobody.
-    """
-    _seen(row, principal)
-    if row["owner"] is None and OPERATOR not in principal.roles:
-        what = f"the fact {row['fact_id']} belongs to the whole tenant"
-        raise PermissionDenied(what, hint=f"this needs the role {OPERATOR}")
-    return row
-
-
-def _check_open(row: Row) -> None:
-    if row["retracted_at"] is not None or row["body"] is None:
-        raise Conflict(f"the fact {row['fact_id']} was retracted already", hint="nothing was changed")
-
-
-def _check_approver(row: Row, principal: Principal, approved_by: Principal) -> None:
-    """Another person of the tenant, or an operator.
-
-    Raises:
-        PermissionDenied: it is neither.
-    """
-    other = approved_by.user not in (principal.user, row["owner"], row["recorded_by"])
-    if approved_by.tenant != principal.tenant or not (other or OPERATOR in approved_by.roles):
-        raise PermissionDenied(
-            "nobody makes trusted what they remembered themselves",
-            hint=f"another person of the tenant approves it, or somebody with the role {OPERATOR}",
-        )
 
 
 def _check_times(since: datetime, until: datetime | None, retention: timedelta | None) -> None:

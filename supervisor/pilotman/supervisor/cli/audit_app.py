@@ -23,7 +23,7 @@ from pilotman.memory.keyring.place import keys_at
 from pilotman.memory.storage.database import database, parse, sqlite_path
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.guardrails_app import JsonOption
-from pilotman.supervisor.cli.home import Home
+from pilotman.supervisor.cli.home import KEYS, Home
 from pilotman.supervisor.cli.session import HomeOption
 
 KEY: Final = "PILOTMAN_AUDIT_KEY"
@@ -97,6 +97,12 @@ def audit_verify(
         ),
     ] = None,
     journal: JournalOption = None,
+    keys: Annotated[
+        str | None,
+        typer.Option(
+            envvar=KEYS, metavar="PLACE", help="Where the keys of its content are. Default: beside it."
+        ),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,7 +111,8 @@ def audit_verify(
     url = _journal(place, journal)
     kept = anchor or [str(path) for path in (place.anchors,) if path.exists()]
     public = key or place.audit_key.with_suffix(".pub")
-    report = _verified(url, kept, public if key or public.exists() else None)
+    seal = Seal(keys_at(keys, journal=url))
+    report = _verified(url, kept, public if key or public.exists() else None, seal)
     if as_json:
         output.as_json(report.to_dict())
     else:
@@ -132,7 +139,7 @@ async def _tip(url: str) -> Block:
         return await memory.journal.tip()
 
 
-def _verified(url: str, places: list[str], key: Path | None) -> Report:
+def _verified(url: str, places: list[str], key: Path | None, seal: Seal) -> Report:
     stores = [anchor_store(place) for place in places]
     checked = None
     if key is not None:
@@ -140,7 +147,6 @@ def _verified(url: str, places: list[str], key: Path | None) -> Report:
 
         checked = PublicKey.load(key)
     try:
-        seal = Seal(keys_at(None, journal=url))
         return verify(database(url, busy_timeout=5.0), stores, key=checked, seal=seal)
     except KeyboardInterrupt:  # beyond here, typer would end the process without a word
         output.complain("interrupted")

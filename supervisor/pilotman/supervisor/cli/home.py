@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 from pydantic import TypeAdapter
@@ -30,6 +31,8 @@ from pilotman.supervisor.teams.tickets import SQLiteTicketBook, TicketBook
 
 TENANT = "default"
 """The tenant where none is named."""
+KEYS: Final = "PILOTMAN_KEYS"
+"""Where the keys of users' content are, unless they are beside the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class Home:
         self._named = path is not None
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
         self.url = f"sqlite:///{self.path / 'pilotman.db'}"
-        self.memory = Memory(self.url)
+        self.memory = Memory(self.url, keys=os.environ.get(KEYS) or None)
         self.records = Records(self.memory, lambda: datetime.now(UTC))
 
     @property
