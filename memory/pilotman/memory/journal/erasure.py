@@ -92,6 +92,7 @@ def _erase_record(
         "principal": ERASED,
         "cancel_requested": None if ended else ERASED,
         "idempotency_key": _digested(key),
+        "active": False,  # its conversation is free
     }
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 

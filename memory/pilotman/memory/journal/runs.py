@@ -359,7 +359,7 @@ def left_behind(
     owned = (
         select(runs.c.run_id, runs.c.owner, runs.c.lease_until)
         .where(runs.c.owner.is_not(None), runs.c.supervisor == supervisor)
-        .where(runs.c.state.not_in(sorted(ENDED)))
+        .where(runs.c.state.not_in(sorted(ENDED)), runs.c.forgotten_at.is_(None))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
     rows = connection.execute(owned).all()
