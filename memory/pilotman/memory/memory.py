@@ -34,7 +34,7 @@ from pilotman.memory.facts.verbs import Facts
 from pilotman.memory.forgetting.archive import Archive
 from pilotman.memory.forgetting.forgetting import Forgetting
 from pilotman.memory.forgetting.order import Store
-from pilotman.memory.forgetting.stores import FactStore, GraphEcho, ItemStore, RunStore
+from pilotman.memory.forgetting.stores import FactStore, GraphEcho, GraphStore, ItemStore, RunStore
 from pilotman.memory.forgetting.sweep import Sweep
 from pilotman.memory.forgetting.verbs import Holds
 from pilotman.memory.journal.access import now
@@ -130,21 +130,24 @@ class Memory(Facts, Defence, Holds):
             RunStore(self._journal, unpark=self._checkpointer.forget),
             FactStore(self._facts),
             ItemStore(self._journal),
+            GraphStore(self._users_checkpointer),
         )
+        self._echo = GraphEcho(self._provenance.graph)
         self._sweep = Sweep(
             self._journal,
             of_runs=self._forgetful[0],
             of_facts=self._forgetful[1],
+            echo=self._echo,
             archive=self._archive,
             retention=retention,
             clock=self._clock,
         )
 
-    def forgetting(self, stores: Sequence[Store]) -> Forgetting:
-        """Who forgets in all of this memory, and in other ``stores`` beside it."""
+    def forgetting(self, stores: Sequence[Store], *, first: Sequence[Store] = ()) -> Forgetting:
+        """Who forgets in all of this memory, and in other ``stores`` beside it; ``first`` come first."""
         return Forgetting(
-            (*self._forgetful, *stores),
-            (GraphEcho(self._provenance.graph),),
+            (*first, *self._forgetful, *stores),
+            (self._echo,),
             keys=self._seal.keys,
             archive=self._archive,
             clock=self._clock,

@@ -16,7 +16,7 @@ class Selector:
     to a ``/`` or ``@``. ``before``: recorded earlier.
 
     Raises:
-        InvalidRequest: ``before`` names no time zone.
+        InvalidRequest: ``before`` names no time zone, or something that is named is empty.
     """
 
     user: str | None = None
@@ -26,6 +26,8 @@ class Selector:
     before: datetime | None = None
 
     def __post_init__(self) -> None:
+        if "" in vars(self).values():
+            raise InvalidRequest("a selector names something that is empty", hint="None means any")
         if self.before is not None and self.before.tzinfo is None:
             raise InvalidRequest(f"{self.before} names no time zone", hint="such as UTC")
 

@@ -78,6 +78,7 @@ class Conversations:
             return
         turn = Turn(run_id=row.run_id, at=run.clock(), request=str(row.request["text"]), answer=answer)
         try:
+            await self._memory.journal.run(row.run_id, tenant=row.tenant)  # else it was forgotten meanwhile
             await keep(store, turn)
         except PilotmanError as error:
             run.caveat(f"this turn is not remembered in the conversation: {error}")

@@ -16,6 +16,7 @@ from pilotman.agents.report import Citation, Report
 from pilotman.agents.telemetry import link_to, trace_parent
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.errors import PilotmanError, Unavailable
+from pilotman.guardrails.seal import Forgotten
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal.owner import is_dead, owner_name
 from pilotman.memory.journal.records import ENDED, WAITING, Claimed, Fenced, Story
@@ -149,8 +150,8 @@ class Engine:
                     going_on = await self._drive(claimed)
                 finally:
                     over = self._leave(run_id)
-        except Fenced:
-            return False  # another process has taken the run over: it is theirs
+        except (Fenced, Forgotten):
+            return False  # another process has taken the run over: it is theirs; or nobody may go on with it
         except Exception as error:
             failed = not isinstance(error, Unavailable)  # else it is the journal's fault
             self._broke_down(run_id, error)

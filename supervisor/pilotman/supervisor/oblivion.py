@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Receipt, Selector
-from pilotman.supervisor.forgetting import forgetting
+from pilotman.memory.journal.records import ENDED
+from pilotman.supervisor.forgetting import Halt, forgetting
 from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team
 
@@ -30,5 +31,14 @@ class Oblivion:
             InvalidRequest: the selector is empty.
             PermissionDenied: it is not the principal's, who is no operator; nothing was changed.
         """
-        await self._station.open()
-        return await forgetting(self._station.memory, self._team).forget(selector, principal=principal)
+        engine = await self._station.open()
+        memory = self._station.memory
+
+        async def stop(run_id: str) -> None:
+            while not engine.cancel(run_id) and not await engine.advance(run_id):
+                row = await memory.journal.run(run_id, tenant=principal.tenant)
+                if row.state in ENDED or row.owner is not None:
+                    return  # it is over, or another process stops it
+
+        halt = Halt(memory, self._team.name, stop)
+        return await forgetting(memory, self._team, first=[halt]).forget(selector, principal=principal)

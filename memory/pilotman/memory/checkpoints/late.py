@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -21,9 +23,13 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, storage_errors, threads
-from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing
+from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing, owners
 
 Owner: TypeAlias = Callable[[RunnableConfig], Subject | Awaitable[Subject]]
+
+
+_OF_A_RUN = re.compile(r"run_[0-9a-f]{32}/")
+"""How threads of the supervisor's graphs are named, which lie beside."""
 
 
 def _nobody(_: RunnableConfig) -> Subject:
@@ -51,6 +57,7 @@ class LateSaver(BaseCheckpointSaver[str]):
         self._seal = None if seal is None or seal.keys is None else seal
         self._owner = owner
         self._allowed: tuple[tuple[str, ...], ...] = ()
+        self._owners: defaultdict[str, set[Subject]] = defaultdict(set)  # where what is stored does not say
         self._versions = InMemorySaver()  # only for its way of counting, which all savers share
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> LateSaver:
@@ -94,6 +101,24 @@ class LateSaver(BaseCheckpointSaver[str]):
             for thread_id in await threads(saver, under):
                 await saver.adelete_thread(thread_id)
 
+    async def owned(self, subject: Subject) -> dict[str, CheckpointTuple]:
+        """The threads of users' own graphs in which something is the subject's, each with its newest
+        checkpoint as it is stored. Reads all that there are."""
+        found: dict[str, CheckpointTuple] = {}
+        theirs: set[str] = set()
+        saver = await self._store.saver()
+        with storage_errors():
+            async for item in saver.alist(None):
+                thread_id = str(item.config["configurable"]["thread_id"])
+                if _OF_A_RUN.match(thread_id):
+                    continue
+                if subject in owners(item) or subject in self._owners.get(thread_id, ()):
+                    theirs.add(thread_id)
+                newest = found.get(thread_id)
+                if newest is None or newest.checkpoint["id"] < item.checkpoint["id"]:
+                    found[thread_id] = item
+        return {thread_id: found[thread_id] for thread_id in sorted(theirs)}
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint; None also for one that was forgotten."""
         saver = await self._saver()
@@ -128,6 +153,8 @@ class LateSaver(BaseCheckpointSaver[str]):
         if sealing is not None:
             subject = await self._subject(config)
             checkpoint = await asyncio.to_thread(sealing.checkpoint, subject, config, checkpoint)
+        else:
+            self._owners[str(config["configurable"]["thread_id"])].add(await self._subject(config))
         with storage_errors():
             return await saver.aput(config, checkpoint, metadata, new_versions)
 
@@ -176,6 +203,8 @@ class LateSaver(BaseCheckpointSaver[str]):
         sealing = self._sealing(saver)
         if sealing is not None:
             checkpoint = sealing.checkpoint(self._subject_now(config), config, checkpoint)
+        else:
+            self._owners[str(config["configurable"]["thread_id"])].add(self._subject_now(config))
         return saver.put(config, checkpoint, metadata, new_versions)
 
     def put_writes(

@@ -79,15 +79,30 @@ class Sealing:
         )
 
     def _open(self, place: str, name: str, value: Any) -> Any:
-        if isinstance(value, str) and value.startswith(_WORD):
-            value = base64.b64decode(value[len(_WORD) :])
-        if not isinstance(value, bytes) or not value.startswith(_MAGIC):
+        found = _owner(value)
+        if found is None:
             return value  # of a version that did not seal
-        start = len(_MAGIC) + 4
-        end = start + int.from_bytes(value[start - 4 : start], "big")
-        subject = Subject(*json.loads(value[start:end]))
-        kind, _, body = self._seal.open(subject, value[end:], _at(place, name)).partition(b"\n")
+        subject, sealed = found
+        kind, _, body = self._seal.open(subject, sealed, _at(place, name)).partition(b"\n")
         return self._serde.loads_typed((kind.decode(), body))
+
+
+def owners(item: CheckpointTuple) -> set[Subject]:
+    """Whose the sealed values of a checkpoint are, as it is stored."""
+    written = (value for _, _, value in item.pending_writes or ())
+    found = (_owner(value) for value in (*item.checkpoint["channel_values"].values(), *written))
+    return {one[0] for one in found if one is not None}
+
+
+def _owner(value: Any) -> tuple[Subject, bytes] | None:
+    """Whose a stored value is, and what was sealed; None: it is not sealed."""
+    if isinstance(value, str) and value.startswith(_WORD):
+        value = base64.b64decode(value[len(_WORD) :])
+    if not isinstance(value, bytes) or not value.startswith(_MAGIC):
+        return None
+    start = len(_MAGIC) + 4
+    end = start + int.from_bytes(value[start - 4 : start], "big")
+    return Subject(*json.loads(value[start:end])), value[end:]
 
 
 def subject_in(config: RunnableConfig, acting: Callable[[], Principal | None]) -> Subject:

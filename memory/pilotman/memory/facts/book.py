@@ -21,19 +21,18 @@ from pilotman.memory.defence import marks
 from pilotman.memory.defence.contamination import is_own
 from pilotman.memory.defence.watch import Watch
 from pilotman.memory.event import Event, NewEvent
-from pilotman.memory.facts import origin, rows
+from pilotman.memory.facts import erasure, origin, rows
+from pilotman.memory.facts.erasure import Spares, spare_none
 from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.origin import Origin
 from pilotman.memory.facts.rights import check_approver, check_open, owned, permitted, seen
 from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, reasoned, statement, worded
-from pilotman.memory.journal import erasure
-from pilotman.memory.journal.book import book_id, is_book
+from pilotman.memory.journal.book import is_book
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
-from pilotman.memory.storage.database import SCRUB
 from pilotman.memory.storage.statement import Row
 
 ACTOR = "memory"
@@ -185,41 +184,28 @@ class FactBook:
         await self._journal.record(principal, [event], work)
 
     async def forget(
-        self, selector: Selector, principal: Principal, *, spares: Callable[[Row], bool] = lambda _: False
+        self, selector: Selector, principal: Principal, *, spares: Spares = spare_none
     ) -> dict[str, str]:
         """Erase the content of the tenant's facts that a selector means, at once for every process; their ids
         and digests stay. One that is meant for its source or run stays too, if it stands on something else,
         and so does what is spared. It is noted in the principal's book.
 
-        Who asks is not looked at: this is for the verb that reaches every store. The digests by id.
+        Who asks is not looked at: this is for the verb that reaches every store. Gives what ``meant`` does.
         """
-        if selector.is_empty:
-            return {}
-        now, tenant = micros(self._clock()), principal.tenant
-        sources = [selector.source, None if selector.run_id is None else f"{origin.RUN}{selector.run_id}"]
-        gone = [source for source in sources if source is not None]
+        tenant, now = principal.tenant, self._clock()
+        ids, kept = await self._journal.read(lambda c: erasure.meant(c, selector, tenant, spares))
+        if ids or kept:
+            told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
+            await self._journal.record(
+                principal,
+                told,
+                lambda c: erasure.erase(c, selector, list(ids), kept, actor=ACTOR, now=now),
+            )
+        return ids
 
-        def is_gone(support: str) -> bool:
-            return any(origin.is_within(support, source) for source in gone)
-
-        def meant(connection: Connection) -> tuple[dict[str, Row], list[str]]:
-            held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
-            found = {row["fact_id"]: row for row in held if not spares(row)}
-            kept = [one for one in found if gone and rows.stands_without(connection, one, is_gone)]
-            return {one: row for one, row in found.items() if one not in kept}, kept
-
-        def work(connection: Connection) -> None:
-            for one in kept:
-                rows.without(connection, one, is_gone)
-            rows.erase(connection, found.keys(), now=now)
-            for book, keys in _books(found.values()).items():
-                erasure.erase_said(connection, book, keys, actor=ACTOR, now=self._clock())
-            connection.info[SCRUB] = True
-
-        found, kept = await self._journal.read(meant)
-        told = [self._noted("fact_forgotten", one, principal, again=True) for one in found]
-        await self._journal.record(principal, told, work)
-        return {one: str(row["digest"]) for one, row in found.items()}
+    async def meant(self, selector: Selector, tenant: str, *, spares: Spares) -> dict[str, str]:
+        """The facts that ``forget`` would erase: the SHA-256 of what is stored of each, by id."""
+        return (await self._journal.read(lambda c: erasure.meant(c, selector, tenant, spares)))[0]
 
     # what a new fact is made of
 
@@ -347,16 +333,6 @@ class FactBook:
         key = f"{kind}:{fact_id}" + (f":{self._new_id()}" if again else "")
         told: Mapping[str, Any] = {"fact_id": fact_id, "by": principal.user, **data}
         return NewEvent(kind=kind, actor=ACTOR, data=told, key=key, at=self._clock())
-
-
-def _books(found: Iterable[Row]) -> dict[str, list[str]]:
-    """Where the text of some facts stands besides: the keys of events, by book. It does if nobody owns it."""
-    told: dict[str, list[str]] = {}
-    for row in found:
-        if row["owner"] is None:
-            book = book_id(row["tenant"], row["recorded_by"])
-            told.setdefault(book, []).append(f"fact_remembered:{row['fact_id']}")
-    return told
 
 
 def _named(principal: Principal, key: str) -> str:

@@ -96,6 +96,12 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
     return Origin(label=Label.join(labels), supports=frozenset({f"{RUN}{run_id}", *looked_up, *stands_on}))
 
 
+def read_by(events: Iterable[Event]) -> set[str]:
+    """The ids of all that a run was shown of corpora and of memory."""
+    shown = (event for event in events if event.kind in ("retrieval_completed", "facts_recalled"))
+    return {_name_of(row) for event in shown for row in event.data["documents"]}
+
+
 def _name_of(row: Any) -> str:
     """The id of what was retrieved."""
     if str(row["source"]).startswith(FACT):

@@ -17,6 +17,8 @@ from pilotman.memory.storage.codec import dump, micros, text
 from pilotman.memory.storage.statement import Query, Row, Statement
 
 FACT = "fact:"
+_AT_ONCE = 10_000
+"""Ids in one statement: databases take some tens of thousands of parameters."""
 _COLUMNS = tuple(column.name for column in facts.columns)
 
 
@@ -123,6 +125,11 @@ def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when:
     return found
 
 
+def books_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Of those facts that nobody owns: tenant and user in whose book their text stands too, by id."""
+    return {one: (tenant, user) for one, tenant, user in _SHARED.rows(connection, dump(sorted(fact_ids)))}
+
+
 def supports_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, list[frozenset[str]]]:
     """The sets of supports of some facts; those that stand by themselves are left out."""
     sets: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -131,12 +138,6 @@ def supports_of(connection: Connection, fact_ids: Collection[str]) -> dict[str, 
     return {
         fact_id: [frozenset(group) for _, group in sorted(groups.items())] for fact_id, groups in sets.items()
     }
-
-
-def stands_without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> bool:
-    """Whether a fact has a set of supports in which nothing is gone."""
-    sets = supports_of(connection, [fact_id]).get(fact_id, ())
-    return any(not any(map(is_gone, group)) for group in sets)
 
 
 def without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]) -> None:
@@ -198,6 +199,12 @@ _ADD = Statement(
 )
 _SUPPORT = Statement(
     "INSERT INTO fact_supports (fact_id, number, support, tenant) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_SHARED = Statement(
+    "SELECT fact_id, tenant, recorded_by FROM facts"
+    " WHERE owner IS NULL AND fact_id IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT fact_id, tenant, recorded_by FROM facts"
+    " WHERE owner IS NULL AND fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))",
 )
 _SUPPORTS = Statement(
     "SELECT fact_id, number, support FROM fact_supports WHERE fact_id IN (SELECT value FROM json_each(?))",

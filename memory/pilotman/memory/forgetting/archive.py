@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.forgetting.hold import Hold
-from pilotman.memory.forgetting.receipt import Receipt
+from pilotman.memory.forgetting.order import Order
+from pilotman.memory.forgetting.receipt import Receipt, counted, digest_of
 from pilotman.memory.forgetting.tables import holds, receipts
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.selector import Selector
@@ -91,25 +92,27 @@ class Archive:
 
     # receipts
 
-    async def keep(
-        self, receipt: Receipt, what: Selector, marks: Sequence[str], *, tenant: str, principal: Principal
-    ) -> None:
-        """Store a receipt, in place of the one with the same id that was not complete."""
+    async def keep(self, receipt: Receipt, order: Order, marks: Iterable[str]) -> Receipt:
+        """Store a receipt for these marks and those that it had, in place of what it was; as it is now."""
+        known = receipts.c.receipt_id == receipt.receipt_id
+        query = select(receipts.c.marks).where(known)
+        before = await self._journal.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        covered = sorted({*marks, *(() if before is None else _marks(before))})
+        receipt = replace(receipt, erased=counted(covered), digest=digest_of(covered))
         row = {
             "receipt_id": receipt.receipt_id,
-            "tenant": tenant,
-            "what": dump(written(what)),
+            "tenant": order.tenant,
+            "what": dump(written(order.what)),
             "asked_by": receipt.by,
             "asked_at": micros(receipt.at),
             "erased": dump(receipt.erased),
             "held": dump(receipt.held),
             "unreached": dump(receipt.open) if receipt.open else None,
             "digest": receipt.digest,
-            "marks": zlib.compress("\n".join(marks).encode()),
+            "marks": zlib.compress("\n".join(covered).encode()),
         }
 
         def work(connection: Connection) -> None:
-            known = receipts.c.receipt_id == receipt.receipt_id
             if not connection.execute(update(receipts).where(known).values(row)).rowcount:
                 connection.execute(insert(receipts), row)
 
@@ -117,7 +120,8 @@ class Archive:
         said |= {"held": dict(receipt.held), "open": dict(receipt.open), "by": receipt.by}
         name = "forgotten" if receipt.is_complete else "forgetting"
         key = f"{receipt.receipt_id}:{receipt.digest}:{len(receipt.open)}"
-        await self._journal.record(principal, [self._event(name, key, said)], work)
+        await self._journal.record(order.archivist, [self._event(name, key, said)], work)
+        return receipt
 
     async def receipts(self, tenant: str) -> list[Receipt]:
         """The tenant's receipts, newest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Keys, Subject
 from pilotman.memory.forgetting.archive import Archive, checked
 from pilotman.memory.forgetting.order import Order, Store
-from pilotman.memory.forgetting.receipt import Erased, Receipt, digest_of, marked
+from pilotman.memory.forgetting.receipt import Erased, Receipt, joined
 from pilotman.memory.selector import Selector
 
 
@@ -30,10 +30,14 @@ KEYS = "keys"
 class _Tally:
     """What came of an order so far."""
 
-    erased: Counter[str] = field(default_factory=Counter[str])
-    held: Counter[str] = field(default_factory=Counter[str])
+    marks: set[str]
+    held: dict[str, int] = field(default_factory=dict[str, int])
     open: dict[str, str] = field(default_factory=dict[str, str])
-    marks: set[str] = field(default_factory=set[str])
+
+    def take(self, store: str, erased: Erased) -> None:
+        self.marks = joined(self.marks, store, erased.marks)
+        if erased.held:
+            self.held[store] = erased.held
 
 
 class Forgetting:
@@ -86,53 +90,45 @@ class Forgetting:
         self, receipt: Receipt, what: Selector, marks: Sequence[str], *, tenant: str
     ) -> Receipt:
         order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant))
-        tally = _Tally(erased=Counter(receipt.erased), marks=set(marks))
-        begun = replace(receipt, open={store.name: "not yet" for store in (*self._stores, *self._echoes)})
-        await self._keep(begun, what, tally, tenant=tenant)  # a crash from here on is gone on from
+        everywhere = (*self._stores, *self._echoes)
+        begun = replace(receipt, open={store.name: "not yet" for store in everywhere})
+        tally = _Tally(set(marks))
+        await self._archive.keep(begun, order, tally.marks)  # from here on a crash is gone on from
         for store in self._stores:
-            await _ask(store, order, tally)
-        if not tally.open and not tally.held.total():
-            self._destroy(order, tally)
+            await self._ask(store, order, tally, begun)
+        if not tally.open and not tally.held:
+            await self._destroy(order, tally, begun)
         told = replace(order, erased=frozenset(mark.split(" ")[1] for mark in tally.marks))
         for store in self._echoes:
-            await _ask(store, told, tally)
-        done = replace(
-            receipt,
-            erased=dict(tally.erased),
-            held=dict(tally.held),
-            open=tally.open,
-            digest=digest_of(tally.marks),
-        )
-        await self._keep(done, what, tally, tenant=tenant)
-        return done
+            await self._ask(store, told, tally, begun)
+        done = replace(receipt, held=tally.held, open=tally.open)
+        return await self._archive.keep(done, order, tally.marks)
 
-    async def _keep(self, receipt: Receipt, what: Selector, tally: _Tally, *, tenant: str) -> None:
-        archivist = Order(tenant=tenant, what=what).archivist
-        await self._archive.keep(receipt, what, sorted(tally.marks), tenant=tenant, principal=archivist)
+    async def _ask(self, store: Store, order: Order, tally: _Tally, begun: Receipt) -> None:
+        """Have a store erase what is meant. What it finds is noted before: a crash does not lose count."""
+        try:
+            found = await store.find(order)
+            tally.take(store.name, found)
+            if found.marks:
+                await self._archive.keep(begun, order, tally.marks)
+            tally.take(store.name, await store.erase(order))
+        except PilotmanError as error:
+            tally.open[store.name] = str(error)
 
-    def _destroy(self, order: Order, tally: _Tally) -> None:
+    async def _destroy(self, order: Order, tally: _Tally, begun: Receipt) -> None:
+        """Destroy the key of a user who is meant as a whole."""
         user = order.what.user
         if self._keys is None or user is None or order.what != Selector(user=user):
             return
+        subject = Subject(order.tenant, user)
         try:
-            destroyed = self._keys.destroy(Subject(order.tenant, user))
+            key = await asyncio.to_thread(self._keys.find, subject)
+            if key is not None:
+                tally.take(KEYS, Erased(marks=frozenset({f"key:{key.key_id.hex()} -"})))
+                await self._archive.keep(begun, order, tally.marks)
+                await asyncio.to_thread(self._keys.destroy, subject)
         except PilotmanError as error:
             tally.open[KEYS] = str(error)
-        else:
-            tally.erased[KEYS] += destroyed
-
-
-async def _ask(store: Store, order: Order, tally: _Tally) -> None:
-    try:
-        erased: Erased = await store.erase(order)
-    except PilotmanError as error:
-        tally.open[store.name] = str(error)
-        return
-    new = set(marked(store.name, erased)) - tally.marks
-    tally.marks |= new
-    tally.erased[store.name] += len(new)
-    if erased.held:
-        tally.held[store.name] = erased.held
 
 
 def _check(what: Selector, principal: Principal) -> None:

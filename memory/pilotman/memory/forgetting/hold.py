@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilotman.memory.facts.origin import RUN, is_within
 from pilotman.memory.selector import Selector
 
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """Something that is kept, as far as a selector can tell it apart."""
+    """Something that is kept, as far as a selector can tell it apart. ``sources``: all that it came from or
+    stands on, as facts name their supports."""
 
     user: str | None = None
     sources: frozenset[str] = frozenset()
@@ -42,13 +44,8 @@ def selects(selector: Selector, thing: Thing) -> bool:
     return (
         not selector.is_empty
         and selector.user in (None, thing.user)
-        and selector.run_id in (None, thing.run_id)
+        and (selector.run_id in (None, thing.run_id) or f"{RUN}{selector.run_id}" in thing.sources)
         and selector.fact_id in (None, thing.fact_id)
         and (selector.before is None or thing.at < selector.before)
-        and (selector.source is None or any(begins(source, selector.source) for source in thing.sources))
+        and (selector.source is None or any(is_within(source, selector.source) for source in thing.sources))
     )
-
-
-def begins(source: str, wanted: str) -> bool:
-    """Whether ``wanted`` is the source, or the beginning of it up to a ``/`` or an ``@``."""
-    return source == wanted or (source.startswith(wanted) and source[len(wanted)] in "/@")

@@ -47,6 +47,15 @@ class Store(Protocol):
         """What a receipt calls it."""
         ...
 
+    async def find(self, order: Order) -> Erased:
+        """What ``erase`` would erase, as far as that can be told before: a receipt notes it first, and so
+        still has it if the process dies while it is erased.
+
+        Raises:
+            Unavailable: as with ``erase``.
+        """
+        ...
+
     async def erase(self, order: Order) -> Erased:
         """Erase what is meant and not spared; what is erased already is not counted again.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,8 +11,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Erased:
-    """What one store has erased. ``marks`` name each item with a digest of what stood there: of what was
-    stored, sealed as it was, so that nobody can guess from it what it said. ``held`` must stay."""
+    """What one store has erased, or would. ``marks`` name each item with a digest of what stood there: of
+    what was stored, sealed as it was, so that nobody can guess from it what it said; ``ITEM DIGEST``, with
+    ``-`` where there is none, and a number behind where it stands for several. ``held`` must stay."""
 
     marks: frozenset[str] = frozenset()
     held: int = 0
@@ -40,9 +42,25 @@ class Receipt:
         return not self.open
 
 
-def marked(store: str, erased: Erased) -> list[str]:
-    """The marks of a store's items, as a receipt's digest covers them."""
-    return [f"{store} {mark}" for mark in sorted(erased.marks)]
+def joined(known: Iterable[str], store: str, new: Iterable[str]) -> set[str]:
+    """Marks of receipts, ``STORE ITEM DIGEST``, and those of a store's items that are not among them."""
+    found = set(known)
+    items = {_item(mark) for mark in found}
+    return found | {mark for one in new if _item(mark := f"{store} {one}") not in items}
+
+
+def counted(marks: Iterable[str]) -> dict[str, int]:
+    """How many things the marks stand for, by store."""
+    found = Counter[str]()
+    for mark in marks:
+        store, _, _, *several = mark.split(" ")
+        found[store] += int(several[0]) if several else 1
+    return dict(sorted(found.items()))
+
+
+def _item(mark: str) -> str:
+    store, item, *_ = mark.split(" ")
+    return f"{store} {item}"
 
 
 def digest_of(marks: Iterable[str]) -> str:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
+from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.seal import Subject
+from pilotman.memory.checkpoints.late import LateSaver
+from pilotman.memory.facts import origin
 from pilotman.memory.facts.book import FactBook
+from pilotman.memory.facts.erasure import Spares
 from pilotman.memory.forgetting.hold import Thing
 from pilotman.memory.forgetting.order import Order
 from pilotman.memory.forgetting.receipt import Erased
+from pilotman.memory.journal.book import SUPERVISOR as BOOK
 from pilotman.memory.journal.erasure import DONE
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import ENDED
 from pilotman.memory.provenance.graph import Graph
 from pilotman.memory.storage.codec import micros, moment
 from pilotman.memory.storage.database import SCRUB
@@ -35,40 +43,60 @@ class RunStore:
         self._journal = journal
         self._unpark = unpark
 
+    async def find(self, order: Order) -> Erased:
+        return (await self._meant(order))[0]
+
     async def erase(self, order: Order) -> Erased:
+        erased, meant = await self._meant(order)
+        for run_id in meant:
+            if order.what.source is None:
+                await self._unpark(run_id)  # first: of a run that is erased nobody asks again
+                await self._journal.erase_run(run_id, tenant=order.tenant, actor=order.archivist.user)
+                await self._unpark(run_id)
+            else:
+                await self._erase_bodies(run_id, order)
+        return erased
+
+    async def _meant(self, order: Order) -> tuple[Erased, list[str]]:
+        """What is meant, and the ids of its runs."""
         if order.what.fact_id is not None:
-            return Erased()
+            return Erased(), []
         found = await self._journal.read(lambda connection: _runs(connection, order))
-        marks: set[str] = set()
-        held = 0
+        by_source = any(one.source is not None for one in (order.what, *(hold.what for hold in order.holds)))
+        marks, meant, held = set[str](), list[str](), 0
         for row in found:
-            thing = Thing(user=row["user"], run_id=row["run_id"], at=moment(row["created_at"]))
+            run_id = row["run_id"]
+            sources = await self._sources(run_id, order.tenant) if by_source else frozenset[str]()
+            thing = Thing(user=row["user"], run_id=run_id, sources=sources, at=moment(row["last"]))
+            if not order.wants(thing):
+                continue
             if order.spares(thing):
                 held += 1
-            elif order.what.source is None:
-                marks |= await self._erase_run(row, order)
+                continue
+            meant.append(run_id)
+            if order.what.source is None:
+                marks.add(f"run:{run_id} {row['head'] or '-'}")
             else:
-                marks |= await self._erase_bodies(row, order)
-        return Erased(marks=frozenset(marks), held=held)
+                marks |= {f"body:{run_id}/{one} {one}" for one in await self._journal.payloads(run_id)}
+        return Erased(marks=frozenset(marks), held=held), meant
 
-    async def _erase_run(self, row: Mapping[str, Any], order: Order) -> set[str]:
-        run_id = row["run_id"]
-        erased = await self._journal.erase_run(run_id, tenant=order.tenant, actor=order.archivist.user)
-        await self._unpark(run_id)
-        return {f"run:{run_id} {row['head']}"} if erased else set()
+    async def _sources(self, run_id: str, tenant: str) -> frozenset[str]:
+        """What the run has read in corpora and in memory."""
+        try:
+            told = await self._journal.events(run_id, tenant=tenant)
+        except NotFound:  # it was forgotten meanwhile
+            return frozenset()
+        return frozenset(origin.read_by(told))
 
-    async def _erase_bodies(self, row: Mapping[str, Any], order: Order) -> set[str]:
-        run_id, source = row["run_id"], order.what.source
-        told = await self._journal.events(run_id, tenant=order.tenant)
-        read = (one for event in told if event.kind == _SEARCH for one in event.data.get("documents", ()))
-        if source is None or not any(_is_of(passage, source) for passage in read):
-            return set()
-        bodies = await self._journal.payloads(run_id)
-        for digest in bodies:
+    async def _erase_bodies(self, run_id: str, order: Order) -> None:
+        for digest in await self._journal.payloads(run_id):
             await self._journal.redact_payload(
-                run_id, digest, tenant=order.tenant, reason=f"{source} was forgotten", actor="memory"
+                run_id,
+                digest,
+                tenant=order.tenant,
+                reason=f"{order.what.source} was forgotten",
+                actor="memory",
             )
-        return {f"body:{run_id}/{digest} {digest}" for digest in bodies}
 
 
 class FactStore:
@@ -79,23 +107,15 @@ class FactStore:
     def __init__(self, book: FactBook) -> None:
         self._book = book
 
+    async def find(self, order: Order) -> Erased:
+        held = set[str]()
+        meant = await self._book.meant(order.what, order.tenant, spares=_sparing(order, held))
+        return _facts(meant, held)
+
     async def erase(self, order: Order) -> Erased:
-        held: set[str] = set()
-
-        def spares(row: Row) -> bool:
-            thing = Thing(
-                user=row["owner"],
-                sources=frozenset({row["source"], row["source"].removeprefix("document:")}),
-                run_id=row["source"].removeprefix("run:") if row["source"].startswith("run:") else None,
-                fact_id=row["fact_id"],
-                at=moment(row["recorded_at"]),
-            )
-            if order.spares(thing):
-                held.add(row["fact_id"])
-            return row["fact_id"] in held
-
-        erased = await self._book.forget(order.what, order.archivist, spares=spares)
-        return Erased(marks=frozenset(f"fact:{one} {told}" for one, told in erased.items()), held=len(held))
+        held = set[str]()
+        gone = await self._book.forget(order.what, order.archivist, spares=_sparing(order, held))
+        return _facts(gone, held)
 
 
 class ItemStore:
@@ -106,31 +126,52 @@ class ItemStore:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def erase(self, order: Order) -> Erased:
-        what = order.what
-        if what.source is not None or what.fact_id is not None:
-            return Erased()
+    async def find(self, order: Order) -> Erased:
+        return (await self._journal.read(lambda connection: _items(connection, order)))[0]
 
+    async def erase(self, order: Order) -> Erased:
         def work(connection: Connection) -> Erased:
-            query = select(items).where(items.c.tenant == order.tenant)
-            if what.user is not None:
-                query = query.where(items.c.user == what.user)
-            if what.run_id is not None:
-                query = query.where(items.c.run_id == what.run_id)
-            if what.before is not None:
-                query = query.where(items.c.updated_at < micros(what.before))
-            found = [dict(row) for row in connection.execute(query).mappings()]
-            spared = [row for row in found if order.spares(_item(row))]
-            marks: set[str] = set()
-            for row in found:
-                if row not in spared:
-                    key = [items.c[one] == row[one] for one in _ITEM]
-                    connection.execute(delete(items).where(*key))
-                    marks.add(f"item:{row['path']}/{row['name']} {row['digest']}")
+            erased, rows = _items(connection, order)
+            for row in rows:
+                connection.execute(delete(items).where(*(items.c[one] == row[one] for one in _ITEM)))
             connection.info[SCRUB] = True
-            return Erased(marks=frozenset(marks), held=len(spared))
+            return erased
 
         return await self._journal.transact(work)
+
+
+class GraphStore:
+    """Users' own graphs: their checkpoints."""
+
+    name = "graphs"
+
+    def __init__(self, saver: LateSaver) -> None:
+        self._saver = saver
+
+    async def find(self, order: Order) -> Erased:
+        return (await self._meant(order))[0]
+
+    async def erase(self, order: Order) -> Erased:
+        erased, threads = await self._meant(order)
+        for thread_id in threads:
+            await self._saver.adelete_thread(thread_id)
+        return erased
+
+    async def _meant(self, order: Order) -> tuple[Erased, list[str]]:
+        what = order.what
+        if what.user is None or (what.source, what.run_id, what.fact_id) != (None, None, None):
+            return Erased(), []  # a graph of one's own has no run, and does not say what it read
+        meant: dict[str, str] = {}
+        held = 0
+        for thread_id, newest in (await self._saver.owned(Subject(order.tenant, what.user))).items():
+            at = datetime.fromisoformat(newest.checkpoint["ts"])
+            thing = Thing(user=what.user, at=at)
+            if order.spares(thing):
+                held += 1
+            elif order.wants(thing):
+                meant[thread_id] = newest.checkpoint["id"]
+        marks = frozenset(f"thread:{_name(one)} {last}" for one, last in meant.items())
+        return Erased(marks=marks, held=held), list(meant)
 
 
 class GraphEcho:
@@ -141,36 +182,46 @@ class GraphEcho:
     def __init__(self, graph: Callable[[], Awaitable[Graph]]) -> None:
         self._graph = graph
 
+    async def find(self, order: Order) -> Erased:
+        return Erased(marks=frozenset(f"node:{one} -" for one in _nodes(order)))
+
     async def erase(self, order: Order) -> Erased:
-        ids = sorted(one for one in order.erased if one.startswith(("run:", "fact:")))
+        ids = _nodes(order)
         if ids:
             await (await self._graph()).erase(ids, tenant=order.tenant)
-        return Erased(marks=frozenset(f"node:{one} -" for one in ids))
+        return await self.find(order)
 
 
-_SEARCH = "retrieval_completed"
 _ITEM = ("tenant", "user", "session", "path", "name")
+
+
+def under_way(connection: Connection, order: Order) -> list[tuple[str, str]]:
+    """Ids and teams of the runs that are meant, not spared, and not over; none where only what they have
+    read is meant."""
+    if order.what.source is not None or order.what.fact_id is not None:
+        return []
+    return [
+        (row["run_id"], row["supervisor"])
+        for row in _runs(connection, order)
+        if row["state"] not in ENDED and not order.spares(_run(row))
+    ]
 
 
 def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
     """The tenant's runs and books that are meant and not erased yet; for a source all that have bodies."""
-    head = (
-        select(events.c.hash)
-        .where(events.c.run_id == runs.c.run_id)
-        .order_by(events.c.seq.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = select(runs.c.run_id, runs.c.user, runs.c.created_at, head.label("head")).where(
-        runs.c.tenant == order.tenant, ~DONE
-    )
+    its = events.c.run_id == runs.c.run_id
+    head = select(events.c.hash).where(its).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
+    last = select(func.max(events.c.at)).where(its, runs.c.supervisor == BOOK).scalar_subquery()
+    columns = (runs.c.run_id, runs.c.user, runs.c.supervisor, runs.c.state)
+    at = func.coalesce(last, runs.c.created_at)  # a book is as old as what was written last
+    query = select(*columns, head.label("head"), at.label("last")).where(runs.c.tenant == order.tenant, ~DONE)
     what = order.what
     if what.user is not None:
         query = query.where(runs.c.user == what.user)
     if what.run_id is not None:
         query = query.where(runs.c.run_id == what.run_id)
     if what.before is not None:
-        query = query.where(runs.c.created_at < micros(what.before))
+        query = query.where(at < micros(what.before))
     if what.source is not None:
         kept = select(func.count()).where(payloads.c.run_id == runs.c.run_id, payloads.c.body.is_not(None))
         query = query.where(kept.scalar_subquery() > 0)
@@ -178,14 +229,57 @@ def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
     return [dict(row) for row in found]
 
 
-def _is_of(passage: Any, source: str) -> bool:
-    """Whether a search's passage is from a source, or from a document of it."""
-    if not isinstance(passage, Mapping):
-        return False
-    origin, document = passage.get("origin") or "", passage.get("document_id")  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
-    return source in (origin, document, f"{origin}/{document}", passage.get("source"))  # pyright: ignore[reportUnknownMemberType]
+def _run(row: Mapping[str, Any]) -> Thing:
+    return Thing(user=row["user"], run_id=row["run_id"], at=moment(row["last"]))
+
+
+def _sparing(order: Order, held: set[str]) -> Spares:
+    """Whether a fact is under a hold; then it stands in ``held`` too."""
+
+    def spares(row: Row, supports: frozenset[str]) -> bool:
+        thing = Thing(
+            user=row["owner"],
+            sources=supports | {row["source"]},
+            fact_id=row["fact_id"],
+            at=moment(row["recorded_at"]),
+        )
+        if order.spares(thing):
+            held.add(row["fact_id"])
+        return row["fact_id"] in held
+
+    return spares
+
+
+def _facts(erased: Mapping[str, str], held: Collection[str]) -> Erased:
+    return Erased(marks=frozenset(f"fact:{one} {told}" for one, told in erased.items()), held=len(held))
+
+
+def _items(connection: Connection, order: Order) -> tuple[Erased, list[Mapping[str, Any]]]:
+    """What is meant, and its rows."""
+    what = order.what
+    if what.source is not None or what.fact_id is not None:
+        return Erased(), []
+    query = select(items).where(items.c.tenant == order.tenant)
+    if what.user is not None:
+        query = query.where(items.c.user == what.user)
+    if what.run_id is not None:
+        query = query.where(items.c.run_id == what.run_id)
+    if what.before is not None:
+        query = query.where(items.c.updated_at < micros(what.before))
+    found = [dict(row) for row in connection.execute(query).mappings()]
+    rows = [row for row in found if not order.spares(_item(row))]
+    marks = frozenset(f"item:{_name(*(row[one] for one in _ITEM))} {row['digest']}" for row in rows)
+    return Erased(marks=marks, held=len(found) - len(rows)), [*rows]
 
 
 def _item(row: Mapping[str, Any]) -> Thing:
-    at: datetime = moment(row["updated_at"])
-    return Thing(user=row["user"], run_id=row["run_id"], at=at)
+    return Thing(user=row["user"], run_id=row["run_id"], at=moment(row["updated_at"]))
+
+
+def _name(*parts: str) -> str:
+    """A name of its own for what is named by several, or in words."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _nodes(order: Order) -> list[str]:
+    return sorted(one for one in order.erased if one.startswith(("run:", "fact:")))

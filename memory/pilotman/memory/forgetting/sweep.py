@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ class Sweep:
         *,
         of_runs: Store,
         of_facts: Store,
+        echo: Store,
         archive: Archive,
         retention: Retention,
         clock: Callable[[], datetime],
@@ -40,6 +42,7 @@ class Sweep:
         self._journal = journal
         self._of_runs = of_runs
         self._of_facts = of_facts
+        self._echo = echo
         self._archive = archive
         self._retention = retention
         self._clock = clock
@@ -59,9 +62,12 @@ class Sweep:
         return done
 
     async def _erase(self, store: Store, tenant: str, what: Selector) -> int:
-        holds = await self._archive.holds(tenant)
-        erased = await store.erase(Order(tenant=tenant, what=what, holds=holds))
-        return len(erased.marks)
+        order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant))
+        items = frozenset(mark.split(" ")[0] for mark in (await store.find(order)).marks)
+        if items:  # the graph first: of what is erased nobody would tell it again
+            await self._echo.erase(replace(order, erased=items))
+            await store.erase(order)
+        return len(items)
 
     async def _runs(self) -> AsyncIterator[tuple[str, str]]:
         """Runs that have ended and are kept no longer, the oldest first."""

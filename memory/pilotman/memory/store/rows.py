@@ -106,8 +106,8 @@ def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *
 
 
 def sweep(connection: Connection, *, now: int, limit: int) -> None:
-    """Remove at most so many of those that have expired, whosesoever, the longest ago first; none of a tenant
-    that has something under a legal hold."""
+    """Remove at most so many of those that have expired, whosesoever, the longest ago first; none that
+    may be under a legal hold."""
     _SWEEP.each(connection, [(now, limit)])
 
 
@@ -153,12 +153,16 @@ _SPACES = Query(_ITEMS.join(_FIRSTS, and_(*_SAME)).where(_OWN))
 _SUSPICIOUS = Query(_ITEMS.where(_MEANT, _C.suspicions != "").order_by(_C.updated_at, _C.path, _C.name))
 _USED = and_(_AT, _C.revision == bindparam("seen"), _C.expires_at > bindparam("now"))
 _REFRESH = Query(update(items).where(_USED).values({_C.expires_at: bindparam("end")}))
-_FREE = "NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant = i.tenant AND h.released_at IS NULL)"
-"""Of a tenant without legal holds."""
+_HOLDS = "SELECT 1 FROM holds h WHERE h.tenant = i.tenant AND h.released_at IS NULL"
+_COVERS = ' AND {source} IS NULL AND {fact} IS NULL AND coalesce({user}, i."user") = i."user"'
+_COVERS += " AND ({run} IS NULL OR {run} = i.run_id)"
+_FIELDS = {"source": "source", "fact": "fact_id", "user": "user", "run": "run_id"}
+_LITE = _HOLDS + _COVERS.format(**{name: f"json_extract(h.what, '$.{key}')" for name, key in _FIELDS.items()})
+_GRES = _HOLDS + _COVERS.format(**{name: f"(h.what::jsonb->>'{key}')" for name, key in _FIELDS.items()})
+"""Legal holds that may cover an item; one that ends at some time is taken as if it did not."""
 _SWEEP = Statement(
-    f"DELETE FROM items WHERE rowid IN (SELECT rowid FROM items i WHERE expires_at <= ? AND {_FREE}"  # noqa: S608
-    " ORDER BY expires_at LIMIT ?)",
+    f"DELETE FROM items WHERE rowid IN (SELECT rowid FROM items i WHERE expires_at <= ?"  # noqa: S608
+    f" AND NOT EXISTS ({_LITE}) ORDER BY expires_at LIMIT ?)",
     postgresql=f"DELETE FROM items WHERE ctid IN (SELECT ctid FROM items i WHERE expires_at <= ?"  # noqa: S608
-    f" AND {_FREE}"
-    " ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)",
+    f" AND NOT EXISTS ({_GRES}) ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)",
 )

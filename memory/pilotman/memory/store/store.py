@@ -25,13 +25,14 @@ from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, NotFound, PermitRefused
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Seal, Subject
+from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import events
 from pilotman.memory.journal.access import now
 from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.owned import owner
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.store import rows
@@ -329,7 +330,13 @@ class MemoryStore(BaseStore):
     def _write(
         self, connection: Connection, hand: Hand, changes: Sequence[Change]
     ) -> list[int | RevisionConflict | None]:
-        """Carry changes out, and tell of them in the same transaction."""
+        """Carry changes out, and tell of them in the same transaction.
+
+        Raises:
+            Forgotten: the run that writes was.
+        """
+        if hand.run is not None and owner(connection, hand.run.run_id).forgotten:
+            raise Forgotten(f"run {hand.run.run_id} was forgotten", hint="it keeps nothing any more")
         revisions: list[int | RevisionConflict | None] = []
         told: list[NewEvent] = []
         for change in sorted(changes, key=lambda one: (one.place.session, one.place.path, one.place.name)):

@@ -1,0 +1,77 @@
+"""Facts that are to be forgotten: which of them go, and which stay because they stand on something else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+
+from pilotman.memory.facts import origin, rows
+from pilotman.memory.journal.book import book_id
+from pilotman.memory.journal.erasure import erase_said
+from pilotman.memory.selector import Selector
+from pilotman.memory.storage.codec import micros
+from pilotman.memory.storage.database import SCRUB
+from pilotman.memory.storage.statement import Row
+
+Spares: TypeAlias = Callable[[Row, frozenset[str]], bool]
+"""Whether a fact has to stay, by its row and all that it stands on."""
+
+
+def spare_none(_row: Row, _supports: frozenset[str]) -> bool:
+    """Nothing has to stay."""
+    return False
+
+
+def meant(
+    connection: Connection, selector: Selector, tenant: str, spares: Spares
+) -> tuple[dict[str, str], list[str]]:
+    """The facts that go: the SHA-256 of what is stored of each, by id; and those that stay, though the
+    selector means them by their source or run, because they stand on something else too."""
+    ids: dict[str, str] = {}
+    kept: list[str] = []
+    if selector.is_empty:
+        return ids, kept
+    is_gone, by_source = _gone(selector), selector.source is not None or selector.run_id is not None
+    found = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+    supports = rows.supports_of(connection, [row["fact_id"] for row in found])
+    for row in found:
+        sets = supports.get(row["fact_id"], ())
+        if spares(row, frozenset[str]().union(*sets)):
+            continue
+        if by_source and any(not any(map(is_gone, group)) for group in sets):
+            kept.append(row["fact_id"])
+        else:
+            ids[row["fact_id"]] = hashlib.sha256(row["body"]).hexdigest()
+    return ids, kept
+
+
+def erase(
+    connection: Connection,
+    selector: Selector,
+    fact_ids: list[str],
+    kept: list[str],
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    """The content of some facts is gone, others stand on less. What nobody owned goes from the books too."""
+    for one in kept:
+        rows.without(connection, one, _gone(selector))
+    told: dict[str, list[str]] = {}
+    for fact_id, (tenant, user) in rows.books_of(connection, fact_ids).items():
+        told.setdefault(book_id(tenant, user), []).append(f"fact_remembered:{fact_id}")
+    for book, keys in told.items():
+        erase_said(connection, book, keys, actor=actor, now=now)
+    rows.erase(connection, fact_ids, now=micros(now))
+    connection.info[SCRUB] = True
+
+
+def _gone(selector: Selector) -> Callable[[str], bool]:
+    """Whether a support is gone with what the selector means."""
+    sources = (selector.source, None if selector.run_id is None else f"{origin.RUN}{selector.run_id}")
+    gone = [source for source in sources if source is not None]
+    return lambda support: any(origin.is_within(support, source) for source in gone)
