@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
 from langgraph.graph import START, StateGraph
 from tests.retrieval.conftest import HashEmbeddings
 from tests.retrieval.test_sealing import Notes, note
@@ -86,7 +87,7 @@ def tools(user: str) -> list[Tool[..., Any]]:
 def desk(memory: Memory, user: str, corpus: Corpus | None = None, name: str = "desk") -> Supervisor:
     """A team that does what one user's marks say."""
     said = mark(user, "argument")
-    turns = [
+    turns: list[str | AIMessage] = [
         call("look", what=said),
         call("broken", what=said),
         call("restart", host=mark(user, "host"), why=said),

@@ -71,7 +71,7 @@ async def test_no_byte_of_the_home_folder_tells_of_a_user_who_was_forgotten(tmp_
         async with team:
             hers = await leaves(memory, corpus, "alice")
             his = await leaves(memory, corpus, "bob")
-            secrets = [*marks("alice"), *vectors(corpus, "alice")]
+            secrets: list[str | bytes] = [*marks("alice"), *vectors(corpus, "alice")]
             assert left([tmp_path], vectors(corpus, "alice")), "they are searched for as they are stored"
             receipt = await team.forget(ALICE, principal=who("alice"))
             assert receipt.is_complete, receipt.open

@@ -92,7 +92,7 @@ class Halt:
         self._team = team
         self._stop = stop
 
-    async def find(self, _order: Order) -> Erased:
+    async def find(self, order: Order) -> Erased:  # noqa: ARG002
         return Erased()
 
     async def erase(self, order: Order) -> Erased:
