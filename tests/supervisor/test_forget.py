@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.memory.provenance.neo4j_server import Neo4jServer
 from tests.supervisor.remains import (
     corpus_at,
     desk,
@@ -13,6 +14,7 @@ from tests.supervisor.remains import (
     left,
     mark,
     marks,
+    olga,
     own,
     remembers,
     vectors,
@@ -106,3 +108,33 @@ async def test_who_comes_back_begins_anew_and_can_be_forgotten_again(tmp_path: P
             assert await memory.recall(principal=who("alice")) == []
         assert (await memory.verify()).sound
     assert not left([tmp_path], marks("alice"))
+
+
+@pytest.mark.slow
+async def test_neither_does_postgresql_nor_neo4j(
+    postgres_server: str, postgres_url: str, neo4j_server: Neo4jServer, tmp_path: Path
+) -> None:
+    """All that their servers have in their folders: tables, indexes, logs."""
+    import psycopg
+
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    folders = [tmp_path, Path(row[0]), neo4j_server.home]
+    async with Memory(postgres_url, provenance=neo4j_server.url) as memory:
+        corpus = corpus_at(tmp_path)
+        async with desk(memory, "alice", corpus) as team:
+            hers = await leaves(memory, corpus, "alice")
+            his = await leaves(memory, corpus, "bob")
+            secrets: list[str | bytes] = [*marks("alice"), *vectors(corpus, "alice")]
+            shared = mark("olga", "shared")
+            fact = await memory.remember(shared, principal=olga, source="wiki", reason="asked", shared=True)
+            assert shared in str(await memory.why(fact.fact_id, principal=olga))
+            receipt = await team.forget(ALICE, principal=who("alice"))
+            assert receipt.is_complete, receipt.open
+            await _is_gone(memory, corpus, hers)
+            await _works(memory, corpus, his)
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+        assert left(folders, [shared]), "what everybody may read is found"
+        assert not left(folders, secrets)

@@ -1,0 +1,199 @@
+"""What each store erases for a selector, and what a hold keeps there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.memory.forgetting.desk import (
+    MARK,
+    alice,
+    bob,
+    bytes_below,
+    fact,
+    facts,
+    has_read,
+    has_run,
+    item,
+    items,
+    olga,
+)
+
+from pilotman.guardrails import Principal
+from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.seal import Subject
+from pilotman.memory import Memory, Selector
+
+pytestmark = pytest.mark.anyio
+ALICE = Selector(user="alice")
+START = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'desk.db'}"
+
+
+async def has(memory: Memory, run_id: str) -> bool:
+    try:
+        await memory.journal.run(run_id, tenant="acme")
+    except NotFound:
+        return False
+    return True
+
+
+async def forget(memory: Memory, what: Selector, who: Principal = olga) -> Any:
+    receipt = await memory.forgetting([]).forget(what, principal=who)
+    assert receipt.is_complete, receipt.open
+    return receipt
+
+
+def has_key(memory: Memory, user: str = "alice") -> bool:
+    keys = memory.seal.keys
+    assert keys is not None
+    return keys.find(Subject("acme", user)) is not None
+
+
+async def fill(memory: Memory) -> None:
+    for n in (1, 2):
+        await has_run(memory, f"run_{n}", alice)
+        await fact(memory, f"{MARK} {n}", source=f"run:run_{n}")
+    await has_read(memory, "run_1", ("wiki", "a"))
+    await item(memory, alice)
+
+
+# selectors
+
+
+async def test_what_a_source_said_goes_from_facts_and_from_the_runs_that_read_it(
+    url: str, tmp_path: Path
+) -> None:
+    async with Memory(url) as memory:
+        for n, (source, document) in enumerate((("wiki", "a"), ("wiki", "b"), ("wiki2", "a"))):
+            await has_run(memory, f"run_{n}", alice)
+            await has_read(memory, f"run_{n}", (source, document))
+            await fact(memory, f"fact {n}", source=f"document:{source}/{document}@v1")
+        both = ("document:wiki/a@v1", "document:news/x@v1")
+        other = await fact(memory, "stands on two", source="user")
+        await memory.fact_book.support(other, both[:1], alice)
+        receipt = await forget(memory, Selector(source="wiki/a"))
+        assert (receipt.erased["facts"], receipt.erased["runs"]) == (1, 1)
+        bodies = [len(await memory.journal.payloads(f"run_{n}")) for n in range(3)]
+        assert bodies == [0, 1, 1]
+        assert await has(memory, "run_0"), "the run itself stays"
+        receipt = await forget(memory, Selector(source="wiki", user="alice"), alice)
+        assert (receipt.erased["facts"], receipt.erased["runs"]) == (1, 1)
+        assert [len(await memory.journal.payloads(f"run_{n}")) for n in range(3)] == [0, 0, 1]
+        assert "fact 2" in str(await memory.inventory(ALICE, principal=alice))
+        assert (await memory.verify()).sound
+
+
+async def test_a_run_goes_with_the_facts_and_items_that_come_from_it_alone(url: str) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        receipt = await forget(memory, Selector(run_id="run_1"))
+        assert (receipt.erased["runs"], receipt.erased["facts"]) == (1, 1)
+        assert (await has(memory, "run_1"), await has(memory, "run_2")) == (False, True)
+        assert await facts(memory) == [f"{MARK} 2"]
+        assert await items(memory, alice) == 1
+        assert has_key(memory)
+
+
+async def test_one_fact_goes_alone(url: str) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        one = await fact(memory, "one of many")
+        assert (await forget(memory, Selector(fact_id=one))).erased == {"facts": 1, "provenance": 1}
+        assert await facts(memory) == [f"{MARK} 1", f"{MARK} 2"]
+
+
+async def test_only_what_is_older_goes(url: str, clock: Clock) -> None:
+    async with Memory(url, clock=clock) as memory:
+        await has_run(memory, "run_old", alice)
+        await fact(memory, "old")
+        await item(memory, alice, "old", "durable")
+        clock.now += timedelta(days=2)
+        await has_run(memory, "run_new", alice)
+        await fact(memory, "new")
+        await item(memory, alice, "new", "durable")
+        await forget(memory, Selector(user="alice", before=START + timedelta(days=1)), alice)
+        assert (await has(memory, "run_old"), await has(memory, "run_new")) == (False, True)
+        assert await facts(memory) == ["new"]
+        assert await items(memory, alice, "durable") == 1
+        assert has_key(memory), "what is new stays readable"
+        assert (await memory.verify()).sound
+
+
+# holds
+
+
+@pytest.mark.parametrize(
+    ("what", "runs", "told", "kept"),
+    [
+        (Selector(user="alice"), (True, True), 2, 1),
+        (Selector(run_id="run_1"), (True, False), 1, 0),
+        (Selector(source="wiki"), (True, False), 0, 0),
+        (Selector(user="bob"), (False, False), 0, 0),
+    ],
+)
+async def test_a_hold_keeps_what_it_covers_and_nothing_else(
+    url: str, what: Selector, runs: tuple[bool, bool], told: int, kept: int
+) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        await item(memory, bob)
+        hold = await memory.hold(what, principal=olga, reason="a court asks")
+        receipt = await forget(memory, ALICE, alice)
+        assert has_key(memory) == bool(receipt.held)
+        assert (await has(memory, "run_1"), await has(memory, "run_2")) == runs
+        assert len(await memory.inventory(ALICE, principal=alice)) >= told
+        assert await items(memory, alice) == kept
+        assert bool(receipt.held) == any(runs)
+        await memory.lift(hold.hold_id, principal=olga, reason="the court is done")
+        again = await forget(memory, ALICE, alice)
+        assert not again.held
+        assert not has_key(memory)
+        assert not await has(memory, "run_1")
+        assert (await facts(memory), await items(memory, alice)) == ([], 0)
+        assert (await memory.verify()).sound
+
+
+async def test_a_hold_on_a_fact_keeps_it_readable(url: str, tmp_path: Path) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        one = await fact(memory, "evidence")
+        await memory.hold(Selector(fact_id=one), principal=olga, reason="a court asks")
+        receipt = await forget(memory, ALICE, alice)
+        assert receipt.held == {"facts": 1}
+        assert await facts(memory) == ["evidence"]
+        assert not await has(memory, "run_1")
+    assert not bytes_below(tmp_path, MARK, "evidence")
+
+
+async def test_a_hold_on_a_source_keeps_facts_that_stand_on_it_and_bodies_of_runs_that_read_it(
+    url: str,
+) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        one = await fact(memory, "stands on it", source="user", derived_from=["document:wiki/a@v1"])
+        await memory.hold(Selector(source="wiki"), principal=olga, reason="a court asks")
+        receipt = await forget(memory, Selector(source="wiki/a"))
+        assert receipt.held == {"facts": 1, "runs": 1}
+        assert len(await memory.journal.payloads("run_1")) == 1
+        kept = await memory.inventory(ALICE, principal=alice)
+        assert one in str(kept)
