@@ -60,14 +60,14 @@ def test_what_is_forgotten_leaves_a_receipt_and_what_is_held_stays(pilotman: Ter
     code, (hold,) = pilotman.json("memory", "hold", "--of", "alice", "--reason", "case 12")
     assert (code, hold["what"]) == (0, {"user": "alice"})
     code, (receipt,) = pilotman.json("memory", "forget", "--of", "alice", "--yes")
-    assert (code, receipt["erased"]["facts"], receipt["held"]["facts"]) == (0, 0, 1)
+    assert (code, receipt["erased"].get("facts", 0), receipt["held"]["facts"]) == (0, 0, 1)
     assert pilotman("memory", "lift", hold["hold_id"], "--reason", "it is over")[0] == 0
     assert pilotman.json("memory", "holds") == (0, [])
     code, out, _ = pilotman("memory", "forget", "--fact", fact["fact_id"], "--yes")
     assert (code, "facts 1" in out) == (0, True)
     assert pilotman.json("memory", "recall", "--user", "alice") == (0, [])
     code, told = pilotman.json("memory", "receipts")
-    assert (code, [one["erased"]["facts"] for one in told]) == (0, [1, 0])
+    assert (code, [one["erased"].get("facts", 0) for one in told]) == (0, [1, 0])
     assert pilotman("memory", "forget", "--of", "alice", "--yes")[0] == 0
     assert pilotman.json("memory", "inventory", "--user", "alice") == (0, [])
     code, _, err = pilotman("memory", "forget", "--yes")
