@@ -9,20 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Seal, Subject
+from pilotman.guardrails.seal import Seal
 from pilotman.memory.audit.anchor_store import AnchorStore
 from pilotman.memory.audit.anchoring import Anchoring, Anchors
 from pilotman.memory.audit.audit import Report, verify
-from pilotman.memory.checkpoints.checkpoints import CheckpointStore, opener
-from pilotman.memory.checkpoints.late import LateSaver
-from pilotman.memory.checkpoints.parking import ParkingSaver, strict_serde
-from pilotman.memory.checkpoints.sealing import INSTALLATION, subject_in
+from pilotman.memory.checkpoints.parking import ParkingSaver
+from pilotman.memory.checkpoints.savers import Savers
 from pilotman.memory.defence.verbs import Defence
 from pilotman.memory.defence.ward import Ward
 from pilotman.memory.facts.book import FactBook
@@ -47,7 +43,6 @@ from pilotman.memory.provenance.opening import open_graph
 from pilotman.memory.provenance.provenance import Provenance, name_of
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
-from pilotman.memory.store.acting import acting
 from pilotman.memory.store.store import MemoryStore
 
 _KEEP = Retention()
@@ -100,32 +95,28 @@ class Memory(Facts, Defence, Holds):
         self._journal = Journal(url, clock=self._clock, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         self._retention = retention
-        self._facts = FactBook(self._journal, self._seal, retention=retention, clock=self._clock)
-        self._reader = Reader(
-            self._journal,
-            self._seal,
-            contradictions=contradictions,
-            clock=self._clock,
-            records=records or {},
-        )
-        self._inventory = Inventory(
-            self._journal, self._seal, self._reader, retention=retention, clock=self._clock
-        )
-        self._ward = Ward(self._journal, self._seal, clock=self._clock)
+        self._remember(contradictions, records or {})
         self._provenance = Provenance(
             self._journal,
             open_graph(provenance, url),
             name=name_of(provenance),
             eager=provenance is not None or not self._ephemeral,
         )
+        self._savers = Savers(url, self._seal, subject=self._journal.subject, ephemeral=self._ephemeral)
+        self._checkpointer, self._users_checkpointer = self._savers.ours, self._savers.users
+        self._forget()
+
+    def _remember(self, contradictions: Contradictions, records: Records) -> None:
+        """Who writes facts, tells them, lists them, and keeps the poisoned ones back."""
+        journal, seal, clock, retention = self._journal, self._seal, self._clock, self._retention
+        self._facts = FactBook(journal, seal, retention=retention, clock=clock)
+        self._reader = Reader(journal, seal, contradictions=contradictions, clock=clock, records=records)
+        self._inventory = Inventory(journal, seal, self._reader, retention=retention, clock=clock)
+        self._ward = Ward(journal, seal, clock=clock)
+
+    def _forget(self) -> None:
+        """Who forgets, what is held, and who sweeps."""
         self._archive = Archive(self._journal, clock=self._clock)
-        ours, theirs = strict_serde(), JsonPlusSerializer()
-        parked = CheckpointStore(opener(url, ours))
-        users = CheckpointStore(opener(url, theirs))
-        self._stores = (parked, users)
-        inner = LateSaver(parked, ours, seal=self._seal, owner=self._owner_of_run)
-        self._checkpointer = ParkingSaver(None if self._ephemeral else inner)
-        self._users_checkpointer = LateSaver(users, theirs, seal=self._seal, owner=_owner_in)
         self._forgetful = (
             RunStore(self._journal, unpark=self._checkpointer.forget),
             FactStore(self._facts),
@@ -139,7 +130,7 @@ class Memory(Facts, Defence, Holds):
             of_facts=self._forgetful[1],
             echo=self._echo,
             archive=self._archive,
-            retention=retention,
+            retention=self._retention,
             clock=self._clock,
         )
 
@@ -152,11 +143,6 @@ class Memory(Facts, Defence, Holds):
             archive=self._archive,
             clock=self._clock,
         )
-
-    async def _owner_of_run(self, config: RunnableConfig) -> Subject:
-        """Whose a parked graph is: its thread is named ``run/path``."""
-        thread_id = str(config.get("configurable", {})["thread_id"])
-        return await self._journal.subject(thread_id.partition("/")[0]) or INSTALLATION
 
     @property
     def journal(self) -> Journal:
@@ -196,17 +182,13 @@ class Memory(Facts, Defence, Holds):
         ``principal`` None: of the run that moves where it is used. ``thread_id`` names the conversation where
         neither a run nor a graph does.
         """
-        return MemoryStore(
-            self._journal,
-            seal=self._seal,
-            principal=principal,
-            thread_id=thread_id,
-            retention=self._retention,
-            clock=self._clock,
-        )
+        return self._store(principal, thread_id, apart=False)
 
     def conversation(self, *, principal: Principal, thread_id: str) -> MemoryStore:
         """For the supervisor: a conversation's turns, where no store of the user's own reaches."""
+        return self._store(principal, thread_id, apart=True)
+
+    def _store(self, principal: Principal | None, thread_id: str | None, *, apart: bool) -> MemoryStore:
         return MemoryStore(
             self._journal,
             seal=self._seal,
@@ -214,7 +196,7 @@ class Memory(Facts, Defence, Holds):
             thread_id=thread_id,
             retention=self._retention,
             clock=self._clock,
-            apart=True,
+            apart=apart,
         )
 
     async def start(self) -> None:
@@ -225,8 +207,7 @@ class Memory(Facts, Defence, Holds):
             Unavailable: it cannot be reached or created.
         """
         await self._journal.start()
-        for store in self._stores:
-            store.start()
+        self._savers.start()
         if self._anchoring is not None:
             self._anchoring.start()
         self._provenance.start()
@@ -239,8 +220,7 @@ class Memory(Facts, Defence, Holds):
         """
         try:
             await self._provenance.aclose()
-            for store in self._stores:
-                await store.aclose()
+            await self._savers.aclose()
             if self._anchoring is not None:
                 await self._anchoring.aclose()
         finally:
@@ -306,12 +286,3 @@ class Memory(Facts, Defence, Holds):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _owner_in(config: RunnableConfig) -> Subject:
-    return subject_in(config, acting=_acting)
-
-
-def _acting() -> Principal | None:
-    run = acting.get()
-    return None if run is None else run.principal

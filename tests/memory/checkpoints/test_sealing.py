@@ -92,7 +92,8 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.binary() | s
 @given(value=VALUES, name=st.text())
 def test_every_value_comes_back_as_it_was(value: Any, name: str) -> None:
     sealing = Sealing(Seal(KeysInMemory()), strict_serde())
-    checkpoint = empty_checkpoint() | {"channel_values": {name: value}}
+    checkpoint = empty_checkpoint()
+    checkpoint["channel_values"] = {name: value}
     sealed = sealing.checkpoint(SUBJECT, config(), checkpoint)
     ((_, written),) = sealing.writes(SUBJECT, config(), [(name, value)])
     item = CheckpointTuple(config(), sealed, {}, None, [("task", name, written)])
@@ -104,7 +105,8 @@ def test_every_value_comes_back_as_it_was(value: Any, name: str) -> None:
 def test_a_value_opens_neither_in_another_thread_nor_without_its_key() -> None:
     keys = KeysInMemory()
     sealing = Sealing(Seal(keys), strict_serde())
-    checkpoint = empty_checkpoint() | {"channel_values": {"note": MARK}}
+    checkpoint = empty_checkpoint()
+    checkpoint["channel_values"] = {"note": MARK}
     sealed = sealing.checkpoint(SUBJECT, config(), checkpoint)
     other: RunnableConfig = {"configurable": {"thread_id": "yours"}}
     with pytest.raises(Tampered):

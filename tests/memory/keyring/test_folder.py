@@ -67,7 +67,8 @@ def test_a_destruction_that_was_cut_short_is_done_to_its_end(tmp_path: Path) -> 
 
 def test_many_threads_agree_on_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        keys = list(pool.map(lambda _: FolderKeys(tmp_path).current(ALICE), range(32)))
+        asked = [pool.submit(FolderKeys(tmp_path).current, ALICE) for _ in range(32)]
+        keys = [one.result() for one in asked]
     assert len(set(keys)) == 1
     assert len(files(tmp_path)) == 1
 

@@ -42,7 +42,8 @@ def test_all_agree_on_one_key_and_what_one_destroys_is_gone_for_all(opened: Open
     one, other = opened(), opened()
     assert one.find(ALICE) is None
     with ThreadPoolExecutor(4) as pool:
-        keys = set(pool.map(lambda which: which.current(ALICE), [one, other] * 8))
+        asked = [pool.submit(which.current, ALICE) for which in [one, other] * 8]
+        keys = {each.result() for each in asked}
     assert len(keys) == 1
     bob = one.current(BOB)
     assert other.destroy(ALICE)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pilotman.memory.store.scrutiny import SecretRefused, suspicions
+from pilotman.memory.defence.secrets import SecretRefused
+from pilotman.memory.store.scrutiny import suspicions
 
 
 @pytest.mark.parametrize(

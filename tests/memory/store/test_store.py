@@ -19,11 +19,11 @@ from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, NotFound, PermitRefused
 from pilotman.guardrails.seal import KeysInMemory, Subject, Tampered
 from pilotman.memory import Memory
+from pilotman.memory.defence.secrets import SecretRefused
 from pilotman.memory.journal.book import book_id
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.store.acting import Acting, acting
 from pilotman.memory.store.change import RevisionConflict
-from pilotman.memory.store.scrutiny import SecretRefused
 from pilotman.memory.store.store import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -167,9 +167,7 @@ async def test_what_has_expired_goes_with_later_writes(
         await store.aput(SESSION, f"k{i}", {})
     clock.forward(days=8)
     await store.aput(SESSION, "new", {})
-    left = await journal.transact(
-        lambda c: c.execute(text("SELECT count(*) FROM items")).scalar(), mode="read"
-    )
+    left = await journal.read(lambda c: c.execute(text("SELECT count(*) FROM items")).scalar())
     assert left == 1
 
 

@@ -82,7 +82,7 @@ class FactBook:
         checked = statement(said_text, own=is_own(found.label))
         looked = await self._watch.look(self._made(checked, principal, said, found))
         fact = looked.fact
-        row = self._row(fact, principal, checked)
+        row = await asyncio.to_thread(self._row, fact, principal, checked)  # a key may be far away
         held, same = looked.verdict.others, f"the same as {fact.fact_id}"
         event = self._event(
             "fact_remembered", fact, principal, supports=sorted(found.supports), why=looked.verdict.reasons

@@ -25,6 +25,7 @@ from pilotman.memory.facts.rows import Ground, When
 from pilotman.memory.facts.shelf import Said, Shelf
 from pilotman.memory.facts.support import standing, standing_on
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.keyring.place import is_near
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.statement import Row
 
@@ -74,6 +75,7 @@ class Reader:
         self._clock = clock
         self._records = records
         self._sources: list[Sources] = []
+        self._near = is_near(seal.keys)
 
     def connect(self, sources: Sources) -> None:
         """Ask these too which documents are still there. Connecting what is connected does nothing."""
@@ -85,7 +87,7 @@ class Reader:
         when = self._when(question)
         who = {"tenant": principal.tenant, "user": principal.user}
         held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
-        if len(held) < _MANY:
+        if len(held) < _MANY and self._near:
             things = self._things(held, question)
         else:
             things = await asyncio.to_thread(self._things, held, question)

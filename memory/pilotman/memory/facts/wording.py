@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.incoming.hidden import printable
-from pilotman.guardrails.outbound.inspection import Inspection
+from pilotman.memory.defence.secrets import refuse, secrets_in
 from pilotman.memory.facts.fact import Status
 from pilotman.memory.storage.codec import text as storable
 
@@ -17,7 +17,6 @@ MAX_TEXT = 4_000
 MAX_WORDS = 500
 """Characters of a reason, a source, the name of a thing, a purpose."""
 _FROM_NOW_ON = re.compile(r"\bfrom now on\b,?\s*", re.IGNORECASE)
-_INSPECTION = Inspection()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +36,15 @@ def statement(text: str, *, own: bool = False) -> Statement:
     they are to be answered from now on is its owner's to say (``own``).
 
     Raises:
-        InvalidRequest: it is empty, too long, has control characters, or holds a secret.
+        InvalidRequest: it is empty, too long, or has control characters.
+        SecretRefused: it holds a secret.
     """
     plain = worded(text, "a fact", most=MAX_TEXT)
     if not plain:
         raise InvalidRequest("there is nothing to remember: the text is empty")
-    secrets = sorted({one.kind for one in _INSPECTION.known(plain) if one.category == "secret"})
-    if secrets:
-        what = f"the text holds a secret ({', '.join(secrets)}); nothing was remembered"
-        raise InvalidRequest(what, hint="name the secret instead of giving it")
+    refuse(secrets_in(plain))
     cleaned = clean(plain, third_party=True)
-    if own and cleaned.suspicions == {"instructions"}:
+    if own and cleaned.suspicions == frozenset({"instructions"}):
         cleaned = clean(_FROM_NOW_ON.sub("", plain), third_party=True)
         if not cleaned.suspicions:
             return Statement(text=plain, suspicions=frozenset())

@@ -107,13 +107,17 @@ class Access:
         """
         await self._write(nothing, answers_for=EVERY_RUN)
 
-    async def transact(self, work: Callable[[Connection], T], *, mode: Mode = "write") -> T:
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What other parts of this room look up beside the runs, in one transaction."""
+        return await self._read(work)
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
         """Do other parts' work on this database, in one transaction of its one writer, which may do it again.
 
         Raises:
             Unavailable: it could not be stored; nothing of it was.
         """
-        return await self._open.submit(work, mode=mode)
+        return await self._write(work)
 
     # the writer
 

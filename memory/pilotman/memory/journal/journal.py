@@ -334,10 +334,6 @@ class Journal(Ledger, Metering, Feed):
 
         return await self._record(book_id(principal.tenant, principal.user), events, both, answers=False)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """What another part of this room looks up beside the runs, in one transaction."""
-        return await self._read(work)
-
     # the queue
 
     async def next_queued(self, *, supervisor: str, owner: str, lease: timedelta) -> RunRow | None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from pilotman.guardrails.errors import ConfigurationError
-from pilotman.guardrails.seal import Keys
+from pilotman.guardrails.seal import Keys, KeysInMemory
 from pilotman.memory.keyring.folder import FolderKeys
 from pilotman.memory.keyring.table import DatabaseKeys
 from pilotman.memory.storage.database import parse, sqlite_path
@@ -37,6 +37,11 @@ def keys_at(place: Place | None, *, journal: str) -> Keys | None:
     if scheme.startswith("postgres"):
         return DatabaseKeys(place)
     raise ConfigurationError(f"keys cannot lie in {scheme!r}", hint="name a folder or a postgresql:// URL")
+
+
+def is_near(keys: Keys | None) -> bool:
+    """Whether a key is there at once; others are not waited for by an event loop."""
+    return keys is None or isinstance(keys, FolderKeys | KeysInMemory)
 
 
 def _beside(journal: str) -> Keys | None:

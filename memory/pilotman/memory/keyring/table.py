@@ -24,6 +24,8 @@ from pilotman.memory.storage.database import parse
 
 T = TypeVar("T")
 _MOST_KNOWN = 4096
+_WANTED = {"connect_timeout": "10", "tcp_user_timeout": "15000", "application_name": "pilotman keys"}
+"""A server that is gone is not waited for longer."""
 
 
 class DatabaseKeys:
@@ -38,7 +40,8 @@ class DatabaseKeys:
         Raises:
             ConfigurationError: not a PostgreSQL URL, or ``PILOTMAN_MASTER_KEY`` holds no master key.
         """
-        self._url = parse(url)
+        parsed = parse(url)
+        self._url = parsed.update_query_dict({k: v for k, v in _WANTED.items() if k not in parsed.query})
         if self._url.get_backend_name() != "postgresql":
             raise ConfigurationError("keys lie in a folder or in PostgreSQL", hint="name a folder")
         self._master = Master.of_environment() if master is None else master

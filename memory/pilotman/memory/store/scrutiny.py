@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.outbound.inspection import Inspection
 from pilotman.guardrails.outbound.leaves import leaves
 from pilotman.guardrails.shape import is_list, is_mapping
+from pilotman.memory.defence.secrets import refuse, secrets_in
 from pilotman.memory.defence.steering import steers
-
-
-class SecretRefused(InvalidRequest):
-    """A secret was to be kept for good. Nothing was stored."""
-
-    code = "secret_refused"
 
 
 def suspicions(
@@ -28,12 +22,8 @@ def suspicions(
     Raises:
         SecretRefused: there is a password, a key or a token in it.
     """
-    secrets = _secrets([*namespace, key], "", Inspection()) | _secrets(value, key, Inspection())
-    if secrets:
-        raise SecretRefused(
-            f"not kept: it holds what looks like a secret ({', '.join(sorted(secrets))})",
-            hint="keep secrets in credentials, and only their name here",
-        )
+    inspection = Inspection()
+    refuse(_secrets([*namespace, key], "", inspection) | _secrets(value, key, inspection))
     found = frozenset[str](clean([*namespace, key, value]).suspicions)
     return found | {"steering"} if by_run and steers(" ".join(leaves(value))) else found
 
@@ -48,5 +38,4 @@ def _secrets(value: Any, name: str, inspection: Inspection) -> set[str]:
     texts = (
         one for text in leaves(value) for one in (text, f"{name}: {text}")
     )  # a password is told by its name
-    found = [one for text in texts for one in inspection.known(text, name)]
-    return {one.kind for one in found if one.category == "secret"}
+    return set[str]().union(*(secrets_in(text, name, inspection=inspection) for text in texts))

@@ -33,6 +33,7 @@ from pilotman.memory.journal.access import now
 from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.owned import owner
+from pilotman.memory.keyring.place import is_near
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.store import rows
@@ -122,7 +123,7 @@ class MemoryStore(BaseStore):
             ConfigurationError: nobody is known for whom, or no conversation for a session.
             SecretRefused, PermitRefused, InvalidRequest: something must not be written; nothing was.
         """
-        known, hand = list(ops), self._hand()
+        known, hand = list(ops), await self._ready()
         for op in known:
             validate_op_namespace(op)
         readings: dict[int, Reading] = {}
@@ -177,7 +178,7 @@ class MemoryStore(BaseStore):
         Raises:
             RevisionConflict: it has another by now; nothing was stored.
         """
-        hand = self._hand()
+        hand = await self._ready()
         if not namespace or namespace[0] == "langgraph":
             raise InvalidNamespaceError(f"no items of ours can stand in {namespace}")
         op = PutOp(namespace, str(key), value, ttl=ttl)
@@ -204,7 +205,7 @@ class MemoryStore(BaseStore):
             NotFound: the session has no such item.
             InvalidRequest: it is no session's item, or is to stay in a session.
         """
-        hand = self._hand()
+        hand = await self._ready()
         if hand.shelf.owner.session_of(namespace) == DURABLE or hand.shelf.owner.session_of(to) != DURABLE:
             raise InvalidRequest("a promotion is from a session to what lasts", hint='from ("session", …)')
         item = await self.aget(namespace, key)
@@ -216,7 +217,7 @@ class MemoryStore(BaseStore):
 
     async def aquarantined(self) -> list[SearchItem]:
         """What cannot be read because it reads like instructions, the oldest first."""
-        return [content.found() for content in await self._quarantined(self._hand().shelf)]
+        return [content.found() for content in await self._quarantined((await self._ready()).shelf)]
 
     async def arelease(self, namespace: tuple[str, ...], key: str) -> None:
         """Let an item be read that was quarantined. Outside of runs only: a person looks at it before.
@@ -225,7 +226,7 @@ class MemoryStore(BaseStore):
             NotFound: nothing is quarantined there.
             PermitRefused: a run cannot trust what it wrote itself.
         """
-        hand = self._hand()
+        hand = await self._ready()
         if hand.run is not None:
             raise PermitRefused("a run cannot release what is quarantined", hint="do it outside of runs")
         for item in await self._quarantined(hand.shelf):
@@ -243,11 +244,18 @@ class MemoryStore(BaseStore):
 
     async def _quarantined(self, shelf: Shelf) -> list[Content]:
         sessions = shelf.owner.sessions(())
-        found = await self._journal.transact(
-            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now),
-            mode="read",
+        found = await self._journal.read(
+            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now)
         )
         return [content for row in found if (content := shelf.content(row)) is not None]
+
+    async def _ready(self) -> Hand:
+        """Who uses it, with the key that names and values need at hand."""
+        hand = self._hand()
+        keys = self._seal.keys
+        if keys is not None and not is_near(keys):
+            await asyncio.to_thread(keys.current, hand.shelf.subject)
+        return hand
 
     def _hand(self) -> Hand:
         run = acting.get()
@@ -321,11 +329,9 @@ class MemoryStore(BaseStore):
             self._write(connection, hand, changes)
             return found
 
-        return (
-            await self._journal.transact(work, mode="write" if changes else "read")
-            if readings or changes
-            else []
-        )
+        if changes:
+            return await self._journal.transact(work)
+        return await self._journal.read(work) if readings else []
 
     def _write(
         self, connection: Connection, hand: Hand, changes: Sequence[Change]

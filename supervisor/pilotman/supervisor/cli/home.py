@@ -35,6 +35,11 @@ KEYS: Final = "PILOTMAN_KEYS"
 """Where the keys of users' content are, unless they are beside the journal."""
 
 
+def memory_at(url: str, *, provenance: str | None = None) -> Memory:
+    """The memory of a journal, with its keys where the environment says."""
+    return Memory(url, provenance=provenance, keys=os.environ.get(KEYS) or None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a team is built from. Kept for each run, so that ``resume`` and ``approve`` build the same."""
@@ -58,7 +63,7 @@ class Home:
         self._named = path is not None
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
         self.url = f"sqlite:///{self.path / 'pilotman.db'}"
-        self.memory = Memory(self.url, keys=os.environ.get(KEYS) or None)
+        self.memory = memory_at(self.url)
         self.records = Records(self.memory, lambda: datetime.now(UTC))
 
     @property

@@ -15,7 +15,7 @@ from pilotman.memory import Lineage, Memory
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.audit_app import JournalOption
 from pilotman.supervisor.cli.guardrails_app import JsonOption
-from pilotman.supervisor.cli.home import TENANT, Home
+from pilotman.supervisor.cli.home import TENANT, Home, memory_at
 from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, principal_of
 
 Ask: TypeAlias = Callable[[Memory], Coroutine[Any, Any, Lineage]]
@@ -75,7 +75,7 @@ def impact(
 
 def _asked(ask: Ask, url: str, provenance: str | None) -> Lineage:
     async def work() -> Lineage:
-        async with Memory(url, provenance=provenance) as memory:
+        async with memory_at(url, provenance=provenance) as memory:
             return await ask(memory)
 
     try:

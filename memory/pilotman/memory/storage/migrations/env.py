@@ -2,9 +2,10 @@
 
 from alembic import context
 
-import pilotman.memory.defence.marks
-import pilotman.memory.facts.tables
-import pilotman.memory.forgetting.tables  # noqa: F401  # their tables are part of the metadata
+# their tables are part of the metadata
+import pilotman.memory.defence.marks  # pyright: ignore[reportUnusedImport]
+import pilotman.memory.facts.tables  # pyright: ignore[reportUnusedImport]
+import pilotman.memory.forgetting.tables  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from pilotman.memory.storage.schema import metadata
 
 context.configure(
