@@ -57,6 +57,21 @@ def longest(home: Path) -> tuple[str, int]:
     return str(found[0]), int(found[1])
 
 
+def test_bodies_are_opened_with_keys_that_lie_elsewhere(
+    pilotman: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(tmp_path / "home" / "pilotman.keys", elsewhere)
+    code, out, _ = pilotman("audit", "verify")
+    assert (code, "bodies were not opened" in out) == (0, True)
+    code, out, _ = pilotman("audit", "verify", "--keys", str(elsewhere))
+    assert (code, "bodies were not opened" in out) == (0, False)
+    monkeypatch.setenv("PILOTMAN_KEYS", str(elsewhere))
+    assert "bodies were not opened" not in pilotman("audit", "verify")[1]
+    ((run_id,),) = sql(tmp_path / "home", "SELECT run_id FROM runs ORDER BY created_at LIMIT 1")
+    assert pilotman("show", run_id)[0] == 0
+
+
 def test_what_nobody_touched_is_sound_and_what_protects_it_is_said(pilotman: Terminal) -> None:
     code, out, _ = pilotman("audit", "verify")
     assert code == 0
