@@ -61,7 +61,7 @@ async def has_run(
         supervisor="desk",
         thread_id=run_id,
         request={"text": MARK},
-        state=state,  # type: ignore[arg-type]
+        state=state,
         created_at=at,
         updated_at=at,
         budget={},

@@ -10,6 +10,8 @@ from tests.memory.forgetting.desk import alice, bob, bytes_below, eve, fact, has
 
 from pilotman.guardrails.errors import NotFound
 from pilotman.memory import Memory, Retention, Selector
+from pilotman.memory.forgetting.order import Order
+from pilotman.memory.forgetting.receipt import Erased
 from pilotman.memory.retention import Rule
 
 pytestmark = pytest.mark.anyio
@@ -107,17 +109,17 @@ async def test_more_than_are_looked_up_at_once_go_and_a_stopped_sweep_goes_on(
         of_facts = memory._sweep._of_facts  # pyright: ignore[reportPrivateUsage]
         erase, asked = of_facts.erase, 0
 
-        async def dies(order: object) -> object:
+        async def dies(order: Order) -> Erased:
             nonlocal asked
             asked += 1
             if asked > 20:
                 raise KeyboardInterrupt
-            return await erase(order)  # type: ignore[arg-type]
+            return await erase(order)
 
         of_facts.erase = dies  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             await memory.sweep()
-        del of_facts.erase  # type: ignore[attr-defined]
+        del of_facts.erase
         assert (await memory.sweep())["facts"] == 110
 
 

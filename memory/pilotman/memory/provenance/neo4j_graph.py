@@ -191,8 +191,8 @@ class Neo4jGraph:
 
     async def _prepare(self, driver: AsyncDriver) -> None:
         async with driver.session(database=self._name) as session:
-            for command in cypher.SCHEMA:
-                await (await session.run(command)).consume()
+            for command in cypher.SCHEMA:  # retried: who starts at the same time may be in its way
+                await session.execute_write(partial(_run, steps=[(command, {})]))
         self._prepared = True
 
     @asynccontextmanager
