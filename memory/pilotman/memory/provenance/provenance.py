@@ -112,7 +112,7 @@ class Provenance:
         """
         remarks = await self._catch_up()
         graph = await self._drain.opened()
-        roots = await _known(graph, source, principal.tenant)
+        roots = await _known(graph, source, principal.tenant, remarks)
         return await _walk(graph, roots, principal.tenant, "forth", remarks)
 
     async def _catch_up(self) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ class Provenance:
 
 
 async def _back(graph: Graph, what: str, tenant: str, remarks: tuple[str, ...]) -> Lineage:
-    roots = await _known(graph, what, tenant)
+    roots = await _known(graph, what, tenant, remarks)
     answers: list[str] = []
     for root in roots:
         if root.startswith("run:"):  # a run is explained with what it answered
@@ -184,15 +184,18 @@ async def _walk(
     return Lineage(found, roots=roots, direction=direction, remarks=remarks)
 
 
-async def _known(graph: Graph, what: str, tenant: str) -> list[str]:
-    """The node of this id; else those that go by this name.
+async def _known(graph: Graph, what: str, tenant: str, remarks: tuple[str, ...]) -> list[str]:
+    """The node of this id; else those that go by this name. ``remarks``: the graph is behind.
 
     Raises:
         NotFound: there is none.
+        Unavailable: there is none yet.
     """
     prefix = next((kind for start, kind in _PREFIXES.items() if what.startswith(start)), None)
     names = [what, f"{prefix}:{what}"] if prefix else [what, *(f"{kind}:{what}" for kind in _KINDS)]
     found = [name for name in names if await graph.node(name, tenant=tenant) is not None]
+    if not found and remarks:
+        raise Unavailable(f"nothing is known of {what} yet: {remarks[0]}", hint="ask again later")
     if not found:
         raise NotFound(f"nothing is known of {what}", hint="name a run, an effect, an approval, a document …")
     return found
