@@ -52,7 +52,7 @@ class Plain(Memory):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._journal._seal = Seal()
+        vars(self._journal)["_seal"] = Seal()
 
 
 async def run(memory: Memory) -> tuple[float, float]:

@@ -25,15 +25,16 @@ from tests.supervisor.remains import (
 from pilotman.guardrails.errors import NotFound
 from pilotman.guardrails.seal import Subject
 from pilotman.memory import Memory, Selector
+from pilotman.retrieval import Corpus
 from pilotman.supervisor import Run
 
 pytestmark = pytest.mark.anyio
 ALICE = Selector(user="alice")
 
 
-async def _works(memory: Memory, corpus: object, runs: tuple[Run, Run], user: str = "bob") -> None:
+async def _works(memory: Memory, corpus: Corpus, runs: tuple[Run, Run], user: str = "bob") -> None:
     """All that a user has left is still there."""
-    team, principal = desk(memory, user, corpus), who(user)  # type: ignore[arg-type]
+    team, principal = desk(memory, user, corpus), who(user)
     ended, waits = runs
     assert mark(user, "answer") in str((await team.get(ended.run_id, principal=principal)).answer)
     assert (await team.get(waits.run_id, principal=principal)).state == "ESCALATED"
@@ -41,16 +42,16 @@ async def _works(memory: Memory, corpus: object, runs: tuple[Run, Run], user: st
     store = memory.as_store(principal=principal, thread_id=f"talk-{user}")
     for space in ("session", "durable"):
         assert await store.aget((space, mark(user, "space")), mark(user, "name")) is not None
-    snapshot = await corpus.search("in which drawer does it lie", principal=principal)  # type: ignore[attr-defined]
+    snapshot = await corpus.search("in which drawer does it lie", principal=principal)
     assert mark(user, "document") in str(snapshot.documents)
     kept = await memory.as_checkpointer().aget_tuple(own(user))
     assert kept is not None
     assert mark(user, "state") in str(kept.checkpoint)
 
 
-async def _is_gone(memory: Memory, corpus: object, runs: tuple[Run, Run]) -> None:
+async def _is_gone(memory: Memory, corpus: Corpus, runs: tuple[Run, Run]) -> None:
     """No verb serves anything of alice's."""
-    team, principal = desk(memory, "alice", corpus), who("alice")  # type: ignore[arg-type]
+    team, principal = desk(memory, "alice", corpus), who("alice")
     for run in runs:
         with pytest.raises(NotFound):
             await team.get(run.run_id, principal=principal)
@@ -61,7 +62,7 @@ async def _is_gone(memory: Memory, corpus: object, runs: tuple[Run, Run]) -> Non
     store = memory.as_store(principal=principal, thread_id="talk-alice")
     for space in ("session", "durable"):
         assert await store.asearch((space,)) == []
-    snapshot = await corpus.search("in which drawer does it lie", principal=principal)  # type: ignore[attr-defined]
+    snapshot = await corpus.search("in which drawer does it lie", principal=principal)
     assert mark("alice", "document") not in str(snapshot.documents)
     assert await memory.as_checkpointer().aget_tuple(own("alice")) is None
 

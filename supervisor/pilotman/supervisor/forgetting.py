@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from pilotman.guardrails.errors import Conflict, NotFound, PilotmanError
@@ -127,7 +127,7 @@ def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:
 
 
 @asynccontextmanager
-async def tidied(memory: Memory, team: Team, *, every: float = EVERY) -> AsyncIterator[None]:
+async def tidied(memory: Memory, team: Team, *, every: float = EVERY) -> AsyncGenerator[None]:
     """While this is open, what is over goes, and what could not be forgotten is tried again."""
     task = asyncio.create_task(_tidy(memory, team, every))
     try:

@@ -86,7 +86,14 @@ def test_whose_a_graph_is() -> None:
     assert subject_in(config(), lambda: None) == INSTALLATION
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.lists(st.text())
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.text()
+    | st.binary()
+    | st.lists(st.text())
+)
 
 
 @given(value=VALUES, name=st.text())

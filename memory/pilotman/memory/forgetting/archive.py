@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound
 from pilotman.guardrails.principal import Principal
@@ -20,6 +20,7 @@ from pilotman.memory.forgetting.tables import holds, receipts
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import dump, load, maybe_moment, micros, moment
+from pilotman.memory.storage.statement import Row
 
 ACTOR = "memory"
 
@@ -64,12 +65,11 @@ class Archive:
         now = self._clock()
 
         def work(connection: Connection) -> Hold:
-            row = connection.execute(
-                select(holds).where(holds.c.hold_id == hold_id, holds.c.tenant == principal.tenant)
-            ).one_or_none()
+            query = select(holds).where(holds.c.hold_id == hold_id, holds.c.tenant == principal.tenant)
+            row = connection.execute(query).mappings().one_or_none()
             if row is None:
                 raise NotFound(f"there is no hold {hold_id}", hint="Memory.holds lists them")
-            hold = _hold(row._asdict())
+            hold = _hold(dict(row))
             if hold.released_at is not None:
                 raise Conflict(f"the hold {hold_id} was released by {hold.released_by}")
             connection.execute(
@@ -87,8 +87,7 @@ class Archive:
         query = select(holds).where(holds.c.tenant == tenant).order_by(holds.c.placed_at, holds.c.hold_id)
         if not history:
             query = query.where(holds.c.released_at.is_(None))
-        rows = await self._journal.read(lambda connection: connection.execute(query).all())
-        return [_hold(row._asdict()) for row in rows]
+        return [_hold(row) for row in await self._rows(query)]
 
     # receipts
 
@@ -126,15 +125,14 @@ class Archive:
     async def receipts(self, tenant: str) -> list[Receipt]:
         """The tenant's receipts, newest first."""
         query = select(receipts).where(receipts.c.tenant == tenant).order_by(receipts.c.asked_at.desc())
-        rows = await self._journal.read(lambda connection: connection.execute(query).all())
-        return [_receipt(row._asdict()) for row in rows]
+        return [_receipt(row) for row in await self._rows(query)]
 
     async def unfinished(self) -> list[tuple[str, Selector, Receipt, list[str]]]:
         """Tenant, selector, receipt and marks of what was begun and could not be brought to its end."""
         query = select(receipts).where(receipts.c.unreached.is_not(None)).order_by(receipts.c.asked_at)
-        rows = await self._journal.read(lambda connection: connection.execute(query).all())
         return [
-            (row.tenant, read(load(row.what)), _receipt(row._asdict()), _marks(row.marks)) for row in rows
+            (row["tenant"], read(load(row["what"])), _receipt(row), _marks(row["marks"]))
+            for row in await self._rows(query)
         ]
 
     async def marks(self, receipt_id: str, *, tenant: str) -> list[str]:
@@ -151,6 +149,11 @@ class Archive:
             raise NotFound(f"there is no receipt {receipt_id}", hint="Memory.receipts lists them")
         return _marks(found)
 
+    async def _rows(self, query: Select[Any]) -> list[Row]:
+        return await self._journal.read(
+            lambda connection: [dict(row) for row in connection.execute(query).mappings()]
+        )
+
     def _event(self, kind: str, key: str, data: Mapping[str, Any]) -> NewEvent:
         return NewEvent(kind=kind, actor=ACTOR, data=data, key=f"{kind}:{key}", at=self._clock())
 
@@ -166,7 +169,7 @@ def written(selector: Selector) -> dict[str, Any]:
 def read(data: Mapping[str, Any]) -> Selector:
     """The selector back."""
     before = data.get("before")
-    fields = {**data, "before": None if before is None else datetime.fromisoformat(before)}
+    fields: dict[str, Any] = {**data, "before": None if before is None else datetime.fromisoformat(before)}
     return Selector(**fields)
 
 

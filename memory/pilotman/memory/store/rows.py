@@ -154,8 +154,10 @@ _SUSPICIOUS = Query(_ITEMS.where(_MEANT, _C.suspicions != "").order_by(_C.update
 _USED = and_(_AT, _C.revision == bindparam("seen"), _C.expires_at > bindparam("now"))
 _REFRESH = Query(update(items).where(_USED).values({_C.expires_at: bindparam("end")}))
 _HOLDS = "SELECT 1 FROM holds h WHERE h.tenant = i.tenant AND h.released_at IS NULL"
-_COVERS = ' AND {source} IS NULL AND {fact} IS NULL AND coalesce({user}, i."user") = i."user"'
-_COVERS += " AND ({run} IS NULL OR {run} = i.run_id)"
+_COVERS = (
+    ' AND {source} IS NULL AND {fact} IS NULL AND coalesce({user}, i."user") = i."user"'
+    " AND ({run} IS NULL OR {run} = i.run_id)"
+)
 _FIELDS = {"source": "source", "fact": "fact_id", "user": "user", "run": "run_id"}
 _LITE = _HOLDS + _COVERS.format(**{name: f"json_extract(h.what, '$.{key}')" for name, key in _FIELDS.items()})
 _GRES = _HOLDS + _COVERS.format(**{name: f"(h.what::jsonb->>'{key}')" for name, key in _FIELDS.items()})
