@@ -51,10 +51,12 @@ def at_least_one(name: str, value: N) -> N:
 
 def _single(given: npt.ArrayLike) -> Vectors:
     """In single precision, contiguous; what does not fit becomes an infinity."""
+    if isinstance(given, np.ndarray) and given.dtype == np.float32 and given.flags.c_contiguous:
+        usual: Vectors = given  # pyright: ignore[reportUnknownVariableType]
+        return usual
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(given, dtype=np.float32)
 
 
 def _is_unit(vector: Vectors) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return abs(float(np.dot(vector, vector)) - 1) < _UNIT
+    return abs(float(np.vdot(vector, vector)) - 1) < _UNIT  # unlike dot it does not warn of an overflow
