@@ -304,7 +304,7 @@ def test_a_store_measures_notices_and_repairs_itself_and_tells_no_more_than_shar
     alice.add_texts(numbers[1_440:], ids=[f"id-{number}" for number in numbers[1_440:]])
     store.holdings.rebuilding.wait()
     assert store.holdings.epoch == 2
-    for _ in range(100):
+    for _ in range(2_000):  # a check rests after each: most of these searches are not checked
         if not events or store.quality().missed:
             for number in np.random.default_rng(len(events)).permutation(numbers[1_440:])[:50]:
                 alice.similarity_search(number, k=10)

@@ -262,15 +262,15 @@ class Holdings:
     ) -> list[tuple[Record, float]]:
         """The ``k`` nearest chunks with their scores, best first. What goes meanwhile is replaced."""
         found: list[tuple[Record, float]] = []
-        for _ in range(_TRIES):
-            rows, scores = self.search(vector, k, sight, filter)
+        for tried in range(_TRIES):
+            rows, scores = self.search(vector, k << tried, sight, filter)  # more, where some of it goes
             listed = [int(row) for row in rows]
             records = self.catalogue.records(listed, sight)
             pairs = zip(listed, scores, strict=True)
             found = [(records[row], float(score)) for row, score in pairs if row in records]
-            if len(found) == len(listed):
+            if len(found) >= k or len(found) == len(listed):
                 break
-        return found
+        return found[:k]
 
     def tune(self, queries: Vectors, *, recall: float, k: int) -> IndexConfig:
         """Choose and keep how much a search looks at; see ``vectors.tune``.
