@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from pilotman.guardrails.errors import PilotmanError
 from pilotman.memory import Receipt, Selector
 from pilotman.memory.forgetting.archive import written
 from pilotman.memory.forgetting.hold import Hold
@@ -118,11 +116,7 @@ def sweep(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 def _corpora(place: Home) -> list[Corpus]:
     """Of all teams that the home has."""
-    found: dict[Corpus, None] = {}
-    for name in ("incident", "support"):
-        with suppress(PilotmanError):
-            found |= dict.fromkeys(place.team(name).team.corpora())
-    return list(found)
+    return list(dict.fromkeys(corpus for team in place.teams() for corpus in team.team.corpora()))
 
 
 def _show_receipts(told: list[Receipt], *, as_json: bool) -> None:

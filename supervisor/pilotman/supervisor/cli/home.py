@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import TypeAdapter
 
 from pilotman.guardrails import Label
-from pilotman.guardrails.errors import ConfigurationError, Unavailable
+from pilotman.guardrails.errors import ConfigurationError, PilotmanError, Unavailable
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor.cli.embedding_bar import EmbeddingBar
@@ -113,6 +113,14 @@ class Home:
             ConfigurationError: no team of that name, a model that cannot be used any more.
         """
         return self._build(name, self.settings(name, run_id))
+
+    def teams(self) -> list[Supervisor]:
+        """The shipped teams that can be built here: their documents are what facts may stand on."""
+        found: list[Supervisor] = []
+        for name in ("incident", "support"):
+            with suppress(PilotmanError):
+                found.append(self.team(name))
+        return found
 
     def _build(self, name: str, settings: Settings) -> Supervisor:
         if name == "incident":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 from rich.text import Text
 
 from pilotman.guardrails.display import visible
-from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Fact, Selector
@@ -56,9 +54,7 @@ def recall(
 ) -> None:
     """Tell what is believed, or was believed then of that time."""
     place, who = Home(home), principal_of(tenant, user)
-    for team in ("incident", "support"):  # their documents are what facts may stand on
-        with suppress(PilotmanError):
-            place.team(team)
+    place.teams()  # their documents are what facts may stand on
     asked = place.memory.recall(
         query, principal=who, limit=limit, valid_at=local(valid_at), recorded_at=local(recorded_at)
     )
@@ -92,9 +88,7 @@ def inventory(
     """List what is kept of a user, why, and until when."""
     place, who = Home(home), principal_of(tenant, user)
     wanted = Selector(user=who.user, source=source, run_id=run, before=local(before))
-    for team in ("incident", "support"):
-        with suppress(PilotmanError):
-            place.team(team)
+    place.teams()  # their documents are what facts may stand on
     kept = perform(place, place.memory.inventory(wanted, principal=who))
     if as_json:
         output.as_json([plain(one) for one in kept])
