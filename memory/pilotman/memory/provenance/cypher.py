@@ -65,28 +65,34 @@ _KNOWN = """CASE WHEN X:Activity THEN 'activity' WHEN X:Agent THEN 'agent' ELSE 
     X {.*, tenant: null, at: X.at.epochSeconds * 1000000 + X.at.microsecond}"""
 """The driver takes long to make a time; and to read a value, so that few are sent."""
 _LEVEL = """
-UNWIND $ids AS id
-MATCH (n:Prov {tenant: $tenant, id: id})ARROW(m:Prov)
+UNWIND range(0, size($ids) - 1) AS place
+MATCH (n:Prov {tenant: $tenant, id: $ids[place]})ARROW(m:Prov)
 WHERE m.tenant = $tenant AND type(e) IN $relations
-WITH id, e, m LIMIT $limit
-WITH m, e, [id, type(e), e.at.epochSeconds * 1000000 + e.at.microsecond] AS edge,
-    CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields
+WITH place, e, m LIMIT $limit
+WITH m, e, CASE WHEN e.at IS NULL THEN 1 ELSE 2 END AS fields,
+    place + ' ' + type(e) + coalesce(' ' + (e.at.epochSeconds * 1000000 + e.at.microsecond), '') AS edge
 WITH m, collect(
-    CASE WHEN size(keys(e)) = fields THEN edge ELSE edge + e {.*, tenant: null, at: null} END
+    CASE WHEN size(keys(e)) = fields THEN edge ELSE [edge, e {.*, tenant: null, at: null}] END
 ) AS edges
-RETURN collect([edges, KNOWN])
+RETURN collect([KNOWN] + edges) AS met
 """.replace("KNOWN", _KNOWN.replace("X", "m"))
 LEVEL: Mapping[Direction, LiteralString] = MappingProxyType(
     {"back": _LEVEL.replace("ARROW", "-[e]->"), "forth": _LEVEL.replace("ARROW", "<-[e]-")}
 )
-"""ids, tenant, relations, limit: nodes, each with the edges that lead there (whence, relation, at, data)."""
+"""ids, tenant, relations, limit: nodes (kind, properties), each with the edges that lead there: the place of
+their other end in ids, relation and at in one text, with their data if they have any."""
 
 NODES = """
 UNWIND $ids AS id
 MATCH (n:Prov {tenant: $tenant, id: id})
-RETURN collect([KNOWN])
+RETURN collect([KNOWN]) AS nodes
 """.replace("KNOWN", _KNOWN.replace("X", "n"))
 """ids, tenant: kind, properties."""
+
+FIRST: Mapping[Direction, LiteralString] = MappingProxyType(
+    {way: f"CALL () {{{NODES}}} CALL () {{{level}}} RETURN [nodes, met]" for way, level in LEVEL.items()}
+)
+"""Both at once: where a walk begins."""
 
 TO_ERASE = """
 UNWIND $ids AS id

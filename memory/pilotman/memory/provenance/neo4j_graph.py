@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
@@ -23,7 +32,7 @@ from pilotman.memory.provenance.graph import (
     Relation,
     Subgraph,
 )
-from pilotman.memory.provenance.walk import Walk
+from pilotman.memory.provenance.walk import EDGES_A_NODE, Walk
 from pilotman.memory.provenance.wire import bare, kept, plain, slices, stored, typed
 from pilotman.memory.storage.codec import maybe_moment, text
 
@@ -33,6 +42,8 @@ if TYPE_CHECKING:
     Reader: TypeAlias = AsyncManagedTransaction | AsyncSession
 
 T = TypeVar("T")
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Step: TypeAlias = tuple[LiteralString, dict[str, Any]]
 """A query and its parameters."""
@@ -123,20 +134,24 @@ class Neo4jGraph:
         max_nodes: int,
     ) -> Subgraph:
         bound = {"tenant": text(tenant), "relations": list(RELATIONS if relations is None else relations)}
-
-        roots = list(map(text, ids))
+        near = list(dict.fromkeys(map(text, ids)))
 
         async def explore(session: AsyncSession) -> Subgraph:
-            nodes = await _nodes(session, roots, tenant)
-            there = [one for one in roots if one in nodes]
-            walk: Walk[str, Any] = Walk(there, max_depth=max_depth, max_nodes=max_nodes)
-            while walk.frontier:
-                asked = {**bound, "ids": walk.frontier, "limit": walk.asks_for}
-                met = await _value(session, cypher.LEVEL[direction], asked)
-                for _, kind, data in met:
+            first = {**bound, "ids": near, "limit": max_nodes * EDGES_A_NODE + 1}
+            begun, met = await _value(session, cypher.FIRST[direction], first)
+            nodes = {data["id"]: _node(kind, data, tenant) for kind, data in begun}
+            there = [one for one in near if one in nodes]
+            walk: Walk[str, Sequence[Any]] = Walk(there, max_depth=max_depth, max_nodes=max_nodes)
+            walk.step(row for row in _along(met, near) if row[1][1] in walk.depths)
+            while True:
+                for kind, data, *_ in met:
                     if data["id"] not in nodes:
                         nodes[data["id"]] = _node(kind, data, tenant)
-                walk.step((data["id"], (data["id"], *edge)) for edges, _, data in met for edge in edges)
+                if not walk.frontier:
+                    break
+                asked = {**bound, "ids": walk.frontier, "limit": walk.asks_for}
+                met = await _value(session, cypher.LEVEL[direction], asked)
+                walk.step(_along(met, walk.frontier))
             return walk.subgraph(
                 nodes, (_edge(*row, tenant=tenant, direction=direction) for row in walk.edges)
             )
@@ -271,12 +286,22 @@ def _node(kind: NodeKind, data: dict[str, Any], tenant: str) -> Node:
     )
 
 
+def _along(met: Iterable[Sequence[Any]], near: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The edges of a level: whither, and what ``_edge`` takes."""
+    for _, data, *edges in met:
+        far = data["id"]
+        for edge in edges:
+            brief, more = (edge, _NOTHING) if isinstance(edge, str) else edge
+            place, relation, *at = brief.split()
+            yield far, (far, near[int(place)], relation, int(at[0]) if at else None, more)
+
+
 def _edge(
     far: str,
     near: str,
     relation: str,
     at: int | None,
-    data: Mapping[str, Any] = MappingProxyType({}),
+    data: Mapping[str, Any],
     *,
     tenant: str,
     direction: Direction,
