@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.patience import PATIENCE
-from tests.retrieval.conftest import Clock, HashEmbeddings
+from tests.retrieval.conftest import HashEmbeddings
 
 from pilotman.guardrails.errors import CorruptIndex, InvalidRequest
 from pilotman.guardrails.principal import Principal
@@ -44,18 +44,6 @@ def test_a_store_that_grows_is_indexed_by_itself_and_stays_right(tmp_path: Path)
     store.close()
 
 
-def test_other_processes_search_the_new_epoch_within_a_second(tmp_path: Path, clock: Clock) -> None:
-    one, other = (FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL, clock=clock) for _ in range(2))
-    one.add_texts([f"text {n}" for n in range(1_600)])
-    assert len(other.similarity_search("text 5", k=7)) == 7
-    one.holdings.rebuilding.wait()
-    clock.forward(seconds=1)
-    assert len(other.similarity_search("text 5", k=7)) == 7
-    assert (one.holdings.epoch, other.holdings.epoch) == (1, 1)
-    one.close()
-    other.close()
-
-
 @pytest.mark.anyio
 async def test_a_store_tunes_itself_for_the_recall_that_is_wanted(tmp_path: Path) -> None:
     store = FaissVectorStore(HashEmbeddings(), tmp_path, config=SMALL)
@@ -76,7 +64,7 @@ async def test_a_store_tunes_itself_for_the_recall_that_is_wanted(tmp_path: Path
 
 def test_a_rebuild_that_fails_is_said_and_the_index_serves_on() -> None:
     class Full(VectorIndex):
-        def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
+        def needs_rebuild(self) -> str | None:
             return "always"
 
         def rebuild(self, *, retrain: bool = False) -> None:
@@ -101,7 +89,7 @@ def test_what_comes_during_a_rebuild_is_looked_at_when_it_ends() -> None:
         def epoch(self) -> int:
             return self.rebuilt
 
-        def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
+        def needs_rebuild(self) -> str | None:
             return "it grew" if self.count > self.rebuilt else None
 
         def rebuild(self, *, retrain: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,7 +16,6 @@ from langchain_core.documents import Document
 from tests.patience import PROCESS_PATIENCE
 from tests.retrieval.conftest import Clock, HashEmbeddings
 
-from pilotman.guardrails.errors import CorruptIndex
 from pilotman.retrieval import FaissVectorStore
 
 ROOT = Path(__file__).parents[2]
@@ -232,12 +230,3 @@ def test_what_changes_while_a_query_is_in_flight_is_not_served(
     assert acts == {}
     one.close()
     other.close()
-
-
-def test_vectors_that_are_missing_are_noticed(tmp_path: Path) -> None:
-    written(tmp_path)
-    for path in sorted((tmp_path / "vectors-0").rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    os.rmdir(tmp_path / "vectors-0")
-    with pytest.raises(CorruptIndex, match="nothing was changed"):
-        FaissVectorStore(HashEmbeddings(), tmp_path)

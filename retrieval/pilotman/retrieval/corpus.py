@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.embedding import DEFAULT, chosen
 from pilotman.retrieval.encoder import Encoder
-from pilotman.retrieval.holdings import Holdings
+from pilotman.retrieval.holdings import Holdings, now
 from pilotman.retrieval.lexicon import Lexicon
 from pilotman.retrieval.meaning import EmbeddingFailed, Meaning, Progress
 from pilotman.retrieval.objective import Objective
@@ -61,10 +61,6 @@ search goes on with what there is."""
 _COVERED = 0.5
 _CONFIG = IndexConfig()
 _OBJECTIVE = Objective()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Corpus:
@@ -117,7 +113,7 @@ class Corpus:
         objective: Objective | None = _OBJECTIVE,
         on_event: OnEvent | None = None,
         meter_provider: MeterProvider | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
         jitter: Callable[[], float] = random.random,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -131,13 +127,12 @@ class Corpus:
         self._reranker = reranker_of(rerank)
         self._not_reranked_because = ""
         self._embedding, self._lexical_because = chosen(embedding)
-        folder = None if path is None else Path(path)
         self._holdings = Holdings(
-            folder,
+            path,
             config=config,
             quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
-            seal=Seal(keys),
-            clock=lambda: clock().timestamp(),
+            keys=keys,
+            clock=clock,
         )
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
         self._ranker = Ranker(self._holdings, self._lexicon, hybrid=hybrid, fusion=fusion)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pilotman.guardrails.errors import Conflict, CorruptIndex, InvalidRequest
-from pilotman.guardrails.seal import Seal
+from pilotman.guardrails.errors import Conflict, InvalidRequest
+from pilotman.guardrails.seal import Keys, Seal
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.catalogue.catalogue import Catalogue, Filter
 from pilotman.retrieval.catalogue.change import Change
@@ -23,20 +21,21 @@ from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.selection import Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.forgetting import LEFT, TOLD, forget, purge
+from pilotman.retrieval.forgetting import LEFT, forget, purge
+from pilotman.retrieval.generations import Generations
 from pilotman.retrieval.quality import Quality
 from pilotman.retrieval.unchanged import unchanged
 from pilotman.retrieval.vectors import VectorIndex
 from pilotman.retrieval.vectors.allowed import Scores
 from pilotman.retrieval.vectors.tune import tune
 
-FOLDER = "vectors"
-"""Begins the name of the folder of the vectors; their generation ends it."""
-
-_REFRESH = 1.0
-"""Seconds after which an index that others trained anew is seen."""
 _TRIES = 5
 """Searches for one query, where others delete what each of them finds."""
+
+
+def now() -> datetime:
+    """The system's time."""
+    return datetime.now(UTC)
 
 
 class Holdings:
@@ -58,38 +57,30 @@ class Holdings:
 
     def __init__(
         self,
-        folder: Path | None,
+        path: str | Path | None,
         *,
         config: IndexConfig,
         drop_stale: bool = True,
         quality: Quality | None = None,
-        seal: Seal | None = None,
-        clock: Callable[[], float] = time.time,
+        keys: Keys | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
-        self.catalogue = Catalogue(folder, drop_stale=drop_stale, seal=seal, clock=clock)
+        folder = None if path is None else Path(path)
+        self._clock = lambda: clock().timestamp()
+        self.catalogue = Catalogue(folder, drop_stale=drop_stale, seal=Seal(keys), clock=self._clock)
         self.config = config
         self.quality = quality or Quality(None)
         self.rebuilding = self.quality.rebuilding
-        self._folder = folder
-        self._index: VectorIndex | None = None
-        self._generation = 0
-        self._opening = threading.Lock()
-        self._checked: Model | None = None
-        self._clock = clock
-        self._state, self._refreshed = 0, 0.0
         self.catalogue.seal_owned()
-        self._follow_generation()
+        self._generations = Generations(folder, self.catalogue, config=config, clock=self._clock)
         self.tidy()
         if self.catalogue.to_purge()[0] & LEFT:  # whoever forgot was killed
             purge(self)
-        self._followed()
+        self._generations.followed()
 
     def index(self) -> VectorIndex | None:
         """The vectors; None before the first was written."""
-        if self._index is None:
-            model = self.catalogue.model()
-            return None if model is None else self._opened(model.dimensions)
-        return self._index
+        return self._generations.index()
 
     def put(
         self,
@@ -124,7 +115,8 @@ class Holdings:
             old = change.replaced(entries, replacing or {}, sight)
             stay: dict[int, int] = {}
             if vectors is None or model is None:
-                first = self._known(change)
+                self._generations.agree(change, self.index())
+                first = change.known()
                 stay = self._unchanged(entries, replacing or {})
                 rows = range(first, first + len(entries) - len(stay))
             else:
@@ -136,24 +128,20 @@ class Holdings:
             staying = set(stay.values())
             change.add(rows, [entry for place, entry in enumerate(entries) if place not in staying])
             change.keep(one for one in documents if (one.source, one.document) not in stopped)
-        self.tidy()
-        self._consider_rebuild()
+        self._tended()
         return {document for _, document in stopped}
 
     def has_vectors(self) -> bool:
         """Whether there is anything to compare a query with."""
-        index = self._followed()
-        return index is not None and index.count > 0
+        return self._generations.count() > 0
 
     def waiting(self, limit: int) -> dict[int, Record | None]:
         """The first rows that have no vector yet, in their order; None for what was deleted meanwhile."""
-        index = self._followed()
-        return self.catalogue.waiting(0 if index is None else index.count, limit)
+        return self.catalogue.waiting(self._generations.count(), limit)
 
     def count_waiting(self) -> int:
         """How many rows have no vector yet."""
-        index = self._followed()
-        return self.catalogue.count_waiting(0 if index is None else index.count)
+        return self.catalogue.count_waiting(self._generations.count())
 
     def supply(self, first: int, vectors: Vectors, *, model: Model) -> None:
         """Vectors for the rows from ``first`` on, shape ``(rows, dimensions)``; nothing happens where others
@@ -164,20 +152,19 @@ class Holdings:
         """
         with self.catalogue.change() as change:
             change.learn(model).check(model)
-            index = self._opened(model.dimensions)
-            self._fill(change, index)
+            index = self._generations.begun(model)
+            self._generations.agree(change, index)
             if index.count == first and first + len(vectors) <= change.known():
                 index.append(vectors)
                 change.supplied(index.count)
                 change.to_erase(first, index.count)
-        self.tidy()
-        self._consider_rebuild()
+        self._tended()
 
     def begin_vectors_anew(self) -> None:
         """Another model makes all vectors: every row waits for its own."""
         with self.catalogue.change() as change:
             change.begin_vectors_anew()
-        self._followed()
+        self._generations.followed()
 
     def delete(self, sight: Sight, ids: Iterable[str] | None) -> int:
         """Delete what the tenant has under these ids, or all that it has; returns how many.
@@ -245,7 +232,7 @@ class Holdings:
         """
         if k < 1:
             raise InvalidRequest(f"k={k} is no number of results", hint="ask for 1 or more")
-        index = self._followed()
+        index = self._generations.followed()
         if index is None or not index.count:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         allowed = self.catalogue.allowed(sight, filter)
@@ -280,7 +267,7 @@ class Holdings:
         Raises:
             InvalidRequest: there are no queries, or no trained index.
         """
-        index = self._followed()
+        index = self._generations.followed()
         if index is None:
             raise InvalidRequest("there is nothing to tune with: the store is empty", hint="add texts first")
         chosen = tune(index, queries, recall=recall, k=k).chosen
@@ -309,19 +296,12 @@ class Holdings:
         Raises:
             ConfigurationError: it is another.
         """
-        if self._checked is model:
-            return True
-        stored = self.catalogue.model()
-        if stored is None:
-            return False
-        stored.check(model)
-        self._checked = model
-        return True
+        return self._generations.check(model)
 
     @property
     def caveats(self) -> tuple[str, ...]:
         """What is wrong with the index, in words; it serves nevertheless."""
-        index = self._index
+        index = self._generations.opened
         said = () if index is None else index.caveats
         lost = 0 if index is None else len(index.lost)
         damaged = (f"{lost} chunks are not found: their vectors are damaged; add them again",) if lost else ()
@@ -333,68 +313,40 @@ class Holdings:
     @property
     def settings(self) -> Mapping[str, Any]:
         """How much a search looks at, as it was configured or tuned."""
-        settings = self.config if self._index is None else self._index.settings
+        index = self._generations.opened
+        settings = self.config if index is None else index.settings
         return {"metric": self.config.metric, "nprobe": settings.nprobe, "k_factor": settings.k_factor}
 
     @property
     def epoch(self) -> int:
         """Of the trained index that serves; 0 while every search is exact."""
-        return 0 if self._index is None else self._index.epoch
+        index = self._generations.opened
+        return 0 if index is None else index.epoch
 
     def memory(self) -> Mapping[str, int]:
         """Resident bytes, by part."""
-        vectors: Mapping[str, int] = {} if self._index is None else self._index.memory()
+        index = self._generations.opened
+        vectors: Mapping[str, int] = {} if index is None else index.memory()
         return {**vectors, **self.catalogue.memory()}
 
     def close(self) -> None:
         """Let the files go, when a rebuild that runs has ended."""
         self.quality.wait()
         self.rebuilding.wait()
-        if self._index is not None:
-            self._index.close()
+        self._generations.close()
         self.catalogue.close()
 
     def _source_of(self, row: int) -> str:
         source = self.catalogue.classes([row], "source")[0]
         return source if source != "source:" else ""
 
-    def _followed(self) -> VectorIndex | None:
-        """The vectors, after a look at what others have changed."""
-        state, now = self.catalogue.follow(), self._clock()
-        if state != self._state:
-            self._follow_generation()
-        index = self.index()
-        # Another process's rebuild is no change of the catalogue.
-        if index is not None and (state != self._state or abs(now - self._refreshed) >= _REFRESH):
-            index.refresh()
-            self._state, self._refreshed = state, now
-        return index
-
-    def _follow_generation(self) -> None:
-        """Leave vectors that are another model's by now; a search that runs may finish."""
-        generation = self.catalogue.generation()
-        with self._opening:
-            if generation == self._generation:
-                return
-            self._index = self._checked = None
-            self._generation = generation
-        self.sweep()
+    def tidy(self) -> None:
+        """Overwrite the vectors of what is deleted, also of what a crash left."""
+        self._generations.tidy()
 
     def sweep(self) -> None:
         """Remove the vectors of former models."""
-        if self._folder is not None:
-            for old in self._folder.glob(f"{FOLDER}-*"):
-                if old != self._place():
-                    shutil.rmtree(old, ignore_errors=True)
-
-    def _place(self) -> Path | None:
-        return None if self._folder is None else self._folder / f"{FOLDER}-{self._generation}"
-
-    def _opened(self, dimensions: int) -> VectorIndex:
-        with self._opening:
-            if self._index is None:
-                self._index = VectorIndex(self._place(), dimensions=dimensions, config=self.config)
-            return self._index
+        self._generations.sweep()
 
     def _unchanged(
         self, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]]
@@ -409,63 +361,28 @@ class Holdings:
         )
         return unchanged(old, entries, () if index is None else set(index.lost.tolist()))
 
-    def _known(self, change: Change) -> int:
-        """The rows that there ever were, with those that a crash left without a text."""
-        index = self.index()
-        if index is not None:
-            self._fill(change, index)
-        return change.known()
-
     def _appended(self, change: Change, vectors: Vectors, model: Model) -> range:
         """Rows for vectors."""
         change.learn(model).check(model)
-        index = self._opened(model.dimensions)
-        self._fill(change, index)
+        index = self._generations.begun(model)
+        self._generations.agree(change, index)
         if index.count < change.known():
             raise Conflict("documents wait for their vectors", hint="these have to come first: try again")
         rows = index.append(vectors) if len(vectors) else range(0)
         change.supplied(index.count)
         return rows
 
-    def _fill(self, change: Change, index: VectorIndex) -> None:
-        """See what others appended, and that the two agree."""
-        index.refresh()
-        known = change.vectors()
-        if known > index.count:
-            raise CorruptIndex(
-                f"{self._place()} holds {index.count} vectors of {known} that the catalogue knows;"
-                " nothing was changed",
-                hint="restore the folder from a backup, or fill another",
-            )
-        change.fill(index.count)
-
     def _delete(self, chosen: Callable[[Change], Mapping[int, frozenset[str]]], sight: Sight) -> int:
         with self.catalogue.change() as change:
             rows = [row for row, readers in chosen(change).items() if sight.may_change(readers)]
             change.bury(rows)
         if rows:
-            self.tidy()
-            self._consider_rebuild()
+            self._tended()
         return len(rows)
 
-    def _consider_rebuild(self) -> None:
+    def _tended(self) -> None:
+        """After a change: nothing deleted keeps its vector, and a rebuild begins where it would help."""
+        self.tidy()
         index = self.index()
         if index is not None:
             self.rebuilding.consider(index)
-
-    def tidy(self) -> None:
-        """Overwrite the vectors of what is deleted, also of what a crash left."""
-        index = self.index()
-        if index is not None and index.clusters:
-            dying = [row for row in self.catalogue.unerased() if row < index.count]
-            if index.tells(dying):
-                with self.catalogue.change() as change:
-                    change.to_purge(TOLD)
-        with self.catalogue.change() as change:
-            if index is not None:
-                self._fill(change, index)
-            change.without_vector(0 if index is None else index.count)
-            rows = change.unerased()
-            if rows and index is not None:
-                index.erase(np.array(rows, dtype=np.int64))
-                change.erased(rows)

@@ -6,7 +6,7 @@ import copy
 import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -19,7 +19,7 @@ from opentelemetry.metrics import MeterProvider
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Keys, Seal
+from pilotman.guardrails.seal import Keys
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.blocking import off_loop
@@ -30,7 +30,7 @@ from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.draft import Draft, listed, nothing_left
 from pilotman.retrieval.encoder import Encoder, vector_of
-from pilotman.retrieval.holdings import Holdings
+from pilotman.retrieval.holdings import Holdings, now
 from pilotman.retrieval.marginal import chosen
 from pilotman.retrieval.objective import Objective
 from pilotman.retrieval.quality import Figures, OnEvent, Quality
@@ -44,10 +44,6 @@ _CONFIG = IndexConfig()
 _OBJECTIVE = Objective()
 _BATCH = 256
 """Texts that the embedding is given at a time."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _new_id() -> str:
@@ -99,7 +95,7 @@ class FaissVectorStore(VectorStore):
         keys: Keys | None = None,
         on_event: OnEvent | None = None,
         meter_provider: MeterProvider | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = _new_id,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -109,12 +105,12 @@ class FaissVectorStore(VectorStore):
         self._new_id = new_id
         self._sight = Sight()
         self._holdings = Holdings(
-            None if path is None else Path(path),
+            path,
             config=config,
             drop_stale=stale == "drop",
             quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
-            seal=Seal(keys),
-            clock=lambda: clock().timestamp(),
+            keys=keys,
+            clock=clock,
         )
 
     @classmethod
