@@ -6,10 +6,11 @@ import copy
 import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
 from langchain_core.documents import Document
@@ -17,28 +18,23 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from opentelemetry.metrics import MeterProvider
 
-from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, PermissionDenied
+from pilotman.guardrails.errors import ConfigurationError, PermissionDenied
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Keys
 from pilotman.retrieval.access import readers_of
 from pilotman.retrieval.arrays import Vectors
 from pilotman.retrieval.blocking import off_loop
-from pilotman.retrieval.catalogue.catalogue import Filter
-from pilotman.retrieval.catalogue.entry import Record
 from pilotman.retrieval.catalogue.selection import Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.draft import Draft, listed, nothing_left
 from pilotman.retrieval.encoder import Encoder, vector_of
 from pilotman.retrieval.holdings import Holdings, now
-from pilotman.retrieval.marginal import chosen
 from pilotman.retrieval.objective import Objective
 from pilotman.retrieval.quality import Figures, OnEvent, Quality
+from pilotman.retrieval.reading import MetadataFilter, Reading
 from pilotman.retrieval.relevance import relevance_of
 from pilotman.retrieval.retriever import StoreRetriever
-
-MetadataFilter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
-Hits: TypeAlias = list[tuple[Record, float]]
 
 _CONFIG = IndexConfig()
 _OBJECTIVE = Objective()
@@ -101,23 +97,18 @@ class FaissVectorStore(VectorStore):
     ) -> None:
         if stale not in ("drop", "mark"):
             raise ConfigurationError(f"stale={stale!r} is not known", hint="take 'drop' or 'mark'")
-        self._encoder = Encoder(embedding)
+        encoder = Encoder(embedding)
         self._new_id = new_id
-        self._sight = Sight()
-        self._holdings = Holdings(
-            path,
-            config=config,
-            drop_stale=stale == "drop",
-            quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
-            keys=keys,
-            clock=clock,
-        )
+        quality = Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw)
+        drop = stale == "drop"
+        holdings = Holdings(path, config=config, drop_stale=drop, quality=quality, keys=keys, clock=clock)
+        self._reading = Reading(holdings=holdings, encoder=encoder, sight=Sight())
 
     @classmethod
     def over(cls, holdings: Holdings, embedding: Embeddings) -> Self:
         """A store on what is held already, by a ``Corpus``."""
         store = cls.__new__(cls)
-        store._encoder, store._holdings, store._sight = Encoder(embedding), holdings, Sight()
+        store._reading = Reading(holdings=holdings, encoder=Encoder(embedding), sight=Sight())
         store._new_id = _new_id
         return store
 
@@ -127,7 +118,7 @@ class FaissVectorStore(VectorStore):
         if not isinstance(given, Principal):
             raise ConfigurationError(f"{given!r} is no principal", hint="Principal(tenant=…, user=…)")
         bound = copy.copy(self)
-        bound._sight = Sight.of(principal)
+        bound._reading = replace(self._reading, sight=Sight.of(principal))
         return bound
 
     @property
@@ -138,11 +129,19 @@ class FaissVectorStore(VectorStore):
     @property
     def holdings(self) -> Holdings:
         """What is stored, below LangChain's interface: for sources that are reconciled into it."""
-        return self._holdings
+        return self._reading.holdings
+
+    @property
+    def _encoder(self) -> Encoder:
+        return self._reading.encoder
+
+    @property
+    def _sight(self) -> Sight:
+        return self._reading.sight
 
     def close(self) -> None:
         """Let the files go; what was added is on the disk already."""
-        self._holdings.close()
+        self.holdings.close()
 
     def add_texts(
         self,
@@ -188,7 +187,7 @@ class FaissVectorStore(VectorStore):
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
         """Delete what is under these ids, or with None all that the tenant has; missing ones are no error."""
         nothing_left(kwargs)
-        self._holdings.delete(self._sight, None if ids is None else listed("ids", ids))
+        self.holdings.delete(self._sight, None if ids is None else listed("ids", ids))
         return True
 
     async def adelete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
@@ -214,7 +213,7 @@ class FaissVectorStore(VectorStore):
                 raise PermissionDenied("a principal forgets its own only", hint="leave tenant and owner out")
             tenant, owner = own
         chosen = Selection(tenant=tenant, owner=owner, source=source, document=document)
-        return self._holdings.forget(chosen)
+        return self.holdings.forget(chosen)
 
     async def aforget(self, **selection: str | None) -> Mapping[str, int]:
         """As ``forget``, off the event loop."""
@@ -227,15 +226,14 @@ class FaissVectorStore(VectorStore):
             ConfigurationError: the readers cannot be understood.
             PermissionDenied: a principal names readers outside its tenant.
         """
-        return self._holdings.set_readers(self._sight, listed("ids", ids), readers_of(readers))
+        return self.holdings.set_readers(self._sight, listed("ids", ids), readers_of(readers))
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents under these ids, in their order; each once, missing ones are left out.
 
         An id is looked up in the principal's tenant, then in public.
         """
-        found = self._holdings.catalogue.by_ids(ids, self._sight)
-        return [self._document(found[id_]) for id_ in dict.fromkeys(ids) if id_ in found]
+        return self._reading.by_ids(ids)
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         return await off_loop(self.get_by_ids, ids)
@@ -258,22 +256,20 @@ class FaissVectorStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """With their cosines (inner products with the metric ``dot``)."""
         nothing_left(kwargs)
-        vector = self._query(query)
-        return [] if vector is None else self._scored(self._hits(vector, k, filter))
+        return self._reading.nearest(self._reading.vector(query), k, filter)
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         nothing_left(kwargs)
-        vector = await self._aquery(query)
-        return [] if vector is None else self._scored(await off_loop(self._hits, vector, k, filter))
+        return await off_loop(self._reading.nearest, await self._reading.avector(query), k, filter)
 
     def similarity_search_by_vector(
         self, embedding: Sequence[float], k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
     ) -> list[Document]:
         """The ``k`` nearest documents to a vector, best first."""
         nothing_left(kwargs)
-        return [self._document(record) for record, _ in self._hits(vector_of(embedding), k, filter)]
+        return [document for document, _ in self._reading.nearest(vector_of(embedding), k, filter)]
 
     async def asimilarity_search_by_vector(
         self, embedding: Sequence[float], k: int = 4, filter: MetadataFilter | None = None, **kwargs: Any
@@ -294,8 +290,7 @@ class FaissVectorStore(VectorStore):
         ``lambda_mult``: 1 looks at nearness alone, 0 at diversity alone.
         """
         nothing_left(kwargs)
-        vector = self._query(query)
-        return [] if vector is None else self._diverse(vector, k, fetch_k, lambda_mult, filter)
+        return self._reading.diverse(self._reading.vector(query), k, fetch_k, lambda_mult, filter)
 
     async def amax_marginal_relevance_search(
         self,
@@ -307,10 +302,8 @@ class FaissVectorStore(VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         nothing_left(kwargs)
-        vector = await self._aquery(query)
-        return (
-            [] if vector is None else await off_loop(self._diverse, vector, k, fetch_k, lambda_mult, filter)
-        )
+        vector = await self._reading.avector(query)
+        return await off_loop(self._reading.diverse, vector, k, fetch_k, lambda_mult, filter)
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -323,7 +316,7 @@ class FaissVectorStore(VectorStore):
     ) -> list[Document]:
         """As ``max_marginal_relevance_search``, for a vector."""
         nothing_left(kwargs)
-        return self._diverse(vector_of(embedding), k, fetch_k, lambda_mult, filter)
+        return self._reading.diverse(vector_of(embedding), k, fetch_k, lambda_mult, filter)
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -335,7 +328,8 @@ class FaissVectorStore(VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         nothing_left(kwargs)
-        return await off_loop(self._diverse, vector_of(embedding), k, fetch_k, lambda_mult, filter)
+        vector = vector_of(embedding)
+        return await off_loop(self._reading.diverse, vector, k, fetch_k, lambda_mult, filter)
 
     def as_retriever(self, **kwargs: Any) -> StoreRetriever:
         """LangChain's retriever: ``search_type``, ``search_kwargs``, and ``k``."""
@@ -381,9 +375,9 @@ class FaissVectorStore(VectorStore):
             PermissionDenied: the store is bound to a principal.
         """
         self._check_unbound("tune what all use")
-        self._holdings.check(await self._encoder.amodel())
+        self.holdings.check(await self._encoder.amodel())
         vectors = [await self._encoder.aquery(query) for query in listed("queries", queries)]
-        tuned = partial(self._holdings.tune, recall=recall, k=k)
+        tuned = partial(self.holdings.tune, recall=recall, k=k)
         return await off_loop(tuned, np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32))
 
     def quality(self) -> Figures:
@@ -393,51 +387,14 @@ class FaissVectorStore(VectorStore):
             PermissionDenied: the store is bound to a principal.
         """
         self._check_unbound("see what the queries of all fare like")
-        return self._holdings.quality.figures()
+        return self.holdings.quality.figures()
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        return relevance_of(self._holdings.config.metric)
+        return relevance_of(self.holdings.config.metric)
 
     def _check_unbound(self, what: str) -> None:
         if self._sight.user is not None:
             raise PermissionDenied(f"a principal cannot {what}", hint="use the store that is not bound")
 
     def _put(self, draft: Draft, vectors: Vectors) -> None:
-        self._holdings.put(draft.entries, vectors, model=self._encoder.model(), sight=self._sight)
-
-    def _query(self, text: str) -> Vectors | None:
-        """The query's vector, or None where there is nothing to find."""
-        if self._holdings.index() is None:
-            return None
-        self._holdings.check(self._encoder.model())
-        return self._encoder.query(text)
-
-    async def _aquery(self, text: str) -> Vectors | None:
-        if self._holdings.index() is None:
-            return None
-        self._holdings.check(await self._encoder.amodel())
-        return await self._encoder.aquery(text)
-
-    def _hits(self, vector: Vectors, k: int, filter: MetadataFilter | None) -> Hits:
-        return self._holdings.hits(vector, k, self._sight, self._asked(filter))
-
-    def _asked(self, filter: MetadataFilter | None) -> Filter | None:
-        """The filter as the catalogue takes it."""
-        return (lambda record: filter(self._document(record))) if callable(filter) else filter
-
-    def _diverse(
-        self, vector: Vectors, k: int, fetch_k: int, lambda_mult: float, filter: MetadataFilter | None
-    ) -> list[Document]:
-        if not 0 <= lambda_mult <= 1:
-            raise InvalidRequest(f"lambda_mult={lambda_mult} is not between 0 and 1")
-        records = [record for record, _ in self._hits(vector, max(k, fetch_k), filter)]
-        vectors = self._holdings.vectors([record.row for record in records]) if records else None
-        picked = [] if vectors is None else chosen(vector, vectors, k, lambda_mult)
-        return [self._document(records[position]) for position in picked]
-
-    def _scored(self, hits: Hits) -> list[tuple[Document, float]]:
-        return [(self._document(record), score) for record, score in hits]
-
-    def _document(self, record: Record) -> Document:
-        stale = {"stale": True} if self._holdings.catalogue.stale(record) else {}
-        return Document(id=record.id, page_content=record.text, metadata={**record.metadata, **stale})
+        self.holdings.put(draft.entries, vectors, model=self._encoder.model(), sight=self._sight)
