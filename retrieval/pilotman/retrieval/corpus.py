@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -36,9 +35,9 @@ from pilotman.retrieval.ranking import Found, Near, Ranker
 from pilotman.retrieval.reranker import Reranker, RerankingFailed, reranker_of
 from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
+from pilotman.retrieval.sources.freshness import Freshness
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
-from pilotman.retrieval.sources.upkeep import Upkeep, When
 from pilotman.retrieval.sources.upkeep import keys as named
 from pilotman.retrieval.stock import StoredDocuments
 from pilotman.retrieval.store import FaissVectorStore
@@ -53,10 +52,6 @@ _LONGEST_QUERY = 4_000
 _QUERY_TIMEOUT = 10.0
 """Seconds for the embedding of a query, after which the search goes on by words alone, and for its
 reformulation."""
-
-_PATIENCE, _FIRST_PATIENCE = 10.0, 60.0
-"""Seconds that a search waits for a source that is known already, and for one that is not; after them the
-search goes on with what there is."""
 
 _COVERED = 0.5
 _CONFIG = IndexConfig()
@@ -124,29 +119,17 @@ class Corpus:
         self._sources = tuple(sources)
         self._hybrid = hybrid
         self._reformulator = reformulator
-        self._reranker = reranker_of(rerank)
-        self._not_reranked_because = ""
+        self._reranker, self._not_reranked_because = reranker_of(rerank), ""
         self._embedding, self._lexical_because = chosen(embedding)
-        self._holdings = Holdings(
-            path,
-            config=config,
-            quality=Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw),
-            keys=keys,
-            clock=clock,
-        )
+        quality = Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw)
+        self._holdings = Holdings(path, config=config, quality=quality, keys=keys, clock=clock)
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
         self._ranker = Ranker(self._holdings, self._lexicon, hybrid=hybrid, fusion=fusion)
-        self._meaning = (
-            None
-            if self._embedding is None
-            else Meaning(Encoder(self._embedding), self._holdings, progress=progress)
-        )
+        self._meaning: Meaning | None = None
+        if self._embedding is not None:
+            self._meaning = Meaning(Encoder(self._embedding), self._holdings, progress=progress)
         self._reconciler = Reconciler(self._stock(), clock=clock)
-        self._upkeeps = tuple(
-            Upkeep(source, key, self._reconciler, clock=clock, jitter=jitter)
-            for source, key in zip(self._sources, named(sources), strict=True)
-        )
-        self._passes: set[asyncio.Task[None]] = set()
+        self._freshness = Freshness(sources, self._reconciler, self._take_in, clock=clock, jitter=jitter)
         self._watches: list[AbstractAsyncContextManager[None]] = []
         self._turn = Turn()
 
@@ -184,7 +167,7 @@ class Corpus:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What an answer that rests on this corpus has to add."""
-        caveats = [caveat for upkeep in self._upkeeps for caveat in upkeep.caveats()]
+        caveats = self._freshness.caveats()
         if self._lexical_because:
             caveats.insert(0, f"documents are searched by words alone (BM25): {self._lexical_because}")
         if self._not_reranked_because:
@@ -192,13 +175,13 @@ class Corpus:
                 f"the reranker failed, the documents stay unranked by it: {self._not_reranked_because}"
             )
         caveats += self._holdings.caveats
-        if not self._holdings.catalogue.documents_kept() and all(upkeep.listed for upkeep in self._upkeeps):
+        if not self._holdings.catalogue.documents_kept() and self._freshness.listed:
             caveats.append("the corpus holds no documents")
         return tuple(caveats)
 
     def status(self) -> tuple[SourceStatus, ...]:
         """A row for each source: its documents, how old its listing is, its objective, its last error."""
-        return tuple(upkeep.status() for upkeep in self._upkeeps)
+        return self._freshness.status()
 
     def quality(self) -> Figures:
         """How the searches by vector fare against ``objective``, in this process."""
@@ -213,16 +196,7 @@ class Corpus:
             ConfigurationError: a source cannot be used, or the embedding's model cannot be loaded.
             Unavailable: a source is gone for now; the others are up to date.
         """
-        await self._bring_up(self._upkeeps, "now")
-        failed = [upkeep.error for upkeep in self._upkeeps if upkeep.error is not None]
-        if failed:
-            raise failed[0]
-        outcomes = [upkeep.outcome for upkeep in self._upkeeps if upkeep.outcome is not None]
-        return {
-            "added": sum(outcome.added for outcome in outcomes),
-            "updated": sum(outcome.updated for outcome in outcomes),
-            "deleted": sum(outcome.deleted for outcome in outcomes),
-        }
+        return await self._freshness.reconcile()
 
     async def forget(
         self,
@@ -273,20 +247,13 @@ class Corpus:
         self._reconciler.readmit()
         return lifted
 
-    @asynccontextmanager
-    async def watch(self) -> AsyncGenerator[None]:
+    def watch(self) -> AbstractAsyncContextManager[None]:
         """Inside, each source is listed in the background before its ``max_staleness`` is over.
 
         A source that fails is tried again after a second, then two, and so on, at most its objective or five
         minutes; one that hangs holds up no other.
         """
-        loops = [asyncio.create_task(self._watched(upkeep)) for upkeep in self._upkeeps]
-        try:
-            yield
-        finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+        return self._freshness.watch()
 
     async def __aenter__(self) -> Self:
         watch = self.watch()
@@ -311,7 +278,7 @@ class Corpus:
         """
         if k < 1:
             raise ConfigurationError(f"k must be at least one document, not {k}")
-        await self._refresh()
+        await self._freshness.refresh()
         text, sight = query[:_LONGEST_QUERY], Sight.of(principal)
         (found, mode), asked = await self._found(text, k, sight), text
         if found.weak and text.strip():
@@ -362,7 +329,7 @@ class Corpus:
     async def again(self, snapshot: Snapshot, *, principal: Principal) -> Snapshot:
         """A snapshot as it may be served now: the text of documents that have been deleted since, or that the
         principal may not read any more, is empty. A newer version of a document changes nothing."""
-        await self._refresh()
+        await self._freshness.refresh()
         keys = [place_of(document) for document in snapshot.documents]
         standing = await off_loop(self._holdings.catalogue.standing_documents, keys, Sight.of(principal))
         if standing.issuperset(keys):
@@ -374,7 +341,7 @@ class Corpus:
     async def live(self, documents: Collection[str], *, principal: Principal) -> set[str]:
         """Those of the documents ``SOURCE/ID@VERSION`` that are there in this very version and that the
         principal may read; without a source (``/ID@VERSION``), of the texts that somebody added."""
-        await self._refresh()
+        await self._freshness.refresh()
         places = {one: place for one in documents if (place := self._place(one)) is not None}
         found = await off_loop(
             self._holdings.catalogue.standing_versions, set(places.values()), Sight.of(principal)
@@ -389,44 +356,10 @@ class Corpus:
                 return key, name.removeprefix(f"{key}/"), version
         return (None, name[1:], version) if name.startswith("/") else None
 
-    async def _refresh(self) -> None:
-        due = [upkeep for upkeep in self._upkeeps if upkeep.is_due()]
-        timeout = _PATIENCE if all(upkeep.listed for upkeep in due) else _FIRST_PATIENCE
-        await self._bring_up(due, "stale", timeout=timeout)
-        unread = [upkeep.error for upkeep in self._upkeeps if upkeep.error is not None and not upkeep.listed]
-        fatal = [error for error in unread if isinstance(error, ConfigurationError)]
-        if fatal or len(unread) == len(self._upkeeps):
-            raise (fatal or unread)[0]
-        if not any(upkeep.listed for upkeep in self._upkeeps):
-            raise Unavailable(f"no source has answered within {_FIRST_PATIENCE:.0f} s")
-
-    async def _bring_up(self, upkeeps: Iterable[Upkeep], when: When, *, timeout: float | None = None) -> None:
-        """A pass of each, at the same time. What takes longer than ``timeout`` goes on by itself."""
-        passes = [asyncio.create_task(self._pass(upkeep, when)) for upkeep in upkeeps]
-        if not passes:
-            return
-        for one in passes:
-            self._passes.add(one)
-            one.add_done_callback(self._ended)
-        done, _ = await asyncio.wait(passes, timeout=timeout)
-        for one in done:
-            one.result()
-
-    def _ended(self, one: asyncio.Task[None]) -> None:
-        self._passes.discard(one)
-        if not one.cancelled():
-            one.exception()  # looked at: where nobody waits any more, nothing complains
-
-    async def _pass(self, upkeep: Upkeep, when: When) -> None:
-        await upkeep.bring_up(when)
-        await off_loop(self._lexicon.follow)  # else the next search would count all that came
+    async def _take_in(self) -> None:
+        """After a pass: count the words of what came, which the next search would have to, and embed it."""
+        await off_loop(self._lexicon.follow)
         await self._catch_up()
-
-    async def _watched(self, upkeep: Upkeep) -> None:
-        while True:
-            await asyncio.sleep(upkeep.wait())
-            with contextlib.suppress(Exception):  # the next search meets it too, and says so
-                await self._pass(upkeep, "scheduled")
 
     async def _catch_up(self) -> None:
         """Give what came its vectors; where that fails, it is found by words."""

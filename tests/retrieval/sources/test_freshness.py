@@ -14,8 +14,7 @@ from tests.patience import in_time, pass_time, until
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import Unavailable
 from pilotman.retrieval import Corpus
-from pilotman.retrieval import corpus as module
-from pilotman.retrieval.sources.upkeep import keys
+from pilotman.retrieval.sources import freshness as module
 
 pytestmark = pytest.mark.anyio
 
@@ -284,21 +283,3 @@ async def test_a_search_at_the_opening_and_the_background_list_a_source_once() -
         assert notes.listings == 1
         await corpus.reconcile()
         assert notes.listings == 2, "who asks for it gets a new listing"
-
-
-async def test_every_source_has_a_key_of_its_own() -> None:
-    assert keys([Notes(name) for name in ("a", "a", "a#2", "b", "a")]) == ("a", "a#2", "a#2#2", "b", "a#3")
-
-
-async def test_a_source_that_takes_longer_than_its_objective_rests_as_long(clock: Any) -> None:
-    class Slow(Notes):
-        async def list(self) -> AsyncIterator[tuple[str, str]]:
-            clock.forward(minutes=20)
-            async for pair in super().list():
-                yield pair
-
-    notes = Slow()
-    corpus = corpus_of(notes, clock=clock)
-    await corpus.reconcile()
-    (upkeep,) = corpus._upkeeps  # pyright: ignore[reportPrivateUsage]
-    assert upkeep.wait() == 1_200
