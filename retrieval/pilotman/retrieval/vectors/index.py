@@ -20,22 +20,11 @@ from pilotman.retrieval.vectors.given import at_least_one, fitting
 from pilotman.retrieval.vectors.header import read
 from pilotman.retrieval.vectors.lock import locked
 from pilotman.retrieval.vectors.lookup import probed, scanned
+from pilotman.retrieval.vectors.renewal import overdue, reusable, worth_training
 from pilotman.retrieval.vectors.settings import Settings, default, kept
 from pilotman.retrieval.vectors.table import Fault, InMemory, Table
-from pilotman.retrieval.vectors.trained import SMALLEST, Trained, train
+from pilotman.retrieval.vectors.trained import Trained, train
 from pilotman.retrieval.vectors.view import Narrowed, View, Within
-
-_GROWTH = 20
-"""Fresh rows are too many at one twentieth of those that the epoch knows."""
-
-_AT_ONCE = 10_000
-"""Vectors that are compared with centres at a time."""
-
-_AS_GOOD_AS = 0.999
-"""Cosine from which a centre is as good as the vector."""
-
-_DEAD = 5
-"""Dead rows are too many at one fifth of the epoch."""
 
 
 def _no_fault(step: str) -> None:
@@ -255,18 +244,7 @@ class VectorIndex:
         """Whether the clusters that serve tell one of these rows: a centre that was learnt from one vector
         alone is that vector."""
         view, listed = self._view, self._rows(rows)
-        trained = view.trained
-        if trained is None:
-            return False
-        listed = listed[listed < trained.rows]
-        listed = listed[trained.cells[listed] >= 0]
-        for first in range(0, len(listed), _AT_ONCE):
-            part = listed[first : first + _AT_ONCE]
-            vectors, centres = view.vectors[part], trained.centres[trained.cells[part]]
-            lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(centres, axis=1)
-            if (np.sum(vectors * centres, axis=1) > _AS_GOOD_AS * lengths).any():
-                return True
-        return False
+        return view.trained is not None and view.trained.tells(listed, view.vectors)
 
     def holds_dead(self) -> bool:
         """Whether the trained index still holds codes of rows that were erased."""
@@ -294,24 +272,14 @@ class VectorIndex:
                     self._serve(0, None, 0)
             self._epochs.sweep(self._served)
 
-    def needs_rebuild(self, *, recall: float | None = None, objective: float = 0.0) -> str | None:
-        """Why a rebuild would help, or None; ``recall`` as measured against ``exact``, in [0, 1]."""
+    def needs_rebuild(self) -> str | None:
+        """Why a rebuild would help, or None."""
         view = self._view
-        trained = view.trained
-        alive = view.count - view.deaths
-        if trained is None:
-            return self._why_first(alive)
+        if view.trained is None:
+            return worth_training(view.count - view.deaths, self.config)
         if self.caveats:
             return self.caveats[-1]
-        fresh = view.count - trained.rows
-        if fresh > max(self.config.exact_below, trained.rows // _GROWTH):
-            return f"{fresh} of {view.count} rows came after epoch {self.epoch} and are searched exactly"
-        dead = trained.held - (trained.held if view.living is None else view.living.inside)
-        if dead > trained.held // _DEAD:
-            return f"{dead} of the {trained.held} rows of epoch {self.epoch} are dead"
-        if recall is not None and recall < objective:
-            return f"recall {recall:.3f} is below the objective {objective:.3f}"
-        return None
+        return overdue(view.trained, view, self.config, epoch=self.epoch)
 
     def memory(self) -> Mapping[str, int]:
         """Bytes that this process holds for itself, by part; ``codes`` and ``cells`` of an epoch in
@@ -352,9 +320,9 @@ class VectorIndex:
         rows = view.count // 8 * 8  # so that a bitmap can be cut there
         lost = self._lose(view, 0, rows)
         living = np.flatnonzero(~view.without(lost).is_dead(np.arange(rows)))
-        if self._why_first(len(living)) is None:
+        if worth_training(len(living), self.config) is None:
             return False
-        former = None if retrain else self._reusable(view.trained, rows)
+        former = reusable(None if retrain else view.trained, rows, self.config, dimensions=self.dimensions)
         trained = train(view.vectors[:rows], living, config=self.config, fault=self._fault, former=former)
         number = max([self.epoch, *self._epochs.numbers()]) + 1
         self._epochs.write(number, trained)
@@ -369,14 +337,6 @@ class VectorIndex:
         self._epochs.sweep(number)
         return True
 
-    def _reusable(self, former: Trained | None, rows: int) -> Trained | None:
-        """What was learnt before, where it is of these settings and not of far fewer rows."""
-        if former is None or rows > 2 * former.trained_on:
-            return None
-        same = former.parts == self.config.parts(self.dimensions)
-        fits = self.config.nlist is None or self.config.clusters(rows) == former.nlist
-        return former if same and fits else None
-
     def _lose(self, view: View, first: int, last: int) -> Rows:
         """Let rows in ``[first, last)`` that are no longer what was appended be found no more."""
         damaged: Rows = self._table.damaged(first, last)
@@ -387,11 +347,6 @@ class VectorIndex:
                 self.lost = np.union1d(self.lost, damaged)
                 self._view = self._view.without(damaged)
         return damaged
-
-    def _why_first(self, alive: int) -> str | None:
-        if alive < max(SMALLEST, self.config.exact_below):
-            return None
-        return f"{alive} rows are searched exactly, {self.config.exact_below} is the limit"
 
     def _follow(self) -> None:
         """Make the table's committed state the one that searches see."""

@@ -32,6 +32,10 @@ _TRAINING = 50
 """Vectors a cluster that training looks at: more made no difference that could be measured."""
 
 _CHUNK = 65_536
+_AT_ONCE = 10_000
+"""Vectors that are compared with centres at a time."""
+_AS_GOOD_AS = 0.999
+"""Cosine from which a centre is as good as the vector."""
 _BLOCK = 32
 """Codes that are scanned together: a list is padded to a multiple."""
 
@@ -101,6 +105,19 @@ class Trained:
             "codes": self.rows * int(self.codes.sq.code_size),
             "cells": self.cells.nbytes,
         }
+
+    def tells(self, rows: Rows, vectors: Vectors) -> bool:
+        """Whether the centre of one of these rows is as good as its vector, as where it was learnt from that
+        vector alone. ``vectors``: of all rows, shape ``(count, dimensions)``."""
+        known = rows[rows < self.rows]
+        known = known[self.cells[known] >= 0]
+        for first in range(0, len(known), _AT_ONCE):
+            part = known[first : first + _AT_ONCE]
+            own, centres = vectors[part], self.centres[self.cells[part]]
+            lengths = np.linalg.norm(own, axis=1) * np.linalg.norm(centres, axis=1)
+            if (np.sum(own * centres, axis=1) > _AS_GOOD_AS * lengths).any():
+                return True
+        return False
 
     def how(self, *, nprobe: int, k_factor: float, rows: Any = None, cells: Any = None) -> Any:
         """How to search: ``rows`` and ``cells`` are selectors of rows that may be found and of clusters that
