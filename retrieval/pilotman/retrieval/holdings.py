@@ -66,7 +66,7 @@ class Holdings:
         clock: Callable[[], datetime] = now,
     ) -> None:
         folder = None if path is None else Path(path)
-        self._clock = lambda: clock().timestamp()
+        self._clock: Callable[[], float] = lambda: clock().timestamp()
         self.catalogue = Catalogue(folder, drop_stale=drop_stale, seal=Seal(keys), clock=self._clock)
         self.config = config
         self.quality = quality or Quality(None)

@@ -20,18 +20,17 @@ from opentelemetry.metrics import MeterProvider
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.retrieval.arrays import Rows, Vectors
 from pilotman.retrieval.instruments import Instruments
-from pilotman.retrieval.objective import Aspect, Check, Ledger, Measure, Objective, Remedy, Setting
+from pilotman.retrieval.objective import Aspect, Ledger, Measure, Objective, Remedy
 from pilotman.retrieval.rebuilding import Rebuilding
+from pilotman.retrieval.sample import Sample, SourceOf
 from pilotman.retrieval.vectors import VectorIndex
-from pilotman.retrieval.vectors.allowed import Allowed, Scores, cut
+from pilotman.retrieval.vectors.allowed import Allowed, Scores
 from pilotman.retrieval.vectors.tune import tune
 
 _GROWN = 20
 """An index has grown where one row of so many came after its clusters were learnt."""
 _REST = 9
 """Times as long as a check took that the next one is left out: checks cost a tenth of a core at most."""
-_TIE = 1e-5
-"""Difference of scores below which a row is as near as another."""
 _DONE: Mapping[Remedy, str] = {
     "retrain": "the index is trained anew",
     "tune": "searches look at more",
@@ -92,28 +91,6 @@ class Figures:
 
 
 OnEvent: TypeAlias = Callable[[QualityEvent], None]
-SourceOf: TypeAlias = Callable[[int], str]
-"""The class of a row by its source, such as ``source:books``; empty where it has none."""
-
-
-def _no_source(row: int) -> str:  # noqa: ARG001
-    return ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Search:
-    """A search to be checked."""
-
-    index: VectorIndex
-    vector: Vectors
-    k: int
-    allowed: Allowed
-    of: str
-    source_of: SourceOf
-    count: int
-    setting: Setting
-    found: Rows
-    seconds: float
 
 
 class Quality:
@@ -166,7 +143,7 @@ class Quality:
         allowed: Allowed,
         *,
         tenant: str,
-        source_of: SourceOf = _no_source,
+        source_of: SourceOf | None = None,
     ) -> tuple[Rows, Scores]:
         """The ``k`` nearest rows of a query of shape ``(dimensions,)``, see ``VectorIndex.search``.
 
@@ -182,7 +159,7 @@ class Quality:
         seconds = self._clock() - began
         depth = min(k, self.objective.k)
         self._offer(
-            _Search(
+            Sample(
                 index=index,
                 vector=query.copy(),  # the caller's may change, or be one of many
                 k=depth,
@@ -245,15 +222,15 @@ class Quality:
         assert self.objective is not None
         return 1 + int(self._draw() * (2 / self.objective.share - 1))
 
-    def _offer(self, search: _Search) -> None:
-        """Have a search checked, unless another is, or the last was just now."""
+    def _offer(self, sample: Sample) -> None:
+        """Have a sample checked, unless another is, or the last was just now."""
         with self._lock:
             rests = not self._idle.is_set() or self._clock() < self._rests_until
             if rests or not self._serves():
                 self._skipped += 1
                 return
             self._idle.clear()
-        self._jobs.put(partial(self._run, search))
+        self._jobs.put(partial(self._run, sample))
 
     def _serves(self) -> bool:
         """Whether there is a thread to check on."""
@@ -267,10 +244,10 @@ class Quality:
                 self._thread = None
         return self._thread is not None
 
-    def _run(self, search: _Search) -> None:
+    def _run(self, sample: Sample) -> None:
         began = self._clock()
         try:
-            self._check(search)
+            self._check(sample)
         except Exception:  # of a check; a search must not suffer from it, nor the next check
             _log.exception("a check of the vector search failed")
             with self._lock:
@@ -280,25 +257,20 @@ class Quality:
             self._rests_until = now + _REST * (now - began)
             self._idle.set()
 
-    def _check(self, search: _Search) -> None:
+    def _check(self, sample: Sample) -> None:
         objective = self.objective
         assert objective is not None
-        check = Check(
-            of=search.of,
-            recall=_recall(search),
-            milliseconds=search.seconds * 1e3,
-            also=tuple(filter(None, [_source(search)])),
-        )
+        check = sample.check()
         self._instruments.record(check, objective)
-        if self._index() is not search.index:  # another model's vectors
-            self._index = weakref.ref(search.index)
+        if self._index() is not sample.index:  # another model's vectors
+            self._index = weakref.ref(sample.index)
             self._ledger = Ledger()
             self._asked.clear()
-        self._asked.append((check.classes, search.k, search.vector))
-        before, ledger = self._ledger, self._ledger.after(check, search.setting, objective)
+        self._asked.append((check.classes, sample.k, sample.vector))
+        before, ledger = self._ledger, self._ledger.after(check, sample.setting, objective)
         remedy = ledger.last
         if acts := ledger.asks(objective):
-            remedy = self._remedied(ledger, search)
+            remedy = self._remedied(ledger, sample)
             ledger = ledger.having(remedy)
         with self._lock:
             self._ledger = ledger
@@ -308,22 +280,22 @@ class Quality:
         self._tell("missed", missed, ledger, remedy)
         self._tell("reached", before.fallen - ledger.fallen, ledger, remedy)
 
-    def _remedied(self, ledger: Ledger, search: _Search) -> Remedy:
+    def _remedied(self, ledger: Ledger, sample: Sample) -> Remedy:
         """Begin what should help, and say what it is."""
         if self.rebuilding.runs:
             return "wait"
-        index = search.index
+        index = sample.index
         grown = index.count - index.trained_on > index.count // _GROWN
         remedy = ledger.remedy(trained=index.clusters > 0, grown=grown)
         if remedy == "retrain":
             return "retrain" if self.rebuilding.retrain(index) else "wait"
         try:
-            return "tune" if remedy == "tune" and self._look_at_more(ledger, search) else "none"
+            return "tune" if remedy == "tune" and self._look_at_more(ledger, sample) else "none"
         except (PilotmanError, OSError, MemoryError):
             _log.exception("the index could not be tuned")
             return "none"
 
-    def _look_at_more(self, ledger: Ledger, search: _Search) -> bool:
+    def _look_at_more(self, ledger: Ledger, sample: Sample) -> bool:
         """Let the tuner choose with the queries that were checked last; whether it chose more than before."""
         assert self.objective is not None
         whole = ("recall", "") in ledger.below
@@ -332,17 +304,17 @@ class Quality:
         if not asked:
             return False
         chosen = tune(
-            search.index,
+            sample.index,
             np.concatenate([vector for _, vector in asked]),
             recall=self.objective.recall,
             k=min(k for k, _ in asked),
-            allowed=search.allowed if search.of in missed and not whole else None,
+            allowed=sample.allowed if sample.of in missed and not whole else None,
         ).chosen
-        now = search.index.settings
+        now = sample.index.settings
         nprobe, k_factor = max(now.nprobe, chosen.nprobe), max(now.k_factor, chosen.k_factor)
         if (nprobe, k_factor) == (now.nprobe, now.k_factor):
             return False
-        search.index.settle(nprobe=nprobe, k_factor=k_factor)
+        sample.index.settle(nprobe=nprobe, k_factor=k_factor)
         return True
 
     def _said(self, measure: Measure) -> str:
@@ -382,37 +354,6 @@ def _serve(jobs: SimpleQueue[Job | None]) -> None:
     while (job := jobs.get()) is not None:
         job()
         del job
-
-
-def _recall(search: _Search) -> float:
-    """The share of the true nearest that was found, of what may be found now; 1 where there is nothing."""
-    index, found = search.index, search.found[search.found >= 0]
-    gone = 0
-    mine = np.zeros(0, dtype=np.float32)
-    if len(found):
-        scores = index.exact(search.vector, len(found), Allowed.of(found))[1][0]
-        mine = scores[np.isfinite(scores)]
-        gone = len(found) - len(mine)
-    depth = search.k - gone
-    if depth < 1:
-        return 1.0
-    allowed = search.allowed
-    if index.count != search.count:  # rows whose vectors came after the search
-        allowed = Allowed(cut(allowed.bits, search.count))
-    best = index.exact(search.vector, depth, allowed)[1][0]
-    best = best[np.isfinite(best)]
-    if not len(best):
-        return 1.0
-    near = mine >= best[-1] - _TIE * max(1.0, abs(float(best[-1])))
-    return min(1.0, float(np.count_nonzero(near)) / len(best))
-
-
-def _source(search: _Search) -> str:
-    """Of the nearest row."""
-    if search.source_of is _no_source:
-        return ""
-    nearest = int(search.index.exact(search.vector, 1, search.allowed)[0][0, 0])
-    return search.source_of(nearest) if nearest >= 0 else ""
 
 
 def _figures(measure: Measure, value: float, wanted: float) -> str:
