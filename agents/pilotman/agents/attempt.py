@@ -13,6 +13,7 @@ from pilotman.agents.failure import classify
 from pilotman.agents.isolation import isolated
 from pilotman.agents.output import WrongOutput, runs_no_code, wrong_output
 from pilotman.agents.result import ToolError, ToolResult
+from pilotman.agents.schema import Arguments
 from pilotman.guardrails.policy import Effect
 
 T = TypeVar("T")
@@ -20,9 +21,10 @@ T = TypeVar("T")
 
 async def attempt(
     body: Body,
-    values: Mapping[str, Any],
+    arguments: Arguments,
+    args: Mapping[str, Any],
     ctx: ToolContext,
-    *leading: Any,
+    *,
     convert: Callable[[Any], T],
     timeout: float,
     threads: Threads,
@@ -30,13 +32,14 @@ async def attempt(
 ) -> T | ToolResult:
     """Run ``body`` once, at most ``timeout`` seconds, and give what ``convert`` makes of its value.
 
-    Failures are values; only cancellation raises.
+    ``arguments`` turn ``args`` into its values. Failures are values; only cancellation raises.
     """
-    if timeout <= 0:
-        return ToolResult.failed(ToolError.of("timeout", "no time was left; it was not started"))
-    threads.adopt(asyncio.get_running_loop())
     try:
-        work = _converted(body(values, ctx, threads, *leading), convert, threads)
+        values = arguments.values(args)
+        if timeout <= 0:
+            return ToolResult.failed(ToolError.of("timeout", "no time was left; it was not started"))
+        threads.adopt(asyncio.get_running_loop())
+        work = _converted(body(values, ctx, threads), convert, threads)
         return await bounded(work, timeout, context=isolated())
     except WrongOutput as error:
         return wrong_output(error, may_have_acted=effect != "read")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pilotman.agents.blocking import Threads
 from pilotman.agents.context import ToolContext
 from pilotman.agents.signature import Signature, annotated_part, read
+from pilotman.guardrails.errors import ConfigurationError
 
 
 class Body(Protocol):
@@ -40,6 +41,22 @@ class FunctionBody:
         target = annotated_part(fn)
         is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(target)
         return cls(fn=fn, signature=read(fn, name=name, leading=leading), is_async=is_async)
+
+    @classmethod
+    def beside(
+        cls, fn: Callable[..., Any], parameters: Collection[str], *, name: str, leading: int = 0
+    ) -> FunctionBody:
+        """One that takes a tool's ``parameters``, or some of them, after ``leading`` arguments of its own.
+
+        Raises:
+            ConfigurationError: it takes others.
+        """
+        body = cls.of(fn, name=name, leading=leading)
+        unknown = set(body.signature.hints) - set(parameters)
+        if unknown or len(body.signature.parameters) < leading:
+            wrong = f"takes {min(unknown)!r}" if unknown else "does not take the result"
+            raise ConfigurationError(f"{name} {wrong}", hint="give it the tool's own arguments")
+        return body
 
     async def __call__(
         self, values: Mapping[str, Any], ctx: ToolContext, threads: Threads, /, *leading: Any

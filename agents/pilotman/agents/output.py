@@ -84,6 +84,10 @@ class Output:
         plain, caveats = self._plain(value)
         return ToolResult(status="partial" if caveats else "ok", value=plain, caveats=caveats)
 
+    def found(self, value: Any) -> ToolResult | None:
+        """The result of a look-up; None: nothing was found."""
+        return None if value is None else self.result(value)
+
     def _plain(self, value: Any) -> tuple[Any, tuple[str, ...]]:
         whole = _Whole()
         try:
@@ -167,6 +171,17 @@ def runs_no_code(value: object) -> bool:
             return False
         waiting += [*item, *item.values()] if kind is dict else item
     return True
+
+
+def facts(value: Any, *, name: str) -> Mapping[str, Any]:
+    """What a precondition found out, JSON-able; nothing where it returned None.
+
+    Raises:
+        WrongOutput: it is no mapping, or not JSON.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise WrongOutput(f"{name} returned no mapping")
+    return {} if value is None else cast("Mapping[str, Any]", plain_json(value))
 
 
 def plain_json(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from langchain_core.runnables import Runnable
@@ -13,10 +14,9 @@ from pilotman.agents.attempt import attempt
 from pilotman.agents.blocking import Threads
 from pilotman.agents.body import Body, FunctionBody
 from pilotman.agents.context import ToolContext
-from pilotman.agents.failure import InvalidArguments, classify
 from pilotman.agents.identity import Identity, KeyScope, identity_fields
 from pilotman.agents.langchain_tools import adapt
-from pilotman.agents.output import WrongOutput, plain_json
+from pilotman.agents.output import WrongOutput, facts
 from pilotman.agents.parts import ToolParts, of_function
 from pilotman.agents.result import ToolError, ToolResult
 from pilotman.agents.settings import ToolSettings
@@ -39,7 +39,8 @@ class Tool(Generic[P, R]):
 
     ``fn`` is the undecorated function: for unit tests, never called by an agent. ``effect`` is None where
     none was declared; ``effective`` then says ``write``. ``args_schema`` is the JSON schema for a model.
-    ``destinations`` are the parameters in which the caller says where the call goes.
+    ``destinations`` are the parameters in which the caller says where the call goes; ``body`` is what one
+    attempt runs.
     """
 
     def __init__(self, parts: ToolParts, *, settings: ToolSettings, identity: Identity) -> None:
@@ -50,7 +51,7 @@ class Tool(Generic[P, R]):
         self._identity = identity
         self._arguments = parts.arguments
         self._output = parts.output
-        self._body = parts.body
+        self.body: Body = parts.body
         self._lookup: FunctionBody | None = None
         self._compensation: FunctionBody | None = None
         self._precondition: FunctionBody | None = None
@@ -137,13 +138,13 @@ class Tool(Generic[P, R]):
 
     @property
     def is_async(self) -> bool:
-        return self._body.is_async
+        return self.body.is_async
 
     @property
     def idempotent(self) -> bool:
         """Whether the target knows our key: the function takes a ``ToolContext`` and its own code reads
         ``idempotency_key``."""
-        return isinstance(self._body, FunctionBody | UndoBody) and self._body.passes_key_on
+        return isinstance(self.body, FunctionBody | UndoBody) and self.body.passes_key_on
 
     @property
     def has_lookup(self) -> bool:
@@ -173,7 +174,7 @@ class Tool(Generic[P, R]):
                 f"{self.name} returns None, which a look-up could not tell from 'not applied'",
                 hint="return something, such as True",
             )
-        self._lookup = self._companion(fn, "look-up")
+        self._lookup = self._beside(fn, "look-up")
         return fn
 
     def compensate(
@@ -184,7 +185,7 @@ class Tool(Generic[P, R]):
         Raises:
             ConfigurationError: it takes other arguments.
         """
-        self._compensation = self._companion(fn, "compensation", leading=1)
+        self._compensation = self._beside(fn, "compensation", leading=1)
         return fn
 
     def precondition(
@@ -197,23 +198,17 @@ class Tool(Generic[P, R]):
         Raises:
             ConfigurationError: it takes other arguments.
         """
-        self._precondition = self._companion(fn, "precondition")
+        self._precondition = self._beside(fn, "precondition")
         return fn
 
-    def _companion(self, fn: Callable[..., Any], role: str, *, leading: int = 0) -> FunctionBody:
+    def _beside(self, fn: Callable[..., Any], role: str, *, leading: int = 0) -> FunctionBody:
         name = f"the {role} of {self.name}"
-        body = FunctionBody.of(fn, name=name, leading=leading)
-        own = body.signature
-        unknown = set(own.hints) - set(self.args_schema["properties"])
-        if unknown or len(own.parameters) < leading:
-            wrong = f"takes {min(unknown)!r}" if unknown else "does not take the result"
-            raise ConfigurationError(f"{name} {wrong}", hint="give it the tool's own arguments")
-        return body
+        return FunctionBody.beside(fn, self.args_schema["properties"], name=name, leading=leading)
 
     def with_body(self, body: Body) -> Tool[P, R]:
         """The same tool, run by another body."""
         other = copy.copy(self)
-        other._body = body
+        other.body = body
         return other
 
     def rehearsed(self, body: Body) -> Tool[P, R]:
@@ -221,11 +216,6 @@ class Tool(Generic[P, R]):
         other = self.with_body(body)
         other._lookup = other._compensation = other._precondition = None
         return other
-
-    @property
-    def body(self) -> Body:
-        """What one attempt runs."""
-        return self._body
 
     def validate(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Canonical JSON-able arguments, defaults included.
@@ -243,14 +233,10 @@ class Tool(Generic[P, R]):
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
     ) -> ToolResult:
         """One attempt of at most ``timeout`` seconds. Failures are values; only cancellation raises."""
+        lost: Effect = "read" if self.reads else self.effective  # what no reply may have left behind
         return await self._attempt(
-            self._body, args, ctx, timeout, threads, effect=self._risk, convert=self._output.result
+            self.body, args, ctx, timeout, threads, effect=lost, convert=self._output.result
         )
-
-    @property
-    def _risk(self) -> Effect:
-        """What a lost reply may have left behind."""
-        return "read" if self.reads else self.effective
 
     async def find(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
@@ -258,7 +244,7 @@ class Tool(Generic[P, R]):
         """What an effect with these arguments came to by the look-up: None, it was not applied; an error, the
         look-up failed or there is none."""
         return await self._attempt(
-            self._lookup, args, ctx, timeout, threads, effect="read", convert=self._found
+            self._lookup, args, ctx, timeout, threads, effect="read", convert=self._output.found
         )
 
     def undoing(self, effect_id: str, done: Any, *, attempt: int = 1) -> Tool[P, Any]:
@@ -276,17 +262,17 @@ class Tool(Generic[P, R]):
             body = UndoBody(inner=self._compensation, done=self._output.restore(done))
         except WrongOutput as error:
             raise ConfigurationError(str(error), hint="take it back by hand") from error
-        undo = cast("Tool[P, Any]", copy.copy(self))
-        undo._body, undo._identity = body, UndoIdentity(effect_id=effect_id, attempt=attempt)
-        undo._lookup = undo._compensation = undo._precondition = None
+        undo = cast("Tool[P, Any]", self.rehearsed(body))
+        undo._identity = UndoIdentity(effect_id=effect_id, attempt=attempt)
         return undo
 
     async def facts(
         self, args: Mapping[str, Any], ctx: ToolContext, *, timeout: float, threads: Threads
     ) -> Mapping[str, Any] | ToolResult:
         """Fresh facts by the precondition, JSON-able; an error result if it refused or failed."""
+        convert = partial(facts, name=f"the precondition of {self.name}")
         return await self._attempt(
-            self._precondition, args, ctx, timeout, threads, effect="read", convert=self._facts
+            self._precondition, args, ctx, timeout, threads, effect="read", convert=convert
         )
 
     async def _attempt(
@@ -296,27 +282,15 @@ class Tool(Generic[P, R]):
         ctx: ToolContext,
         timeout: float,
         threads: Threads,
-        *leading: Any,
+        *,
         effect: Effect,
         convert: Callable[[Any], T],
     ) -> T | ToolResult:
         if body is None:
             return ToolResult.failed(ToolError.of("permanent", f"{self.name} has no such function"))
-        try:
-            values = self._arguments.values(args)
-        except InvalidArguments as error:
-            return ToolResult.failed(classify(error, effect=effect))
         return await attempt(
-            body, values, ctx, *leading, convert=convert, timeout=timeout, threads=threads, effect=effect
+            body, self._arguments, args, ctx, convert=convert, timeout=timeout, threads=threads, effect=effect
         )
-
-    def _found(self, value: Any) -> ToolResult | None:
-        return None if value is None else self._output.result(value)
-
-    def _facts(self, value: Any) -> Mapping[str, Any]:
-        if value is not None and not isinstance(value, Mapping):
-            raise WrongOutput(f"the precondition of {self.name} returned no mapping")
-        return {} if value is None else cast("Mapping[str, Any]", plain_json(value))
 
 
 class ToolDecorator(Protocol):
