@@ -50,17 +50,13 @@ class Draft:
             InvalidRequest, ConfigurationError, PermissionDenied: something cannot be stored.
         """
         nothing_left(rest)
-        all_texts = listed("texts", texts)
-        for what, given in (("metadatas", metadatas), ("ids", ids)):
-            if given and len(given) != len(all_texts):
-                raise ValueError(f"{len(given)} {what} for {len(all_texts)} texts")
+        rows = _rows(listed("texts", texts), metadatas, ids)
         # Whoever is bound cannot vouch for what it writes.
         trusted = None if sight.user is None else False
         whose = _owner(owner, sight)
         default = sight.default_readers if owner is None else frozenset({owner})
         entries: list[Entry] = []
-        for number, text in enumerate(all_texts):
-            metadata = dict(metadatas[number] or {}) if metadatas else {}
+        for text, metadata, id_ in rows:
             if trusted is False and isinstance(metadata.get("label"), Mapping):
                 raise InvalidRequest("a principal cannot label what it writes", hint="leave label out")
             named = metadata.get("readers", readers)
@@ -68,7 +64,7 @@ class Draft:
             sight.check_readers(allowed)
             entries.append(
                 Entry(
-                    id=(ids[number] if ids else None) or new_id(),
+                    id=id_ or new_id(),
                     text=text,
                     metadata=metadata,
                     readers=allowed,
@@ -79,6 +75,22 @@ class Draft:
                 )
             )
         return cls(entries=tuple(entries))
+
+
+def _rows(
+    texts: Sequence[str],
+    metadatas: Sequence[Mapping[str, Any]] | None,
+    ids: Sequence[str | None] | None,
+) -> list[tuple[str, dict[str, Any], str | None]]:
+    """Each text with what was given for it."""
+    for what, given in (("metadatas", metadatas), ("ids", ids)):
+        if given and len(given) != len(texts):
+            raise ValueError(f"{len(given)} {what} for {len(texts)} texts")
+    nothing = [None] * len(texts)
+    return [
+        (text, dict(m or {}), id_)
+        for text, m, id_ in zip(texts, metadatas or nothing, ids or nothing, strict=True)
+    ]
 
 
 def listed(what: str, given: Iterable[str]) -> list[str]:

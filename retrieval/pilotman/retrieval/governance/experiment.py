@@ -64,11 +64,8 @@ async def measure(
     chance = np.random.default_rng(seed)
     truth = _world(sizes, dimensions=dimensions, seed=seed, chance=chance)
     with tempfile.TemporaryDirectory(prefix="pilotman-governance-") as folder:
-        governed = Governed(
-            truth, Path(folder), sources=sizes.ranges, interval=reconcile_every, config=config
-        )
         variants: list[Variant] = [
-            governed,
+            Governed(truth, Path(folder), sources=sizes.ranges, interval=reconcile_every, config=config),
             Copied("ungoverned", truth, every=None, filter="none"),
             Copied("periodic", truth, every=reindex_every, filter="after"),
             Copied("polling", truth, every=reconcile_every, filter="before"),
@@ -84,11 +81,15 @@ async def measure(
         finally:
             for variant in variants:
                 await variant.close()
-    title = (
-        f"{passages:,} passages, {sources:,} sources, {trial.queries:,} queries, {trial.changes:,} changes;"
-        f" sources read every {reconcile_every:,} s"
+    rows = tuple(one.row() for one in trial.tallies)
+    return Report(rows=rows, title=_title(sizes, trial, reconcile_every), interval=reconcile_every)
+
+
+def _title(sizes: Sizes, trial: Trial, interval: int) -> str:
+    return (
+        f"{sizes.passages:,} passages, {sizes.sources:,} sources, {trial.queries:,} queries,"
+        f" {trial.changes:,} changes; sources read every {interval:,} s"
     )
-    return Report(rows=tuple(one.row() for one in trial.tallies), title=title, interval=reconcile_every)
 
 
 def _world(sizes: Sizes, *, dimensions: int, seed: int, chance: np.random.Generator) -> Truth:
