@@ -49,10 +49,7 @@ class Answers:
         if run.state in ENDED and asked.kind != "outcome":
             raise Conflict(f"run {run.run_id} is {run.state}: nothing waits for this answer any more")
         chosen = asked.chosen(state, digest=digest, only=only)
-        if args is not None:
-            args = self._checked(asked, args)
-        elif asked.kind == "plan" and state == "approved":
-            raise InvalidRequest('say what to do: args={"tasks": […]} or args={"answer": "…"}')
+        args = self._checked(asked, state, args)
         if state == "approved":
             self._check_approver(run, asked, chosen, principal, args)
         answered = await self._journal.answer(
@@ -117,8 +114,14 @@ class Answers:
             at=self._clock(),
         )
 
-    def _checked(self, asked: Approval, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _checked(
+        self, asked: Approval, state: Answer, args: Mapping[str, Any] | None
+    ) -> Mapping[str, Any] | None:
         """The arguments that an approver puts in place, if the tool, the plan or the answer can take them."""
+        if args is None:
+            if asked.kind == "plan" and state == "approved":
+                raise InvalidRequest('say what to do: args={"tasks": […]} or args={"answer": "…"}')
+            return None
         if asked.kind == "answer" or (asked.step == "plan" and "answer" in args):
             if set(args) != {"answer"} or not isinstance(args["answer"], str):
                 raise InvalidRequest('an answer of your own is args={"answer": "…"}')

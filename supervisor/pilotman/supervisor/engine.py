@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from pilotman.supervisor.answer import confidence
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.conversation import Conversations
 from pilotman.supervisor.graphs import Graphs, Stopped
+from pilotman.supervisor.history import answer_of, answered, one_is_answered
 from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.render import count
 from pilotman.supervisor.setup import MAX_GRACE, Drive, Ports, Seats, Setup
@@ -275,7 +276,7 @@ class Engine:
             facts={"approvals": list(stopped.approvals)},
         )
         asked = await scope.journal.approvals(tenant=scope.principal.tenant, run_id=scope.run_id)
-        return _one_is_answered(asked, stopped.approvals)
+        return one_is_answered(asked, stopped.approvals)
 
     async def _out_of_time(self, drive: Drive) -> None:
         """Something did not let go in time: answer with the reports that there are."""
@@ -323,14 +324,14 @@ class Engine:
     async def _take_up(self, drive: Drive, approvals: Sequence[Approval], history: Sequence[Event]) -> bool:
         """Bring the stored state to one from which work goes on; False: there is nothing to do (yet)."""
         row, mover = drive.row, drive.mover
-        own = _own_answer(approvals)
+        own = answer_of(approvals)
         if row.state == WAITING and own is not None:
             self._answer(drive, own, stage="person", sure=1.0)
             await self._finish(drive, "COMPLETED", "closed by a person", answer=own)
             return False
         has_plan = drive.scope.recorder.knows("state_changed", key="planned:0")
         if row.state == WAITING:
-            if not _answered(approvals, history, now=drive.scope.clock()):
+            if not answered(approvals, history, now=drive.scope.clock()):
                 return False
             self._resumed(drive, "answered")
             await mover.to("EXECUTING" if has_plan else "PLANNED", "a person has answered")
@@ -371,26 +372,6 @@ class Engine:
             confidence=sure,
             covered=None,
         )
-
-
-def _own_answer(approvals: Sequence[Approval]) -> str | None:
-    """What a person said in the run's place, asked about the whole run, not a nested team's part."""
-    for asked in approvals:
-        if asked.kind in ("plan", "answer") and asked.step == asked.kind and asked.new_args:
-            answer = asked.new_args.get("answer")
-            if answer is not None:
-                return str(answer)
-    return None
-
-
-def _answered(approvals: Sequence[Approval], history: Sequence[Event], *, now: datetime) -> bool:
-    """Whether a question that the run was parked with has its answer: a yes, a no, or its expiry."""
-    parked = [e.data["approvals"] for e in history if e.kind == "state_changed" and e.data["to"] == WAITING]
-    return _one_is_answered([a.at(now) for a in approvals], parked[-1])
-
-
-def _one_is_answered(approvals: Sequence[Approval], names: Sequence[str]) -> bool:
-    return any(c.approval_id in names and c.state != "pending" for a in approvals for c in a.calls)
 
 
 def _finished(work: asyncio.Task[Any]) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 from pilotman.agents.flow import Observation, documents, from_corpus, memories
 from pilotman.agents.recorder import Recorder
 from pilotman.agents.report import Passage
+from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.budget import Budget
 from pilotman.memory.event import Event
-from pilotman.memory.journal.records import RunRow
+from pilotman.memory.journal.records import WAITING, RunRow
 from pilotman.supervisor.notices import ACTOR as NOTIFIER
 from pilotman.supervisor.team import SEARCH
 
@@ -114,3 +115,24 @@ def passages(history: Sequence[Event], recorder: Recorder) -> dict[int, Passage]
             for item in items:
                 found[item["number"]] = Passage(**item)
     return found
+
+
+def answer_of(approvals: Sequence[Approval]) -> str | None:
+    """What a person said in the run's place, asked about the whole run, not a nested team's part."""
+    for asked in approvals:
+        if asked.kind in ("plan", "answer") and asked.step == asked.kind and asked.new_args:
+            answer = asked.new_args.get("answer")
+            if answer is not None:
+                return str(answer)
+    return None
+
+
+def answered(approvals: Sequence[Approval], history: Sequence[Event], *, now: datetime) -> bool:
+    """Whether a question that the run was parked with has its answer: a yes, a no, or its expiry."""
+    parked = [e.data["approvals"] for e in history if e.kind == "state_changed" and e.data["to"] == WAITING]
+    return one_is_answered([a.at(now) for a in approvals], parked[-1])
+
+
+def one_is_answered(approvals: Sequence[Approval], names: Sequence[str]) -> bool:
+    """Whether the approval under one of these names is not pending any more."""
+    return any(c.approval_id in names and c.state != "pending" for a in approvals for c in a.calls)

@@ -156,7 +156,7 @@ class Setup:
         standing = {"deadline_at": deadline, "waited_s": waited}
         mover = Mover(journal, row, story.transitions, recorder, owner=self._owner, standing=standing)
         before = Before(history, conversation=claimed.conversation_calls)
-        scope = self._scope(row, recorder, budget, mover, before, deadline=deadline)
+        scope = self._scope(row, recorder, budget, mover, before, deadline)
         # all that the run calls from here on, in tasks and threads, inherits it from this task
         acting.set(Acting(principal=scope.principal, run_id=row.run_id, thread_id=row.thread_id))
         scope.credentials = await self._credentials(scope)
@@ -165,19 +165,12 @@ class Setup:
         said = await self.conversations.recall(
             scope, history, context=budget.max_context_tokens, writes=writes
         )
-        lead = self._root(row, scope, budget, mover, conversation=said)
+        lead = self._root(row, scope, budget, mover, said)
         self._seats.take(lead)
         return Drive(row=row, scope=scope, mover=mover, lead=lead)
 
     def _scope(
-        self,
-        row: RunRow,
-        recorder: Recorder,
-        budget: Budget,
-        mover: Mover,
-        before: Before,
-        *,
-        deadline: datetime,
+        self, row: RunRow, recorder: Recorder, budget: Budget, mover: Mover, before: Before, until: datetime
     ) -> RunScope:
         ports = self._ports
         return RunScope(
@@ -196,7 +189,7 @@ class Setup:
             retries=self._retries,
             limits=self._limits,
             writes=self._writes,
-            deadline_at=deadline,
+            deadline_at=until,
             grace=min(MAX_GRACE, budget.timeout * GRACE_SHARE),
             answer_time=min(budget.model_timeout, budget.timeout * ANSWER_SHARE),
             policy_version=self._policy_version,
@@ -294,13 +287,7 @@ class Setup:
             return {}
 
     def _root(
-        self,
-        row: RunRow,
-        scope: RunScope,
-        budget: Budget,
-        mover: Mover,
-        *,
-        conversation: tuple[Mapping[str, Any], ...],
+        self, row: RunRow, scope: RunScope, budget: Budget, mover: Mover, said: Sequence[Mapping[str, Any]]
     ) -> Lead:
         team = self._team
         brief = Brief(
@@ -310,7 +297,7 @@ class Setup:
             request=str(row.request["text"]),
             query=str(row.request.get("query") or ""),
             facts=dict(row.request.get("facts") or {}),
-            conversation=conversation,
+            conversation=tuple(said),
         )
         task = TaskScope(
             run=scope,
