@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,22 @@ def test_another_models_vectors_take_the_place_of_the_former_for_every_process(t
     one.close()
     other.close()
     assert [each.name for each in tmp_path.glob("vectors-*")] == ["vectors-1"]
+
+
+def test_whoever_has_not_seen_the_new_model_yet_writes_and_deletes_among_its_vectors(tmp_path: Path) -> None:
+    one, other = (Holdings(tmp_path, config=SMALL) for _ in range(2))
+    former, vectors = model(1, 0)
+    one.put(ENTRIES, vectors, model=former, sight=Sight())
+    assert other.has_vectors()
+    one.begin_vectors_anew()
+    later, vectors = model(0, 0, 1)
+    one.supply(0, vectors, model=later)
+    assert other.delete(Sight(), ["a"]) == 1
+    other.put([replace(ENTRIES[0], id="c")], vectors[:1], model=later, sight=Sight())
+    assert [record.id for record, _ in one.hits(vectors[0], 3, Sight())] == ["c", "b"]
+    assert one.vectors([0, 1, 2]).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
+    one.close()
+    other.close()
 
 
 def test_what_a_killed_process_left_of_a_former_model_goes_at_the_next_opening(tmp_path: Path) -> None:

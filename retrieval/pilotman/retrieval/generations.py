@@ -52,15 +52,8 @@ class Generations:
         """The index of the present generation; None before its first vector was written."""
         if self.opened is None:
             model = self._catalogue.model()
-            return None if model is None else self.begun(model)
+            return None if model is None else self._open(model)
         return self.opened
-
-    def begun(self, model: Model) -> VectorIndex:
-        """The same, made where there is none yet."""
-        with self._opening:
-            if self.opened is None:
-                self.opened = VectorIndex(self._place(), dimensions=model.dimensions, config=self._config)
-            return self.opened
 
     def followed(self) -> VectorIndex | None:
         """The same, after a look at what others have changed."""
@@ -94,14 +87,25 @@ class Generations:
         self._checked = model
         return True
 
-    def agree(self, change: Change, index: VectorIndex | None) -> None:
-        """See what others appended; vectors that a crash left without a text get rows that nobody finds.
+    def begun(self, change: Change, model: Model) -> VectorIndex:
+        """The index, made where there is none yet, for whoever appends: see ``agreed``."""
+        self._turn_over()
+        self._open(model)
+        index = self.agreed(change)
+        assert index is not None
+        return index
+
+    def agreed(self, change: Change) -> VectorIndex | None:
+        """The index as others have left it, for whoever changes it or the rows: nobody else does before the
+        transaction ends. Vectors that a crash left without a text get rows that nobody finds.
 
         Raises:
             CorruptIndex: vectors that the catalogue knows are not there.
         """
+        self._turn_over()
+        index = self.index()
         if index is None:
-            return
+            return None
         index.refresh()
         known = change.vectors()
         if known > index.count:
@@ -111,9 +115,11 @@ class Generations:
                 hint="restore the folder from a backup, or fill another",
             )
         change.fill(index.count)
+        return index
 
     def tidy(self) -> None:
         """Overwrite the vectors of what is deleted, also of what a crash left."""
+        self._turn_over()
         index = self.index()
         if index is not None and index.clusters:
             dying = [row for row in self._catalogue.unerased() if row < index.count]
@@ -121,7 +127,7 @@ class Generations:
                 with self._catalogue.change() as change:
                     change.to_purge(TOLD)
         with self._catalogue.change() as change:
-            self.agree(change, index)
+            index = self.agreed(change)
             change.without_vector(0 if index is None else index.count)
             rows = change.unerased()
             if rows and index is not None:
@@ -149,6 +155,12 @@ class Generations:
             self.opened = self._checked = None
             self._number = number
         self.sweep()
+
+    def _open(self, model: Model) -> VectorIndex:
+        with self._opening:
+            if self.opened is None:
+                self.opened = VectorIndex(self._place(), dimensions=model.dimensions, config=self._config)
+            return self.opened
 
     def _place(self) -> Path | None:
         return None if self._folder is None else self._folder / f"{_FOLDER}-{self._number}"

@@ -115,7 +115,7 @@ class Holdings:
             old = change.replaced(entries, replacing or {}, sight)
             stay: dict[int, int] = {}
             if vectors is None or model is None:
-                self._generations.agree(change, self.index())
+                self._generations.agreed(change)
                 first = change.known()
                 stay = self._unchanged(entries, replacing or {})
                 rows = range(first, first + len(entries) - len(stay))
@@ -152,8 +152,7 @@ class Holdings:
         """
         with self.catalogue.change() as change:
             change.learn(model).check(model)
-            index = self._generations.begun(model)
-            self._generations.agree(change, index)
+            index = self._generations.begun(change, model)
             if index.count == first and first + len(vectors) <= change.known():
                 index.append(vectors)
                 change.supplied(index.count)
@@ -364,8 +363,7 @@ class Holdings:
     def _appended(self, change: Change, vectors: Vectors, model: Model) -> range:
         """Rows for vectors."""
         change.learn(model).check(model)
-        index = self._generations.begun(model)
-        self._generations.agree(change, index)
+        index = self._generations.begun(change, model)
         if index.count < change.known():
             raise Conflict("documents wait for their vectors", hint="these have to come first: try again")
         rows = index.append(vectors) if len(vectors) else range(0)
