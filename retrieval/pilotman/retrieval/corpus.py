@@ -23,7 +23,7 @@ from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.catalogue.selection import Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.embedding import DEFAULT, chosen
+from pilotman.retrieval.embedding import DEFAULT, embedding_of
 from pilotman.retrieval.encoder import Encoder
 from pilotman.retrieval.holdings import Holdings, now
 from pilotman.retrieval.lexicon import Lexicon
@@ -38,7 +38,7 @@ from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.freshness import Freshness
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
-from pilotman.retrieval.sources.upkeep import keys as named
+from pilotman.retrieval.sources.upkeep import keys_of
 from pilotman.retrieval.stock import StoredDocuments
 from pilotman.retrieval.store import FaissVectorStore
 from pilotman.retrieval.turn import Turn
@@ -120,7 +120,7 @@ class Corpus:
         self._hybrid = hybrid
         self._reformulator = reformulator
         self._reranker, self._not_reranked_because = reranker_of(rerank), ""
-        self._embedding, self._lexical_because = chosen(embedding)
+        self._embedding, self._lexical_because = embedding_of(embedding)
         quality = Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw)
         self._holdings = Holdings(path, config=config, quality=quality, keys=keys, clock=clock)
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
@@ -136,7 +136,7 @@ class Corpus:
     def _stock(self) -> StoredDocuments:
         """What is kept of the sources; what is stored of others, or under other terms, goes."""
         terms = (str(getattr(source, "terms", "")) for source in self._sources)
-        return StoredDocuments(self._holdings, dict(zip(named(self._sources), terms, strict=True)))
+        return StoredDocuments(self._holdings, dict(zip(keys_of(self._sources), terms, strict=True)))
 
     @property
     def store(self) -> FaissVectorStore:
@@ -351,7 +351,7 @@ class Corpus:
     def _place(self, document: str) -> tuple[str | None, str, str] | None:
         """Source, document and version of a name; None: it is of no source of this corpus."""
         name, _, version = document.rpartition("@")
-        for key in sorted(named(self._sources), key=len, reverse=True):
+        for key in sorted(keys_of(self._sources), key=len, reverse=True):
             if name.startswith(f"{key}/"):
                 return key, name.removeprefix(f"{key}/"), version
         return (None, name[1:], version) if name.startswith("/") else None

@@ -178,7 +178,7 @@ def check_weights(file: Path, expected: str) -> None:
         )
 
 
-def chosen(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]:
+def embedding_of(embedding: str | Embeddings | None) -> tuple[Embeddings | None, str]:
     """The embedding to use, or None and why there is none."""
     if embedding is None:
         return None, "no embedding was given"

@@ -335,10 +335,6 @@ class Holdings:
         self._generations.close()
         self.catalogue.close()
 
-    def _source_of(self, row: int) -> str:
-        source = self.catalogue.classes([row], "source")[0]
-        return source if source != "source:" else ""
-
     def tidy(self) -> None:
         """Overwrite the vectors of what is deleted, also of what a crash left."""
         self._generations.tidy()
@@ -346,6 +342,10 @@ class Holdings:
     def sweep(self) -> None:
         """Remove the vectors of former models."""
         self._generations.sweep()
+
+    def _source_of(self, row: int) -> str:
+        source = self.catalogue.classes([row], "source")[0]
+        return source if source != "source:" else ""
 
     def _unchanged(
         self, entries: Sequence[Entry], replacing: Mapping[str, Collection[str]]

@@ -97,7 +97,7 @@ class Lexicon:
             if key not in self._numbers:
                 self._numbers[key] = self._next
                 self._documents[self._next] = (key, [])
-                begun[self._next] = self.analyzer.terms(written(record.metadata))
+                begun[self._next] = self.analyzer.terms(written_name(record.metadata))
                 self._next += 1
             number = self._numbers[key]
             self._documents[number][1].append(record.row)
@@ -111,7 +111,7 @@ class Lexicon:
             self._document_of = grown
 
 
-def written(metadata: Mapping[str, Any]) -> str:
+def written_name(metadata: Mapping[str, Any]) -> str:
     """The last part of what a citation names, without its extension: what a document is called."""
     source = str(metadata.get("source", ""))
     return PurePosixPath(source).stem or source
@@ -119,12 +119,12 @@ def written(metadata: Mapping[str, Any]) -> str:
 
 def name_of(metadata: Mapping[str, Any]) -> str:
     """The same in words: ``KubeProxyDown.md`` is ``Kube Proxy Down``."""
-    return " ".join(part for part in _CAMEL.split(written(metadata)) if part)
+    return " ".join(part for part in _CAMEL.split(written_name(metadata)) if part)
 
 
 def text_of(record: Record) -> str:
     """What is counted of a chunk: its document's name, its headings, its text."""
-    return f"{written(record.metadata)}\n{record.metadata.get('heading', '')}\n{record.text}"
+    return f"{written_name(record.metadata)}\n{record.metadata.get('heading', '')}\n{record.text}"
 
 
 def _key(record: Record) -> Key:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pilotman.retrieval.catalogue.entry import Record
-from pilotman.retrieval.lexicon import text_of, written
+from pilotman.retrieval.lexicon import text_of, written_name
 from pilotman.retrieval.words.analyzer import Analyzer
 
 
@@ -30,7 +30,7 @@ def page_of(chunks: Sequence[Record], analyzer: Analyzer) -> Page:
     """The page of a document's chunks, in their order."""
     chunks = sorted(chunks, key=lambda chunk: chunk.metadata.get("start", 0))  # rows do not tell: some stay
     first = chunks[0].metadata
-    name = written(first)
+    name = written_name(first)
     named = [name, str(first.get("title", "")), str(first.get("heading", "")).split(" > ")[0]]
     said = _parts(analyzer, (f"{chunk.metadata.get('heading', '')}\n{chunk.text}" for chunk in chunks))
     parts = [_parts(analyzer, [one]) & said for one in named]

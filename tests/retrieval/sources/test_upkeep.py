@@ -10,7 +10,7 @@ from tests.retrieval.conftest import Clock
 from pilotman.retrieval import IndexConfig
 from pilotman.retrieval.holdings import Holdings
 from pilotman.retrieval.sources.reconciler import Reconciler
-from pilotman.retrieval.sources.upkeep import Upkeep, keys
+from pilotman.retrieval.sources.upkeep import Upkeep, keys_of
 from pilotman.retrieval.stock import StoredDocuments
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ class Slow:
 
 async def test_every_source_has_a_key_of_its_own(clock: Clock) -> None:
     sources = [Slow(name, clock) for name in ("a", "a", "a#2", "b", "a")]
-    assert keys(sources) == ("a", "a#2", "a#2#2", "b", "a#3")
+    assert keys_of(sources) == ("a", "a#2", "a#2#2", "b", "a#3")
 
 
 async def test_a_source_that_takes_longer_than_its_objective_rests_as_long(clock: Clock) -> None:

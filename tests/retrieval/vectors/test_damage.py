@@ -18,8 +18,8 @@ from tests.retrieval.vectors.spread import SIZE, TRAINED, clustered
 from pilotman.guardrails.errors import ConfigurationError, CorruptIndex
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.vectors import VectorIndex
+from pilotman.retrieval.vectors.checksum import summed
 from pilotman.retrieval.vectors.header import SLOT, read
-from pilotman.retrieval.vectors.seal import sealed
 
 VECTORS = clustered(2_000)
 
@@ -137,7 +137,7 @@ def test_an_epoch_of_another_index_or_time_does_not_serve(folder: Path, change: 
 
     manifest = folder / "epoch-000001" / "manifest.json"
     body = json.loads(manifest.read_text())["body"] | change
-    manifest.write_text(sealed(body))
+    manifest.write_text(summed(body))
     index = opened(folder)
     assert index.epoch == 0
     assert "format 99" in index.caveats[0] or "another index" in index.caveats[0]

@@ -12,7 +12,7 @@ from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.reconciler import Reconciler
 from pilotman.retrieval.sources.status import SourceStatus
-from pilotman.retrieval.sources.upkeep import Upkeep, When, keys
+from pilotman.retrieval.sources.upkeep import Upkeep, When, keys_of
 
 _PATIENCE, _FIRST_PATIENCE = 10.0, 60.0
 """Seconds that a search waits for a source that is known already, and for one that is not; after them the
@@ -36,7 +36,7 @@ class Freshness:
     ) -> None:
         self._upkeeps = tuple(
             Upkeep(source, key, reconciler, clock=clock, jitter=jitter)
-            for source, key in zip(sources, keys(sources), strict=True)
+            for source, key in zip(sources, keys_of(sources), strict=True)
         )
         self._after_each = after_each
         self._passes: set[asyncio.Task[None]] = set()

@@ -138,7 +138,7 @@ class Upkeep:
         return tuple(caveats)
 
 
-def keys(sources: Sequence[Source]) -> tuple[str, ...]:
+def keys_of(sources: Sequence[Source]) -> tuple[str, ...]:
     """A key for each source: its name, with a number where others before have the same."""
     found: list[str] = []
     for source in sources:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from pilotman.guardrails.errors import CorruptIndex, Unavailable
-from pilotman.retrieval.vectors.seal import sealed, unsealed
+from pilotman.retrieval.vectors.checksum import intact, summed
 from pilotman.retrieval.vectors.table import Fault, sync_folder
 from pilotman.retrieval.vectors.trained import Trained
 
@@ -77,7 +77,7 @@ class Epochs:
             "trained_on": trained.trained_on,
             "files": {name: _digest(aside / name) for name in _FILES},
         }
-        (aside / "manifest.json").write_text(sealed(body))
+        (aside / "manifest.json").write_text(summed(body))
         for name in (*_FILES, "manifest.json"):
             _sync(aside / name)
         sync_folder(aside)
@@ -123,7 +123,7 @@ class Epochs:
         return self._folder / f"epoch-{number:06}"
 
     def _manifest(self, place: Path) -> Mapping[str, Any]:
-        body = unsealed((place / "manifest.json").read_bytes())
+        body = intact((place / "manifest.json").read_bytes())
         if body is None or not body.keys() >= {"format", "dimensions", "rows", "trained_on", "files"}:
             raise self._corrupt(place / "manifest.json", "is damaged or not ours")
         if body["format"] > VERSION:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pilotman.retrieval.config import IndexConfig
-from pilotman.retrieval.vectors.seal import sealed, unsealed
+from pilotman.retrieval.vectors.checksum import intact, summed
 from pilotman.retrieval.vectors.table import sync_folder
 
 FILE = "settings.json"
@@ -30,7 +30,7 @@ class Settings:
         """Keep them in a folder; a reader sees these or the former ones."""
         aside = folder / f".{FILE}"
         with aside.open("w") as file:
-            file.write(sealed(asdict(self)))
+            file.write(summed(asdict(self)))
             file.flush()
             os.fsync(file.fileno())
         aside.replace(folder / FILE)
@@ -41,7 +41,7 @@ def kept(folder: Path | None) -> Settings | None:
     """The settings of a folder; None where there are none, or none that can be read."""
     if folder is None or not (folder / FILE).is_file():
         return None
-    body = unsealed((folder / FILE).read_bytes())
+    body = intact((folder / FILE).read_bytes())
     if body is None or set(body) != {"nprobe", "k_factor", "nlist"}:
         return None
     return Settings(nprobe=body["nprobe"], k_factor=body["k_factor"], nlist=body["nlist"])

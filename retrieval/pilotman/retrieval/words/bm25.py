@@ -18,9 +18,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pilotman.retrieval.arrays import Rows
 from pilotman.retrieval.words.postings import Counts, Numbers, Postings, Seen
 
-Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
