@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from tests.memory.facts.scene import Documents, alice, bob, mallory, olga, said,
 from pilotman.guardrails import Label, Principal
 from pilotman.guardrails.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, PermitRefused
 from pilotman.memory import Memory, Retention
+from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import every_side
 from pilotman.memory.journal.book import book_id
 from pilotman.memory.store.acting import Acting, acting
@@ -275,6 +277,17 @@ async def test_a_fact_with_another_ground_stays(memory: Memory) -> None:
     assert await told(memory) == ["it holds"]
     wiki.there = set()
     assert await told(memory) == []
+
+
+async def test_grounds_that_two_processes_add_at_once_stay_apart(shared_url: str) -> None:
+    async with Memory(shared_url) as here, Memory(shared_url) as there:
+        fact = await said(here, "disks cost 40", derived_from=["document:wiki/a.md@1"])
+        names = [f"document:wiki/{number}.md@1" for number in range(24)]
+        who = ((here, alice), (there, olga)) * 12
+        added = zip(names, who, strict=True)
+        await asyncio.gather(*(m.support(fact.fact_id, [one], principal=p) for one, (m, p) in added))
+        sets = await here.journal.read(lambda c: rows.supports_of(c, [fact.fact_id])[fact.fact_id])
+        assert sorted(map(sorted, sets)) == sorted([["document:wiki/a.md@1"], *([name] for name in names)])
 
 
 async def test_what_nobody_vouches_for_is_not_told(memory: Memory) -> None:

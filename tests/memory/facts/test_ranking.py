@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from pilotman.memory.facts.ranking import scores
+from pilotman.memory.facts import ranking
+
+
+def scores(query: str, texts: list[str]) -> list[float]:
+    return ranking.scores(query, ranking.words_of(texts))
 
 
 def test_a_text_with_the_rare_word_is_before_one_with_the_common_word() -> None:

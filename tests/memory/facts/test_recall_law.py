@@ -58,6 +58,7 @@ STEPS = st.one_of(
     st.tuples(st.just("retract"), st.integers(0, 20)),
     st.tuples(st.just("quarantine"), st.integers(0, 20)),
     st.tuples(st.just("wait"), st.integers(1, 3)),
+    st.tuples(st.just("look"), DAYS, DAYS),
 )
 
 
@@ -72,6 +73,8 @@ class Machine:
     async def step(self, what: str, *args: Any) -> None:
         if what == "wait":
             self.clock.forward(days=args[0])
+        elif what == "look":  # what was read then must not be told later
+            await self.check(*args)
         elif what == "remember":
             await self.remember(*args)
         elif self.known:

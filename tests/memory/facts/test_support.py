@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 from itertools import chain
+from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
-from pilotman.memory.facts.support import Supports, standing, standing_on
+from pilotman.memory import Memory
+from pilotman.memory.facts import rows
+from pilotman.memory.facts.support import Supports, standing
 
 FACTS = [f"fact:{n}" for n in range(5)]
 LEAVES = ["run:1", "document:a/b@1", "document:a/c@1"]
@@ -43,6 +48,34 @@ def test_facts_that_hold_up_only_each_other_do_not_stand() -> None:
     assert standing(FACTS[:2], circle, {"run:1"}) == {"fact:0", "fact:1"}
 
 
+ROW: dict[str, Any] = {
+    "tenant": "acme",
+    "body": b"said",
+    "status": "live",
+    **dict.fromkeys(("digest", "source", "purpose", "label", "recorded_by"), ""),
+    **dict.fromkeys(("valid_from", "recorded_at"), 0),
+}
+
+
+def standing_on(roots: list[str], supports: dict[str, list[frozenset[str]]]) -> set[str]:
+    """What the database says."""
+
+    def work(connection: Connection) -> set[str]:
+        for fact in FACTS:
+            rows.add(connection, {**ROW, "fact_id": fact.removeprefix("fact:")}, ())
+        for fact, sets in supports.items():
+            for number, group in enumerate(sets):
+                rows.support(connection, fact.removeprefix("fact:"), "acme", group, number=number)
+        return {f"fact:{one}" for one in rows.upon(connection, "acme", roots)}
+
+    async def asked() -> set[str]:
+        async with Memory() as memory:
+            return await memory.journal.transact(work)
+
+    return asyncio.run(asked())
+
+
+@settings(max_examples=60)
 @given(st.sampled_from(LEAVES), GRAPHS)
 def test_all_that_stands_on_something_is_found(root: str, supports: dict[str, list[frozenset[str]]]) -> None:
     expected, size = set[str](), -1

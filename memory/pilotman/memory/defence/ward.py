@@ -24,7 +24,6 @@ from pilotman.memory.facts.fact import Fact
 from pilotman.memory.facts.origin import FACT, RECALL, RUN, named_in
 from pilotman.memory.facts.rights import permitted
 from pilotman.memory.facts.shelf import Shelf
-from pilotman.memory.facts.support import standing_on
 from pilotman.memory.facts.tables import facts
 from pilotman.memory.facts.wording import reasoned
 from pilotman.memory.journal.journal import Journal
@@ -107,7 +106,7 @@ class Ward:
         event = self._noted("fact_released", fact_id, principal, reason=why)
 
         def work(connection: Connection) -> None:
-            row = rows.get(connection, fact_id, tenant=principal.tenant)
+            row = rows.claim(connection, fact_id, tenant=principal.tenant)
             if row["status"] != "quarantined" or row["body"] is None:
                 raise Conflict(f"the fact {fact_id} is not in quarantine", hint="nothing was changed")
             rows.change(connection, fact_id, {"status": "live"})
@@ -148,8 +147,7 @@ class Ward:
         roots = [*(FACT + one for one in fact_ids), *(RUN + one for one in run_ids)]
 
         def work(connection: Connection) -> list[str]:
-            reached = standing_on(roots, rows.upon(connection, tenant))
-            ids = {one.removeprefix(FACT) for one in reached}
+            ids = rows.upon(connection, tenant, roots)
             for fact_id in fact_ids:
                 own = marks.of(connection, fact_id)
                 known = marks.near(connection, tenant, own)

@@ -137,7 +137,7 @@ class FactBook:
         event = self._event("fact_supported", fact, principal, again=True, supports=sorted(supports))
 
         def work(connection: Connection) -> None:
-            owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            owned(rows.claim(connection, fact_id, tenant=principal.tenant), principal)
             number = rows.sets_of(connection, fact_id)
             if number:  # else it stands by itself
                 rows.support(connection, fact_id, principal.tenant, supports, number=number)
@@ -162,7 +162,7 @@ class FactBook:
         event = self._noted("fact_promoted", fact_id, principal, again=True, approved_by=approved_by.user)
 
         def work(connection: Connection) -> None:
-            row = seen(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            row = seen(rows.claim(connection, fact_id, tenant=principal.tenant), principal)
             check_approver(row, principal, approved_by)
             check_open(row)
             changed: Row = {"promoted_at": now, "promoted_by": text(approved_by.user), "status": "live"}
@@ -178,7 +178,7 @@ class FactBook:
         event = self._noted("fact_quarantined", fact_id, principal, again=True, reason=why)
 
         def work(connection: Connection) -> None:
-            owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+            owned(rows.claim(connection, fact_id, tenant=principal.tenant), principal)
             rows.hold(connection, [fact_id])
 
         await self._journal.record(principal, [event], work)
@@ -303,7 +303,7 @@ class FactBook:
         }
 
     def _end(self, connection: Connection, fact_id: str, principal: Principal, reason: str) -> None:
-        row = owned(rows.get(connection, fact_id, tenant=principal.tenant), principal)
+        row = owned(rows.claim(connection, fact_id, tenant=principal.tenant), principal)
         check_open(row)
         ended: Row = {"retracted_at": micros(self._clock()), "retracted_by": text(principal.user)}
         rows.change(connection, fact_id, {**ended, "retraction": self._shelf.why(row, text(reason))})

@@ -10,8 +10,8 @@ import importlib
 import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,35 +23,52 @@ _MOST_TERMS = 64
 """Of a query: whole documents may be asked for."""
 
 
-def scores(query: str, texts: Sequence[str]) -> list[float]:
-    """A score for each text, 0 where no telling word of the query occurs in it."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The telling words of a text by their stems, each as often as it occurs; ``length`` counts all words."""
+
+    stems: tuple[str, ...]
+    length: int
+
+
+def words_of(texts: Iterable[str]) -> list[Words]:
+    """The words of each text. Equal stems are one object: thousands of texts share them."""
     snowball: Any = importlib.import_module("snowballstemmer")  # it has no types
-    stem: Callable[[str], str] = cache(snowball.stemmer("english").stemWord)  # it keeps its word in itself
-    words = [word for word in _WORD.findall(_folded(query)) if word not in STOP_WORDS]
-    wanted = list(dict.fromkeys(map(stem, words)))[:_MOST_TERMS]
+    cut: Callable[[str], str] = snowball.stemmer("english").stemWord  # it keeps its word in itself
+    shared: dict[str, str] = {}
+
+    @cache
+    def stem(word: str) -> str:
+        found = cut(word)
+        return shared.setdefault(found, found)
+
+    folded = map(_folded, texts)
+    return [
+        Words(
+            tuple(stem(word) for word in _WORD.findall(text) if word not in STOP_WORDS), 1 + text.count(" ")
+        )
+        for text in folded
+    ]
+
+
+def scores(query: str, texts: Sequence[Words]) -> list[float]:
+    """A score for each text, 0 where no telling word of the query occurs in it."""
+    wanted = list(dict.fromkeys(words_of([query])[0].stems))[:_MOST_TERMS]
+    asked = frozenset(wanted)
     found = [0.0] * len(texts)
-    if not wanted:
-        return found
-    candidates = _candidates(wanted)
-    counted: list[tuple[int, Counter[str], int]] = []
+    where: dict[str, list[int]] = {term: [] for term in wanted}
+    hits = length = 0
     for number, text in enumerate(texts):
-        folded = _folded(text)
-        counts = Counter(term for term in map(stem, candidates.findall(folded)) if term in wanted)
-        if counts:
-            counted.append((number, counts, 1 + folded.count(" ")))
-    known = Counter(term for _, counts, _ in counted for term in counts)
-    mean = sum(length for _, _, length in counted) / max(1, len(counted))
-    rarity = {t: math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for t, n in known.items()}
-    for number, counts, length in counted:
-        long = _K1 * (1 - _B + _B * length / mean)
-        found[number] = sum(rarity[t] * n * (_K1 + 1) / (n + long) for t, n in counts.items())
+        if not asked.isdisjoint(text.stems):
+            hits, length = hits + 1, length + text.length
+            for term in asked.intersection(text.stems):
+                where[term].append(number)
+    for term, numbers in where.items():
+        rarity = math.log(1 + (len(texts) - len(numbers) + 0.5) / (len(numbers) + 0.5)) * (_K1 + 1)
+        for number in numbers:
+            n = texts[number].stems.count(term)
+            found[number] += rarity * n / (n + _K1 * (1 - _B + _B * texts[number].length * hits / length))
     return found
-
-
-def _candidates(stems: Sequence[str]) -> re.Pattern[str]:
-    """Finds the words that may have one of the stems: stemming changes no more than a word's end."""
-    roots = (one[:-1] if one[-1] in "iey" and len(one) > 3 else one for one in stems)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, roots))})[^\W_]*")
 
 
 def _folded(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,19 +19,23 @@ from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
 from pilotman.memory.facts.fact import Fact, Records, Sources
+from pilotman.memory.facts.gist import Gist, Gists, Held
 from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
-from pilotman.memory.facts.shelf import Said, Shelf
-from pilotman.memory.facts.support import standing, standing_on
+from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.facts.support import standing
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.keyring.place import is_near
 from pilotman.memory.storage.codec import micros
+from pilotman.memory.storage.opened import Opened
 from pilotman.memory.storage.statement import Row
 
+T = TypeVar("T")
 _AT_ONCE = 64
-"""Things whose facts are looked at together: the most relevant first, until enough may be told."""
+"""Things at most whose facts are looked at together: the most relevant first, until enough may be told."""
 _NO_RECORDS: Records = MappingProxyType({})
+_NEVER = -(2**63)
 _MANY = 100
 """Facts from which on they are opened on another thread."""
 
@@ -48,13 +52,12 @@ class Question:
     trusted_only: bool = False
 
 
-@dataclass(eq=False)
-class _Thing:
-    """What is held about one thing, opened: rows with what they say, and the numbers of their texts."""
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What was asked about: gists by their facts' ids, and the things that they are about, the best first."""
 
-    held: list[tuple[Row, Said]] = field(default_factory=list[tuple[Row, Said]])
-    texts: list[int] = field(default_factory=list[int])
-    newest: int = 0
+    gists: Mapping[str, Gist]
+    things: Sequence[str]
 
 
 class Reader:
@@ -68,9 +71,11 @@ class Reader:
         contradictions: Contradictions,
         clock: Callable[[], datetime],
         records: Records = _NO_RECORDS,
+        gists: Opened[str, Gist] | None = None,
     ) -> None:
         self._journal = journal
         self._shelf = Shelf(seal)
+        self._gists = Gists(self._shelf, gists)
         self._contradictions = contradictions
         self._clock = clock
         self._records = records
@@ -85,15 +90,14 @@ class Reader:
     async def recall(self, question: Question, principal: Principal) -> list[Fact]:
         """The facts that answer a question; see ``Memory.recall``."""
         when = self._when(question)
-        who = {"tenant": principal.tenant, "user": principal.user}
-        held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
-        if len(held) < _MANY and self._near:
-            things = self._things(held, question)
-        else:
-            things = await asyncio.to_thread(self._things, held, question)
+        held = await self._journal.read(lambda connection: self._held(connection, principal, when))
+        many = sum(len(one.fact_ids) for one in held)
+        asked = await self._apart(many, lambda: self._ranked(held, question, principal.tenant))
         found: list[Fact] = []
-        for first in range(0, len(things), _AT_ONCE):
-            found += await self._told(things[first : first + _AT_ONCE], question, principal, when)
+        at_once = min(_AT_ONCE, 2 * question.limit)  # more than asked for: some may not stand
+        for first in range(0, len(asked.things), at_once):
+            some = _Found(gists=asked.gists, things=asked.things[first : first + at_once])
+            found += await self._told(some, question, principal, when)
             if len(found) >= question.limit:
                 break
         return found[: question.limit]
@@ -136,10 +140,10 @@ class Reader:
         are told all of the tenant's."""
 
         def work(connection: Connection) -> list[str]:
-            upon = rows.upon(connection, principal.tenant)
-            named = {one for sets in upon.values() for group in sets for one in group}
-            roots = [one for one in {*named, source} if is_within(one, source)]
-            found = [one.removeprefix(FACT) for one in standing_on(roots, upon)]
+            named = rows.within(connection, principal.tenant, source)
+            found = rows.upon(
+                connection, principal.tenant, [source, *(one for one in named if is_within(one, source))]
+            )
             owners = rows.owners(connection, found)
             every = OPERATOR in principal.roles
             return sorted(one for one in found if every or owners[one] in (None, principal.user))
@@ -155,43 +159,71 @@ class Reader:
             raise InvalidRequest(f"the limit is {question.limit}", hint="at least one fact")
         return When(valid=micros(valid), recorded=micros(recorded), now=micros(now))
 
-    def _things(self, held: Sequence[Row], question: Question) -> list[_Thing]:
-        """The rows by what they are about, else by their text; the most relevant first."""
-        things: defaultdict[str, _Thing] = defaultdict(_Thing)
-        texts: list[str] = []
-        for row in held:
-            if not _fits(row, question):
-                continue
-            with suppress(Forgotten):  # its owner's key was destroyed: the row is about to go
-                said = self._shelf.said(row)
-                thing = things[said["about"].casefold() or f"\n{row['digest']}"]
-                thing.held.append((row, said))
-                thing.newest = max(thing.newest, row["recorded_at"])
-                thing.texts.append(len(texts))
-                texts.append(f"{said['about']} {said['text']}")
-        if not question.query.strip():
-            return sorted(things.values(), key=lambda thing: thing.newest, reverse=True)
-        found = scores(question.query, texts)
-        ranked = [(max(found[n] for n in thing.texts), thing) for thing in things.values()]
-        ranked.sort(key=lambda pair: (pair[0], pair[1].newest), reverse=True)
-        return [thing for score, thing in ranked if score > 0]
+    def _held(self, connection: Connection, principal: Principal, when: When) -> list[Held]:
+        """The principal's facts and those of the whole tenant; whole where they were not read before."""
+        found: list[Held] = []
+        for owner in (principal.user, None):
+            ids = rows.visible(connection, tenant=principal.tenant, owner=owner, when=when)
+            known = self._gists.known(principal.tenant, owner)
+            new = [one for one in ids if one not in known]
+            unread = rows.told(connection, new, principal.tenant, when) if new else ()
+            found.append(Held(owner=owner, fact_ids=ids, known=known, unread=unread))
+        return found
 
-    async def _told(
-        self, things: Sequence[_Thing], question: Question, principal: Principal, when: When
-    ) -> list[Fact]:
+    async def _apart(self, many: int, work: Callable[[], T]) -> T:
+        """On another thread if so many facts, or far keys, would take the event loop too long."""
+        return work() if many < _MANY and self._near else await asyncio.to_thread(work)
+
+    def _ranked(self, held: Sequence[Held], question: Question, tenant: str) -> _Found:
+        """The facts by what they are about, else by their text. Of thousands no objects are made here that
+        Python's collector would look at."""
+        now = question.valid_at is None and question.recorded_at is None
+        gists: dict[str, Gist] = {}
+        for one in held:
+            gists |= self._gists.of(tenant, one, keep=now)
+        if question.purpose is not None:
+            fit = ("", question.purpose)
+            gists = {fact_id: gist for fact_id, gist in gists.items() if gist.purpose in fit}
+        asks = bool(question.query.strip())
+        found = scores(question.query, [g.words for g in gists.values()]) if asks else [1.0] * len(gists)
+        score, newest = dict[str, float](), dict[str, int]()
+        for gist, its in zip(gists.values(), found, strict=True):
+            if its > score.get(gist.thing, 0.0):
+                score[gist.thing] = its
+            if gist.recorded_at > newest.get(gist.thing, _NEVER):
+                newest[gist.thing] = gist.recorded_at
+        things = sorted(score, key=newest.__getitem__, reverse=True)
+        return _Found(gists=gists, things=sorted(things, key=score.__getitem__, reverse=True))
+
+    async def _told(self, found: _Found, question: Question, principal: Principal, when: When) -> list[Fact]:
         """What may be told of these things: of facts that stand, what the policy says, each text once."""
-        ids = [row["fact_id"] for thing in things for row, _ in thing.held]
-        ground = await self._ground(ids, principal, when)
+        things: dict[str, list[str]] = {thing: [] for thing in found.things}
+        for fact_id, gist in found.gists.items():
+            if gist.thing in things:
+                things[gist.thing].append(fact_id)
+        ids = [one for several in things.values() for one in several]
+        held = await self._journal.read(lambda c: rows.told(c, ids, principal.tenant, when))
+        ground = await self._ground([row["fact_id"] for row in held], principal, when)
+        stands = [row for row in held if FACT + row["fact_id"] in ground]
+        known = await self._apart(len(stands), lambda: dict(self._opened(stands, ground, when)))
         told: list[Fact] = []
-        for thing in things:
-            known = [
-                (row["digest"], self._shelf.fact(row, (ground[name],), recorded=when.recorded, said=said))
-                for row, said in thing.held
-                if (name := FACT + row["fact_id"]) in ground
-            ]
-            rivals = _once([one for one in known if one[1].label.trusted or not question.trusted_only])
+        for several in things.values():
+            there = [known[one] for one in several if one in known]
+            rivals = _once([one for one in there if one[1].label.trusted or not question.trusted_only])
             told += rivals if len(rivals) < 2 else self._contradictions(rivals)
         return told
+
+    def _opened(
+        self, stands: Iterable[Row], ground: Mapping[str, tuple[str, ...]], when: When
+    ) -> Iterator[tuple[str, tuple[str, Fact]]]:
+        """By its id each fact with the digest of its text; not of an owner whose key was destroyed."""
+        for row in stands:
+            try:
+                fact = self._shelf.fact(row, (ground[FACT + row["fact_id"]],), recorded=when.recorded)
+            except Forgotten:  # the row is about to go
+                self._gists.drop(row["tenant"], row["owner"])
+            else:
+                yield row["fact_id"], (row["digest"], fact)
 
     async def _ground(
         self, fact_ids: Collection[str], principal: Principal, when: When
@@ -218,11 +250,6 @@ class Reader:
                 with suppress(Exception):  # they may be anybody's: what nobody vouches for is not told
                     live |= await sources.live(documents - live, principal=principal)
         return live & documents
-
-
-def _fits(row: Row, question: Question) -> bool:
-    """Whether it may be used for the purpose."""
-    return question.purpose is None or row["purpose"] in ("", question.purpose)
 
 
 def _once(facts: Sequence[tuple[str, Fact]]) -> list[Fact]:

@@ -13,12 +13,11 @@ from pilotman.guardrails.errors import NotFound
 from pilotman.memory.defence import marks
 from pilotman.memory.facts.tables import fact_supports, facts
 from pilotman.memory.selector import Selector
-from pilotman.memory.storage.codec import dump, micros, text
+from pilotman.memory.storage.codec import dump, load, micros, text
+from pilotman.memory.storage.database import lock
 from pilotman.memory.storage.statement import Query, Row, Statement
 
 FACT = "fact:"
-_AT_ONCE = 10_000
-"""Ids in one statement: databases take some tens of thousands of parameters."""
 _COLUMNS = tuple(column.name for column in facts.columns)
 
 
@@ -80,14 +79,33 @@ def get(connection: Connection, fact_id: str, *, tenant: str) -> Row:
     return row
 
 
+def claim(connection: Connection, fact_id: str, *, tenant: str) -> Row:
+    """The same, and until the transaction ends nobody else who claims it goes on.
+
+    Raises:
+        NotFound: as above.
+    """
+    lock(connection, f"fact\n{fact_id}")
+    return get(connection, fact_id, tenant=tenant)
+
+
 def find(connection: Connection, fact_id: str, *, tenant: str) -> Row | None:
     """A fact as it is stored, or None."""
     return _BY_ID.one(connection, {"fact_id": fact_id, "tenant": tenant})
 
 
-def visible(connection: Connection, *, tenant: str, user: str, when: When) -> list[Row]:
-    """The user's facts and those of the whole tenant that may be told, if they stand."""
-    return _VISIBLE.rows(connection, {"tenant": tenant, "user": user, **vars(when)})
+def visible(connection: Connection, *, tenant: str, owner: str | None, when: When) -> list[str]:
+    """The ids of the owner's facts (None: of the whole tenant) that may be told, if they stand."""
+    whose, query = ((), _SHARED_IDS) if owner is None else ((owner,), _OWN_IDS)
+    ((ids,),) = query.rows(connection, *whose, *_believed(tenant, when), *_valid(when))
+    found: list[str] = load(ids)
+    return found
+
+
+def told(connection: Connection, fact_ids: Collection[str], tenant: str, when: When) -> list[Row]:
+    """Those of some facts that may be told, if they stand, whole."""
+    asked = (dump(sorted(fact_ids)), *_believed(tenant, when), *_valid(when))
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in _TOLD.rows(connection, *asked)]
 
 
 def any_visible(connection: Connection, *, tenant: str, user: str) -> bool:
@@ -116,7 +134,8 @@ def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when:
     found, seen, todo = Ground(), set[str](), set(fact_ids)
     while todo:
         seen |= todo
-        known = [str(row[0]) for row in _BELIEVED.rows(connection, *_asked(todo, tenant, when))]
+        asked = (dump(sorted(todo)), *_believed(tenant, when))
+        known = [str(row[0]) for row in _BELIEVED.rows(connection, *asked)]
         found.facts.update(FACT + one for one in known)
         for fact_id, sets in supports_of(connection, known).items():
             found.supports[FACT + fact_id] = sets
@@ -147,10 +166,17 @@ def without(connection: Connection, fact_id: str, is_gone: Callable[[str], bool]
     connection.execute(delete(fact_supports).where(*its))
 
 
-def upon(connection: Connection, tenant: str) -> dict[str, list[frozenset[str]]]:
-    """The supports of all the tenant's facts, by ``fact:ID``."""
-    ids = [row[0] for row in _HELD.rows(connection, tenant)]
-    return {FACT + fact_id: sets for fact_id, sets in supports_of(connection, ids).items()}
+def upon(connection: Connection, tenant: str, roots: Collection[str]) -> set[str]:
+    """The ids of the facts that stand on any of ``roots``, directly or through other facts, whatever else
+    they stand on. What was forgotten holds up nothing."""
+    return {str(row[0]) for row in _UPON.rows(connection, dump(sorted(roots)), tenant, tenant)}
+
+
+def within(connection: Connection, tenant: str, source: str) -> list[str]:
+    """What the tenant's facts stand on that is the source, or is named like something in it."""
+    its = fact_supports.c.support
+    query = select(its).where(fact_supports.c.tenant == tenant, _named(its, source)).distinct()
+    return list(connection.execute(query).scalars())
 
 
 def owners(connection: Connection, fact_ids: Collection[str]) -> dict[str, str | None]:
@@ -189,8 +215,12 @@ def _named(column: Any, source: str) -> Any:
     return or_(column.in_(names), *inside)
 
 
-def _asked(fact_ids: Collection[str], tenant: str, when: When) -> tuple[Any, ...]:
-    return dump(sorted(fact_ids)), tenant, when.recorded, when.recorded, when.now
+def _believed(tenant: str, when: When) -> tuple[Any, ...]:
+    return tenant, when.recorded, when.recorded, when.now
+
+
+def _valid(when: When) -> tuple[Any, ...]:
+    return when.valid, when.valid
 
 
 _ADD = Statement(
@@ -221,15 +251,33 @@ _ERASE = Statement(_ERASED + _ONES, postgresql=_ERASED + _ONES_OF)
 _WHOSE = "SELECT fact_id, owner FROM facts"
 _OWNERS = Statement(_WHOSE + _ONES, postgresql=_WHOSE + _ONES_OF)
 _BELIEVED_IF = (
-    " AND tenant = ? AND status = 'live' AND body IS NOT NULL AND recorded_at <= ?"
+    " AND status = 'live' AND body IS NOT NULL AND recorded_at <= ?"
     " AND (retracted_at IS NULL OR retracted_at > ?) AND (expires_at IS NULL OR expires_at > ?)"
 )
-_BELIEVED = Statement(
-    f"SELECT fact_id FROM facts WHERE fact_id IN (SELECT value FROM json_each(?)){_BELIEVED_IF}",  # noqa: S608
-    postgresql="SELECT fact_id FROM facts WHERE fact_id IN"  # noqa: S608
-    f" (SELECT jsonb_array_elements_text(?::jsonb)){_BELIEVED_IF}",
+_TOLD_IF = _BELIEVED_IF + " AND valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)"
+_IN = " AND tenant || '' = ?"
+"""An expression, no column: else SQLite goes through all the tenant's facts to find some by their ids."""
+_FACTS, _ALL = "SELECT fact_id FROM facts", f"SELECT {', '.join(_COLUMNS)} FROM facts"  # noqa: S608
+_BELIEVED = Statement(_FACTS + _ONES + _IN + _BELIEVED_IF, postgresql=_FACTS + _ONES_OF + _IN + _BELIEVED_IF)
+_TOLD = Statement(_ALL + _ONES + _IN + _TOLD_IF, postgresql=_ALL + _ONES_OF + _IN + _TOLD_IF)
+_OWN = f" FROM facts WHERE owner = ? AND tenant = ?{_TOLD_IF}"
+_NOBODYS = f" FROM facts WHERE owner IS NULL AND tenant = ?{_TOLD_IF}"
+_IDS, _IDS_OF = "SELECT json_group_array(fact_id)", "SELECT coalesce(json_agg(fact_id)::text, '[]')"
+"""As one value: ten thousand rows would cost more than finding them."""
+_OWN_IDS = Statement(_IDS + _OWN, postgresql=_IDS_OF + _OWN)
+_SHARED_IDS = Statement(_IDS + _NOBODYS, postgresql=_IDS_OF + _NOBODYS)
+_UPON_ROOTS = (  # a level after the other, each fact once
+    "WITH RECURSIVE upon(fact_id) AS ("
+    "SELECT s.fact_id FROM {roots} r JOIN fact_supports s ON s.tenant = ? AND s.support = r.value"
+    " JOIN facts f ON f.fact_id = s.fact_id AND f.body IS NOT NULL"
+    " UNION SELECT s.fact_id FROM upon u JOIN fact_supports s ON s.tenant = ?"
+    " AND s.support = 'fact:' || u.fact_id JOIN facts f ON f.fact_id = s.fact_id AND f.body IS NOT NULL"
+    ") SELECT fact_id FROM upon"
 )
-_HELD = Statement("SELECT fact_id FROM facts WHERE tenant = ? AND body IS NOT NULL")
+_UPON = Statement(
+    _UPON_ROOTS.format(roots="json_each(?)"),
+    postgresql=_UPON_ROOTS.format(roots="jsonb_array_elements_text(?::jsonb)"),
+)
 _RUNS = Statement(
     "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?)) AND tenant = ?",
     postgresql="SELECT run_id FROM runs WHERE run_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
@@ -250,13 +298,3 @@ _THEIRS = and_(
     facts.c.body.is_not(None),
 )
 _ANY = Query(select(facts.c.fact_id).where(_THEIRS, facts.c.retracted_at.is_(None)).limit(1))
-_VISIBLE = Query(
-    select(facts).where(
-        _THEIRS,
-        facts.c.recorded_at <= bindparam("recorded"),
-        or_(facts.c.retracted_at.is_(None), facts.c.retracted_at > bindparam("recorded")),
-        or_(facts.c.expires_at.is_(None), facts.c.expires_at > bindparam("now")),
-        facts.c.valid_from <= bindparam("valid"),
-        or_(facts.c.valid_to.is_(None), facts.c.valid_to > bindparam("valid")),
-    )
-)

@@ -34,15 +34,13 @@ class Shelf:
         place = _WHY + row["fact_id"].encode()
         return self._seal.seal(_subject(row["tenant"], row["owner"]), reason.encode(), place)
 
-    def fact(
-        self, row: Row, supports: Any = (), *, recorded: int | None = None, said: Said | None = None
-    ) -> Fact:
-        """The fact of a row, as of ``recorded`` (microseconds); ``said`` is what it says, if that is known.
+    def fact(self, row: Row, supports: Any = (), *, recorded: int | None = None) -> Fact:
+        """The fact of a row, as of ``recorded`` (microseconds).
 
         Raises:
             Forgotten: its content was erased, or its owner's key destroyed.
         """
-        said = said or self.said(row)
+        said = self.said(row)
         promoted = row["promoted_at"] is not None and (recorded is None or row["promoted_at"] <= recorded)
         return Fact(
             fact_id=row["fact_id"],

@@ -41,17 +41,3 @@ def standing(known: Collection[str], supports: Supports, leaves: Set[str]) -> se
             if not missing[waiting]:
                 ready.append(waiting[0])
     return stands
-
-
-def standing_on(roots: Collection[str], supports: Supports) -> set[str]:
-    """The facts that stand on any of ``roots``, directly or through other facts, whatever else they do."""
-    upon: defaultdict[str, set[str]] = defaultdict(set)
-    for fact, sets in supports.items():
-        for one in frozenset[str]().union(*sets):
-            upon[one].add(fact)
-    found, todo = set[str](), list(roots)
-    while todo:
-        new = upon.get(todo.pop(), set[str]()) - found
-        found |= new
-        todo += new
-    return found

@@ -60,10 +60,15 @@ class Query:
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
         """All rows that it gives."""
-        found = [dict(zip(self._names, row, strict=True)) for row in self._execute(connection, values)]
+        found = [dict(zip(self._names, row, strict=True)) for row in self.tuples(connection, values)]
         for row in found:
             for name in self._flags:  # SQLite has numbers only
                 row[name] = None if row[name] is None else bool(row[name])
+        return found
+
+    def tuples(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """All rows as the driver gives them: columns in their order, of SQLite numbers for flags."""
+        found: Sequence[Sequence[Any]] = self._execute(connection, values).fetchall()
         return found
 
     def one(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
