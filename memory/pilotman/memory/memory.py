@@ -43,6 +43,7 @@ from pilotman.memory.provenance.opening import open_graph
 from pilotman.memory.provenance.provenance import Provenance, name_of
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.database import database, parse, sqlite_path
+from pilotman.memory.store.shelf import Contents
 from pilotman.memory.store.store import MemoryStore
 
 _KEEP = Retention()
@@ -95,6 +96,7 @@ class Memory(Facts, Defence, Holds):
         self._journal = Journal(url, clock=self._clock, seal=self._seal)
         self._anchoring = None if anchors is None else Anchoring(self._journal, anchors, clock or now)
         self._retention = retention
+        self._opened = Contents()
         self._remember(contradictions, records or {})
         self._provenance = Provenance(
             self._journal,
@@ -197,6 +199,7 @@ class Memory(Facts, Defence, Holds):
             retention=self._retention,
             clock=self._clock,
             apart=apart,
+            opened=self._opened,
         )
 
     async def start(self) -> None:

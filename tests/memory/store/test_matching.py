@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langgraph.store.base import MatchCondition
 from langgraph.store.memory import InMemoryStore
 
-from pilotman.memory.store.matching import UnknownOperator, matches, score, within, words
+from pilotman.memory.store.matching import UnknownOperator, matches, score, within, words, words_in
 
 SPACE = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple)
 PATH = st.lists(st.sampled_from("abc*"), min_size=1, max_size=3).map(tuple)
@@ -51,6 +51,6 @@ def test_an_operator_that_there_is_not_is_refused() -> None:
 
 
 def test_the_score_is_the_share_of_the_words() -> None:
-    assert score(words("Red BICYCLE"), {"a": ["a red one"], "bicycle": 1}) == 1.0
-    assert score(words("red car"), {"a": "Red"}) == 0.5
-    assert score(words("…"), {"a": "Red"}) == 0.0
+    assert score(words("Red BICYCLE"), words_in({"a": ["a red one"], "bicycle": 1})) == 1.0
+    assert score(words("red car"), words_in({"a": "Red"})) == 0.5
+    assert score(words("…"), words_in({"a": "Red"})) == 0.0

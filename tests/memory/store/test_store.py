@@ -433,3 +433,36 @@ def test_it_is_a_dict_whose_items_end(steps: list[tuple[str, str, int, int]]) ->
                 assert seen == {one[0] for one in model.values()}
 
     asyncio.run(main())
+
+
+async def test_what_another_process_changed_is_not_found_as_it_was(
+    opened: Open, keys: KeysInMemory, clock: Clock
+) -> None:
+    here, there, space = opened(), opened(), ("notes",)
+
+    async def found(**asked: Any) -> list[Any]:
+        return [item.value["text"] for item in await here.asearch(space, **asked)]
+
+    await there.aput(space, "a", {"text": "the disk is full"})
+    await there.aput(space, "b", {"text": "the disk is hot"}, ttl=1.0)
+    assert await found(query="disk") == await found(filter={"text": {"$gt": ""}})
+    assert len(await found(query="disk")) == 2
+    await there.aput(space, "a", {"text": "the disk is new"})
+    assert "the disk is full" not in await found(query="disk")
+    await there.adelete(space, "a")
+    await there.aput(space, "a", {"text": "no drive"})  # at the same moment, with the same revision
+    assert await found(query="drive", limit=1) == ["no drive"]
+    clock.forward(minutes=2)
+    assert await found(query="disk") == ["no drive"]
+    keys.destroy(Subject("acme", "alice"))
+    assert await found(query="drive") == []
+    await there.aput(("others",), "a", {"text": "a drive"})  # with another key
+    assert await found(query="drive") == []
+
+
+async def test_what_is_done_to_a_found_value_is_not_found_later(store: MemoryStore) -> None:
+    await store.aput(("notes",), "a", {"tags": ["disk"]})
+    for _ in range(2):
+        (item,) = await store.asearch(("notes",), query="disk")
+        assert item.value == {"tags": ["disk"]}
+        item.value["tags"].append("more")

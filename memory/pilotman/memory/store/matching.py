@@ -78,9 +78,11 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.casefold()))
 
 
-def score(asked: frozenset[str], value: Mapping[str, Any]) -> float:
-    """The share of the words asked for that stand in a value, 0 to 1."""
-    if not asked:
-        return 0.0
-    there = frozenset[str]().union(*map(words, leaves(value)))
-    return len(asked & there) / len(asked)
+def words_in(value: Mapping[str, Any]) -> frozenset[str]:
+    """The words that stand in a value."""
+    return frozenset[str]().union(*map(words, leaves(value)))
+
+
+def score(asked: frozenset[str], there: frozenset[str]) -> float:
+    """The share of the words asked for that are there, 0 to 1."""
+    return len(asked & there) / len(asked) if asked else 0.0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from pilotman.guardrails.seal import Subject
 from pilotman.memory.storage.database import lock
 from pilotman.memory.storage.schema import items
-from pilotman.memory.storage.statement import Query, Row, Statement
+from pilotman.memory.storage.statement import Query, Statement
 from pilotman.memory.store.place import Place
 
 SWEPT = 32
@@ -19,8 +19,7 @@ ALL = 2**62
 """More than there can be."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRow:
+class ItemRow(NamedTuple):
     """An item as it is stored. Times in microseconds since 1970 UTC; ``ttl`` of them after the last use.
 
     ``body`` is sealed; ``digest`` is a blind one of the value. ``run_id``: the run that wrote it.
@@ -60,7 +59,7 @@ def claim(connection: Connection, subject: Subject, place: Place, *, now: int) -
 def put(connection: Connection, subject: Subject, row: ItemRow, *, now: int) -> None:
     """Store it in the place of what may be there; some of what has expired goes."""
     remove(connection, subject, row.place)
-    _PUT.run(connection, {**_owner(subject), **asdict(row)})
+    _PUT.run(connection, {**_owner(subject), **row._asdict()})
     if row.expires_at is not None:
         sweep(connection, now=now, limit=SWEPT)
 
@@ -82,19 +81,19 @@ def under(
 ) -> list[ItemRow]:
     """What lies under a path in these two sessions, the last changed first."""
     within = {"low": path, "high": f"{path}{_AFTER}", "offset": offset, "limit": limit}
-    return _rows(_UNDER.rows(connection, {**_owner(subject), **_in(sessions), **within, "now": now}))
+    return _rows(_UNDER.tuples(connection, {**_owner(subject), **_in(sessions), **within, "now": now}))
 
 
 def spaces(connection: Connection, subject: Subject, sessions: tuple[str, str], *, now: int) -> list[ItemRow]:
     """One item of each namespace."""
-    return _rows(_SPACES.rows(connection, {**_owner(subject), **_in(sessions), "now": now}))
+    return _rows(_SPACES.tuples(connection, {**_owner(subject), **_in(sessions), "now": now}))
 
 
 def suspicious(
     connection: Connection, subject: Subject, sessions: tuple[str, str], *, now: int
 ) -> list[ItemRow]:
     """What is kept from being read, the oldest first."""
-    return _rows(_SUSPICIOUS.rows(connection, {**_owner(subject), **_in(sessions), "now": now}))
+    return _rows(_SUSPICIOUS.tuples(connection, {**_owner(subject), **_in(sessions), "now": now}))
 
 
 def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *, now: int) -> None:
@@ -111,8 +110,8 @@ def sweep(connection: Connection, *, now: int, limit: int) -> None:
     _SWEEP.each(connection, [(now, limit)])
 
 
-def _rows(found: Iterable[Row]) -> list[ItemRow]:
-    return [ItemRow(**row) for row in found]
+def _rows(found: Iterable[Iterable[Any]]) -> list[ItemRow]:
+    return [ItemRow._make(row) for row in found]
 
 
 def _owner(subject: Subject) -> dict[str, str]:
@@ -130,7 +129,7 @@ def _in(sessions: tuple[str, str]) -> dict[str, str]:
 _AFTER = "g"
 """Comes after all hexadecimal digits, in every collation."""
 _C = items.c
-_NAMES = tuple(field.name for field in fields(ItemRow))
+_NAMES = ItemRow._fields
 _ITEMS = select(*(_C[name] for name in _NAMES))
 _OWN = and_(_C.tenant == bindparam("tenant"), _C.user == bindparam("user"))
 _AT = and_(_OWN, *(_C[name] == bindparam(name) for name in ("session", "path", "name")))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, SearchItem, SearchOp
@@ -13,14 +13,21 @@ from sqlalchemy import Connection
 from pilotman.guardrails.digest import canonical
 from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.storage.codec import dump, load, moment
+from pilotman.memory.storage.opened import Opened
+from pilotman.memory.storage.stored import key_id
 from pilotman.memory.store import rows
-from pilotman.memory.store.matching import matches, score, within, words
+from pilotman.memory.store.matching import matches, score, within, words, words_in
 from pilotman.memory.store.place import Owner, Place, Places
 from pilotman.memory.store.rows import ItemRow
 
 Read: TypeAlias = GetOp | SearchOp | ListNamespacesOp
 _WORTH = 100
 """A use moves an item's end if it moves by a hundredth of its time or more: not every read is a write."""
+
+
+_BARE, _PER_BYTE = 1_000, 6
+"""Bytes of an item that is kept open without what it says, and of each byte of that: measured by
+``tests.bench.recall``."""
 
 
 class KeptItem(Item):
@@ -42,25 +49,39 @@ class Reading:
     finish: Callable[[Sequence[ItemRow]], tuple[Any, Sequence[ItemRow]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
-    """What is sealed of an item."""
+    """What is sealed of an item, and in which ``body``."""
 
-    row: ItemRow
+    body: bytes
     namespace: tuple[str, ...]
     key: str
     value: dict[str, Any]
 
-    def found(self, score: float | None = None) -> SearchItem:
-        at, changed = moment(self.row.created_at), moment(self.row.updated_at)
-        return SearchItem(self.namespace, self.key, self.value, at, changed, score)
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return words_in(self.value)
+
+    @property
+    def size(self) -> int:
+        return _BARE + _PER_BYTE * len(self.body)
+
+    def found(self, row: ItemRow, score: float | None = None) -> SearchItem:
+        """As somebody is given it, who may do with the value what they like."""
+        value, at, changed = load(dump(self.value)), moment(row.created_at), moment(row.updated_at)
+        return SearchItem(self.namespace, self.key, value, at, changed, score)
+
+
+Contents: TypeAlias = Opened[tuple[str, ...], Content]
+"""Of each subject what was opened, by session, path and name."""
 
 
 class Shelf:
     """``now`` in microseconds since 1970 UTC."""
 
-    def __init__(self, seal: Seal, owner: Owner, *, now: int) -> None:
+    def __init__(self, seal: Seal, owner: Owner, *, now: int, opened: Contents) -> None:
         self._seal = seal
+        self._opened = opened
         self.owner = owner
         self.subject = owner.subject
         self.places = Places(seal, owner)
@@ -85,7 +106,37 @@ class Shelf:
         except Forgotten:
             return None
         namespace, key, value = load(raw.decode())
-        return Content(row, tuple(namespace), key, value)
+        return Content(row.body, tuple(namespace), key, value)
+
+    def contents(self, found: Sequence[ItemRow], prefix: Sequence[str]) -> list[tuple[ItemRow, Content]]:
+        """What is in all items under a prefix; what was opened before is not opened again."""
+        known, keys = self._opened.of(self.subject), self._seal.keys
+        key = None if keys is None else keys.find(self.subject)
+        alive = (None, None if key is None else key.key_id)
+        there: list[tuple[ItemRow, Content]] = []
+        new = False
+        for row in found:
+            content = known.get(row[:3])
+            if content is None or content.body != row.body or key_id(row.body) not in alive:
+                new, content = True, self.content(row)
+            if content is not None:
+                there.append((row, content))
+        if new or len(known) != len(there):
+            self._keep(known, there, prefix)
+        return there
+
+    def _keep(
+        self,
+        known: Mapping[tuple[str, ...], Content],
+        there: Iterable[tuple[ItemRow, Content]],
+        prefix: Sequence[str],
+    ) -> None:
+        """Of what is under a prefix what is there now, and what was known of others."""
+        sessions, path = self.owner.sessions(prefix), self.places.path(prefix)
+        kept = {at: one for at, one in known.items() if at[0] not in sessions or not at[1].startswith(path)}
+        now: dict[tuple[str, ...], Content] = {row[:3]: content for row, content in there}
+        if len(known) != len(kept) + len(now) or any(known.get(at) is not one for at, one in now.items()):
+            self._opened.keep(self.subject, now | kept)
 
     def _bound(self, place: Place) -> bytes:
         whose = self.subject
@@ -114,7 +165,7 @@ class Shelf:
         content = self.content(found[0]) if found else None
         if content is None:
             return None, ()
-        row = content.row
+        row = found[0]
         item = KeptItem(
             value=content.value,
             key=content.key,
@@ -137,21 +188,22 @@ class Shelf:
             offset=0 if all_of_them else max(0, op.offset),
             limit=rows.ALL if all_of_them else max(0, op.limit),
         )
-        return Reading(select=select, finish=partial(self._found, op, all_of_them))
+        return Reading(select=select, finish=partial(self._found, op) if all_of_them else self._first)
 
-    def _found(
-        self, op: SearchOp, all_of_them: bool, found: Sequence[ItemRow]
-    ) -> tuple[list[SearchItem], Sequence[ItemRow]]:
-        known = [content for row in found if (content := self.content(row)) is not None]
-        kept = [one for one in known if matches(one.value, op.filter or {})]
+    def _found(self, op: SearchOp, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[ItemRow]]:
+        known = self.contents(found, op.namespace_prefix)
+        kept = [pair for pair in known if matches(pair[1].value, op.filter or {})]
         scores: list[float | None] = [None] * len(kept)
         if op.query:
             asked = words(op.query)
-            scores = [score(asked, one.value) for one in kept]
+            scores = [score(asked, content.words) for _, content in kept]
         ranked = sorted(zip(scores, kept, strict=True), key=lambda one: -(one[0] or 0.0))
-        if all_of_them:
-            ranked = ranked[max(0, op.offset) :][: max(0, op.limit)]
-        return [one.found(rank) for rank, one in ranked], [one.row for _, one in ranked]
+        meant = ranked[max(0, op.offset) :][: max(0, op.limit)]
+        return [content.found(row, rank) for rank, (row, content) in meant], [row for _, (row, _) in meant]
+
+    def _first(self, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[ItemRow]]:
+        known = [(row, content) for row in found if (content := self.content(row)) is not None]
+        return [content.found(row) for row, content in known], [row for row, _ in known]
 
     def _spaces(self, connection: Connection) -> list[ItemRow]:
         return rows.spaces(connection, self.subject, self.owner.sessions(()), now=self.now)

@@ -42,7 +42,7 @@ from pilotman.memory.store.change import Change, RevisionConflict
 from pilotman.memory.store.place import DURABLE, Owner
 from pilotman.memory.store.rows import ItemRow
 from pilotman.memory.store.scrutiny import suspicions
-from pilotman.memory.store.shelf import Content, KeptItem, Reading, Shelf
+from pilotman.memory.store.shelf import Content, Contents, KeptItem, Reading, Shelf
 
 T = TypeVar("T")
 Expected: TypeAlias = int | NotProvided | None
@@ -100,17 +100,20 @@ class MemoryStore(BaseStore):
         thread_id: str | None = None,
         retention: Retention = _KEEP,
         apart: bool = False,
+        opened: Contents | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """``principal`` None: of the run in which it is used. ``thread_id`` None: of the run or graph.
 
-        ``apart``: the sessions of such a store are others, which no store without it reaches.
+        ``apart``: the sessions of such a store are others, which no store without it reaches. Stores may
+        share what their searches have ``opened``.
         """
         self._journal = journal
         self._seal = seal or Seal()
         self._principal = principal
         self._thread_id = thread_id
         self._apart = apart
+        self._opened = Contents() if opened is None else opened
         self._retention = retention
         self._clock = clock
 
@@ -217,7 +220,7 @@ class MemoryStore(BaseStore):
 
     async def aquarantined(self) -> list[SearchItem]:
         """What cannot be read because it reads like instructions, the oldest first."""
-        return [content.found() for content in await self._quarantined((await self._ready()).shelf)]
+        return [content.found(row) for row, content in await self._quarantined((await self._ready()).shelf)]
 
     async def arelease(self, namespace: tuple[str, ...], key: str) -> None:
         """Let an item be read that was quarantined. Outside of runs only: a person looks at it before.
@@ -229,25 +232,21 @@ class MemoryStore(BaseStore):
         hand = await self._ready()
         if hand.run is not None:
             raise PermitRefused("a run cannot release what is quarantined", hint="do it outside of runs")
-        for item in await self._quarantined(hand.shelf):
+        for row, item in await self._quarantined(hand.shelf):
             if (item.namespace, item.key) == (namespace, str(key)):
-                change = self._change(
-                    hand, PutOp(namespace, str(key), item.value), expected=item.row.revision
-                )
+                change = self._change(hand, PutOp(namespace, str(key), item.value), expected=row.revision)
                 released = {"released": sorted(change.suspicions)}
-                trusted = replace(change, suspicions=frozenset(), ttl=item.row.ttl, facts=released)
+                trusted = replace(change, suspicions=frozenset(), ttl=row.ttl, facts=released)
                 await self._change_one(hand, trusted)
                 return
         raise NotFound("nothing is quarantined there", hint="aquarantined() lists what is")
 
     # how
 
-    async def _quarantined(self, shelf: Shelf) -> list[Content]:
+    async def _quarantined(self, shelf: Shelf) -> list[tuple[ItemRow, Content]]:
         sessions = shelf.owner.sessions(())
-        found = await self._journal.read(
-            lambda connection: rows.suspicious(connection, shelf.subject, sessions, now=shelf.now)
-        )
-        return [content for row in found if (content := shelf.content(row)) is not None]
+        found = await self._journal.read(lambda c: rows.suspicious(c, shelf.subject, sessions, now=shelf.now))
+        return [(row, content) for row in found if (content := shelf.content(row)) is not None]
 
     async def _ready(self) -> Hand:
         """Who uses it, with the key that names and values need at hand."""
@@ -270,7 +269,7 @@ class MemoryStore(BaseStore):
             raise InvalidRequest("no conversation can be called so", hint="begin its thread_id with a letter")
         session = f"{_APART}{session}" if session and self._apart else session
         owner = Owner(Subject(principal.tenant, principal.user), session)
-        shelf = Shelf(self._seal, owner, now=micros(self._clock()))
+        shelf = Shelf(self._seal, owner, now=micros(self._clock()), opened=self._opened)
         return Hand(principal=principal, run=run, shelf=shelf)
 
     def _change(self, hand: Hand, op: PutOp, *, expected: Expected = NOT_PROVIDED) -> Change:
