@@ -71,3 +71,31 @@ def test_a_blind_name_is_the_values_and_the_subjects_own(value: bytes, other: by
     assert name not in (Seal(keys).blind(BOB, value), Seal(KeysInMemory()).blind(ALICE, value))
     keys.destroy(ALICE)
     assert name != Seal(keys).blind(ALICE, value), "nobody can look for it any more"
+
+
+def test_what_is_looked_up_makes_no_key_and_finds_nothing_where_there_is_none() -> None:
+    keys = KeysInMemory()
+    seal = Seal(keys)
+    assert seal.sought(ALICE, b"x") != seal.sought(ALICE, b"x")
+    assert seal.blinder(ALICE)(b"x") != seal.blinder(ALICE)(b"x")
+    assert seal.pseudonym(ALICE, "x", seek=True).startswith("~")
+    assert keys.find(ALICE) is None
+    assert seal.blind(ALICE, b"x") == seal.sought(ALICE, b"x") == seal.blinder(ALICE)(b"x")
+    assert (
+        seal.pseudonym(ALICE, "x")
+        == seal.pseudonym(ALICE, "x", seek=True)
+        == f"~{seal.blind(ALICE, b'x').hex()[:48]}"
+    )
+    assert Seal().pseudonym(ALICE, "x") == "x"
+
+
+def test_a_value_knows_whether_its_key_is_still_there() -> None:
+    keys = KeysInMemory()
+    sealed, packed = Seal(keys).seal(ALICE, b"x"), Seal(keys).seal(None, b"x")
+    assert Seal(keys).opens(ALICE, sealed)
+    keys.destroy(ALICE)
+    assert not Seal(keys).opens(ALICE, sealed)
+    keys.current(ALICE)
+    assert not Seal(keys).opens(ALICE, sealed), "another key"
+    assert Seal(keys).opens(ALICE, packed)
+    assert not Seal().opens(ALICE, sealed)

@@ -10,7 +10,9 @@ import hashlib
 import hmac
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pilotman.guardrails.errors import NotFound, PilotmanError
@@ -131,16 +133,48 @@ class Seal:
             value = self._opened(subject, sealed, place)
         return zlib.decompress(value) if kind & _PACKED else value
 
+    def opens(self, subject: Subject, sealed: bytes) -> bool:
+        """Whether the key by which a value was sealed is there; also of what needs none."""
+        if not sealed or not sealed[0] & _SEALED or not _PLAIN <= sealed[0] <= _PLAIN | _PACKED | _SEALED:
+            return True
+        key = None if self._keys is None else self._keys.find(subject)
+        return key is not None and key.key_id == sealed[1 : 1 + _KEY_ID]
+
     def blind(self, subject: Subject, value: bytes) -> bytes:
         """32 bytes that name a value: always the same for this subject, and telling nothing without its key.
 
-        A keyed digest (HMAC-SHA-256, RFC 2104). Without ``keys`` it is a plain one.
+        A keyed digest (HMAC-SHA-256, RFC 2104). Without ``keys`` it is a plain one. Where there is no key it
+        makes one: it is for what is written.
         """
+        return self._blinded(None if self._keys is None else self._keys.current(subject), value)
+
+    def sought(self, subject: Subject, value: bytes) -> bytes:
+        """The same for what is looked up, which makes no key. Where there is none, nothing was ever blinded
+        with it: the bytes are then others each time, and name nothing."""
         if self._keys is None:
+            return self._blinded(None, value)
+        key = self._keys.find(subject)
+        return os.urandom(32) if key is None else self._blinded(key, value)
+
+    def blinder(self, subject: Subject) -> Callable[[bytes], bytes]:
+        """``sought``, with the key looked up once, here."""
+        key = None if self._keys is None else self._keys.find(subject)
+        if self._keys is not None and key is None:
+            return partial(self.sought, subject)
+        return partial(self._blinded, key)
+
+    def pseudonym(self, subject: Subject, name: str, *, seek: bool = False) -> str:
+        """What stands for a name where that must not: ``~`` and 48 hexadecimal digits of its blind digest;
+        without ``keys`` the name itself. ``seek``: it is looked up."""
+        if self._keys is None:
+            return name
+        blind = self.sought if seek else self.blind
+        return f"~{blind(subject, name.encode('utf-8', 'surrogatepass')).hex()[:48]}"
+
+    def _blinded(self, key: Key | None, value: bytes) -> bytes:
+        if key is None:
             return hashlib.sha256(value).digest()
-        return hmac.digest(
-            hmac.digest(self._keys.current(subject).secret, b"blind", "sha256"), value, "sha256"
-        )
+        return hmac.digest(hmac.digest(key.secret, b"blind", "sha256"), value, "sha256")
 
     def _opened(self, subject: Subject | None, sealed: bytes, place: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag

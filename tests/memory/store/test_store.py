@@ -466,3 +466,17 @@ async def test_what_is_done_to_a_found_value_is_not_found_later(store: MemorySto
         (item,) = await store.asearch(("notes",), query="disk")
         assert item.value == {"tags": ["disk"]}
         item.value["tags"].append("more")
+
+
+async def test_who_only_looks_something_up_gets_no_key(opened: Open, keys: KeysInMemory) -> None:
+    store, alice = opened(), Subject("acme", "alice")
+    assert await store.aget(("facts",), "one") is None
+    assert await store.asearch(("session",)) == []
+    assert await store.alist_namespaces() == []
+    assert await store.aquarantined() == []
+    await store.adelete(("facts",), "one")
+    assert keys.find(alice) is None
+    await store.aput(("facts",), "one", {"text": "hers"})
+    found = await store.aget(("facts",), "one")
+    assert found is not None
+    assert found.value == {"text": "hers"}

@@ -63,8 +63,9 @@ class Places:
     the same digits, and namespaces of two users have nothing in common.
     """
 
-    def __init__(self, seal: Seal, owner: Owner) -> None:
-        self._seal = seal
+    def __init__(self, seal: Seal, owner: Owner, *, seek: bool = False) -> None:
+        """``seek``: to look things up, which makes no key for a subject that has none."""
+        self._blind = seal.sought if seek else seal.blind
         self._owner = owner
 
     def path(self, namespace: Sequence[str]) -> str:
@@ -80,4 +81,4 @@ class Places:
     def digest(self, text: str | bytes) -> str:
         """A keyed digest in hexadecimal digits."""
         raw = text.encode() if isinstance(text, str) else text
-        return self._seal.blind(self._owner.subject, raw).hex()
+        return self._blind(self._owner.subject, raw).hex()

@@ -85,6 +85,7 @@ class Shelf:
         self.owner = owner
         self.subject = owner.subject
         self.places = Places(seal, owner)
+        self.sought = Places(seal, owner, seek=True)
         self.now = now
 
     def sealed(self, place: Place, namespace: Sequence[str], key: str, value: Any) -> bytes:
@@ -151,7 +152,7 @@ class Shelf:
             ConfigurationError: it is about a session, and there is no conversation.
         """
         if isinstance(op, GetOp):
-            place = self.places.of(op.namespace, op.key)
+            place = self.sought.of(op.namespace, op.key)
             return Reading(select=partial(self._find, place), finish=self._got)
         if isinstance(op, SearchOp):
             return self._search(op)
@@ -183,7 +184,7 @@ class Shelf:
             rows.under,
             subject=self.subject,
             sessions=sessions,
-            path=self.places.path(op.namespace_prefix),
+            path=self.sought.path(op.namespace_prefix),
             now=self.now,
             offset=0 if all_of_them else max(0, op.offset),
             limit=rows.ALL if all_of_them else max(0, op.limit),

@@ -126,7 +126,8 @@ class MemoryStore(BaseStore):
             ConfigurationError: nobody is known for whom, or no conversation for a session.
             SecretRefused, PermitRefused, InvalidRequest: something must not be written; nothing was.
         """
-        known, hand = list(ops), await self._ready()
+        known = list(ops)
+        hand = await self._ready(writes=any(isinstance(op, PutOp) for op in known))
         for op in known:
             validate_op_namespace(op)
         readings: dict[int, Reading] = {}
@@ -215,12 +216,13 @@ class MemoryStore(BaseStore):
         if item is None:
             raise NotFound("this session has no such item", hint="it may have expired")
         change = self._change(hand, PutOp(to, str(key), item.value))
-        source = {"promoted_from": hand.shelf.places.of(namespace, str(key)).name}
+        source = {"promoted_from": hand.shelf.sought.of(namespace, str(key)).name}
         return cast("int", await self._change_one(hand, replace(change, facts=source)))
 
     async def aquarantined(self) -> list[SearchItem]:
         """What cannot be read because it reads like instructions, the oldest first."""
-        return [content.found(row) for row, content in await self._quarantined((await self._ready()).shelf)]
+        held = await self._quarantined((await self._ready(writes=False)).shelf)
+        return [content.found(row) for row, content in held]
 
     async def arelease(self, namespace: tuple[str, ...], key: str) -> None:
         """Let an item be read that was quarantined. Outside of runs only: a person looks at it before.
@@ -248,12 +250,11 @@ class MemoryStore(BaseStore):
         found = await self._journal.read(lambda c: rows.suspicious(c, shelf.subject, sessions, now=shelf.now))
         return [(row, content) for row in found if (content := shelf.content(row)) is not None]
 
-    async def _ready(self) -> Hand:
-        """Who uses it, with the key that names and values need at hand."""
-        hand = self._hand()
-        keys = self._seal.keys
+    async def _ready(self, *, writes: bool = True) -> Hand:
+        """Who uses it, with the key that names and values need at hand. Who only reads gets none made."""
+        hand, keys = self._hand(), self._seal.keys
         if keys is not None and not is_near(keys):
-            await asyncio.to_thread(keys.current, hand.shelf.subject)
+            await asyncio.to_thread(keys.current if writes else keys.find, hand.shelf.subject)
         return hand
 
     def _hand(self) -> Hand:
@@ -274,7 +275,7 @@ class MemoryStore(BaseStore):
 
     def _change(self, hand: Hand, op: PutOp, *, expected: Expected = NOT_PROVIDED) -> Change:
         shelf, value = hand.shelf, op.value
-        place = shelf.places.of(op.namespace, op.key)
+        place = (shelf.sought if value is None else shelf.places).of(op.namespace, op.key)
         durable = place.session == DURABLE
         if durable and hand.run is not None and hand.run.writes is None:
             raise PermitRefused(
