@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,101 @@ def test_a_catalogue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     other.close()
     assert on_disk(tmp_path, "old zebra") == []
     store.close()
+
+
+NAME, URI = "salary of Ada.md", "notes://ada/salary"
+TITLED = f"---\ntitle: Ada earns much\n---\n# Pay\n\n{SECRET}"
+
+
+def named_anywhere(folder: Path) -> list[str]:
+    """Files that tell what alice's document is called, or what its text is, to whoever guesses it."""
+    guesses = [sha256(one.encode()).hexdigest()[:16] for one in (SECRET, TITLED, NAME, f'"{NAME}"', URI)]
+    return [file for one in (NAME, URI, "Ada earns much", *guesses) for file in on_disk(folder, one)]
+
+
+@pytest.mark.anyio
+async def test_what_an_owned_document_is_called_lies_nowhere_in_clear(tmp_path: Path) -> None:
+    source = Notes(
+        **{NAME: note(TITLED, source=URI), "public.md": note("a zebra for all", None, readers=["*"])}
+    )
+    keys = KeysInMemory()
+    corpus = corpus_of(source, tmp_path, keys=keys)
+    snapshot = await corpus.search("zebra at midnight", principal=ALICE)
+    best = snapshot.documents[0].metadata
+    assert (best["document_id"], best["source"], best["origin"]) == (NAME, URI, "notes")
+    assert named_anywhere(tmp_path) == []
+    assert on_disk(tmp_path, "public.md")
+    assert await corpus.reconcile() == {"added": 0, "updated": 0, "deleted": 0}, "it is known again"
+    again = corpus_of(source, tmp_path, keys=keys)
+    assert await again.reconcile() == {"added": 0, "updated": 0, "deleted": 0}
+    clear = f"notes/{NAME}@{best['version']}"
+    assert await again.live({clear, best["ref"], "notes/~00@~00"}, principal=ALICE) == {clear, best["ref"]}
+    assert await again.live({clear, best["ref"]}, principal=BOB) == set()
+    source.documents[NAME] = note(f"{TITLED} again", source=URI)
+    assert await again.reconcile() == {"added": 0, "updated": 1, "deleted": 0}
+    assert await again.live({clear, best["ref"]}, principal=ALICE) == set(), "of that version"
+    del source.documents[NAME]
+    assert await again.reconcile() == {"added": 0, "updated": 0, "deleted": 1}
+    assert await found(again, "zebra at midnight") == ["a zebra for all"]
+
+
+@pytest.mark.anyio
+async def test_a_forgotten_document_is_known_again_by_a_mark_that_nobody_can_guess(tmp_path: Path) -> None:
+    source = Notes(**{NAME: note(SECRET, source=URI)})
+    keys = KeysInMemory()
+    corpus = corpus_of(source, tmp_path, keys=keys)
+    assert await found(corpus, "zebra") == [SECRET]
+    assert await corpus.forget(source="notes", document=NAME) == {"chunks": 1, "documents": 1}
+    assert named_anywhere(tmp_path) == []
+    again = corpus_of(source, tmp_path, keys=keys)
+    assert await found(again, "zebra") == []
+    assert await again.readmit(source="notes", document=NAME) == 1
+    assert await found(again, "zebra") == [SECRET]
+
+
+@pytest.mark.anyio
+async def test_a_document_whose_key_is_gone_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    source = Notes(hers=note(SECRET))
+    keys = KeysInMemory()
+    corpus = corpus_of(source, tmp_path, keys=keys)
+    assert await found(corpus, "zebra") == [SECRET]
+    keys.destroy(Subject("acme", "alice"))
+    assert await found(corpus, "zebra") == []
+    again = corpus_of(source, tmp_path, keys=keys)
+    assert await found(again, "zebra") == []
+    assert keys.find(Subject("acme", "alice")) is None, "looking makes no key"
+    assert await again.readmit(tenant="acme", owner="alice") == 0
+    assert await found(again, "zebra") == [SECRET]
+
+
+def test_ids_stay_the_tenants_own_although_they_lie_blind(tmp_path: Path) -> None:
+    store = FaissVectorStore(HashEmbeddings(), tmp_path, keys=KeysInMemory())
+    mine, his = store.for_principal(ALICE), store.for_principal(BOB)
+    mine.add_texts([SECRET], ids=[NAME], readers=[OWNER])
+    assert on_disk(tmp_path, NAME) == []
+    with pytest.raises(PermissionDenied, match="one of these ids"):
+        his.add_texts(["bob takes it"], ids=[NAME])
+    his.delete([NAME])
+    assert [d.id for d in mine.get_by_ids([NAME])] == [NAME]
+    mine.add_texts(["another"], ids=[NAME], readers=[OWNER])
+    assert [d.page_content for d in mine.similarity_search("zebra another")] == ["another"]
+    mine.set_readers([NAME], ["tenant:acme"])
+    assert [d.id for d in his.get_by_ids([NAME])] == [NAME]
+    mine.delete([NAME])
+    assert mine.get_by_ids([NAME]) == []
+    store.close()
+
+
+@pytest.mark.anyio
+async def test_names_that_an_older_version_left_in_clear_are_sealed(tmp_path: Path) -> None:
+    source = Notes(**{NAME: note(TITLED, source=URI)})
+    corpus = corpus_of(source, tmp_path)  # without keys all lies as it is
+    assert await found(corpus, "zebra") == [f"# Pay\n\n{SECRET}"]
+    assert on_disk(tmp_path, NAME)
+    keys = KeysInMemory()
+    again = corpus_of(source, tmp_path, keys=keys)
+    assert named_anywhere(tmp_path) == []
+    assert await again.reconcile() == {"added": 0, "updated": 0, "deleted": 0}
+    [document] = (await again.search("zebra", principal=ALICE)).documents
+    assert document.metadata["document_id"] == NAME
+    assert document.id == f"notes/{NAME}#0"

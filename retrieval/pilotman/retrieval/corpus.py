@@ -156,6 +156,7 @@ class Corpus:
         if self._holdings.catalogue.seal.keys is None and seal.keys is not None:
             self._holdings.catalogue.seal_with(seal)
             self._lexicon.begin_anew()
+            self._reconciler.readmit()  # what could not be told from what was forgotten
 
     @property
     def mode(self) -> Mode:
@@ -286,6 +287,7 @@ class Corpus:
             again, its_mode = await self._found(other, k, sight, asked=text) if other else (Found(), mode)
             if again.coverage >= found.coverage + GAIN:
                 found, mode, asked = again, its_mode, other
+        seal = self._holdings.catalogue.seal
         return Snapshot(
             query=text,
             reformulated="" if asked == text else asked,
@@ -296,7 +298,7 @@ class Corpus:
             parameters={"k": k, **self._ranker.parameters},
             coverage=round(found.coverage, 4),
             covered=found.coverage >= _COVERED,
-            documents=tuple(passage(hit) for hit in found.hits),
+            documents=tuple(passage(hit, seal) for hit in found.hits),
         )
 
     async def _found(

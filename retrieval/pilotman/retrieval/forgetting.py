@@ -22,7 +22,7 @@ def forget(holdings: Holdings, selection: Selection, *, at: float) -> Mapping[st
         rows = change.selected(selection)
         documents = {(source, name) for source, name in rows.values() if source and name is not None}
         if selection.source and selection.document and selection.tenant is None:
-            documents.add((selection.source, selection.document))
+            documents.add((selection.source, change.stopping(selection.source, selection.document)))
         _stop(change, selection, documents, at)
         index = holdings.index()
         if rows or index is None or not index.clusters or index.holds_dead():

@@ -136,6 +136,7 @@ def _kept(source: str, fetched: Fetched, terms: str) -> Kept:
         document=fetched.document_id,
         listed=f"{terms} {fetched.listed}",
         expires_at=None if own is None else own.timestamp(),
+        owner=fetched.document.metadata.get("owner"),
     )
 
 

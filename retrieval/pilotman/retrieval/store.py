@@ -67,9 +67,9 @@ class FaissVectorStore(VectorStore):
     is not served.
 
     What a principal adds is its own, and so is what is added with ``owner="user:acme/alice"``. With ``keys``
-    its text and metadata are sealed in the file for that owner; where the owner's key is gone, it is not
-    found any more. Every process that uses the folder needs the keys. Ids, readers and vectors are not
-    sealed: ``forget`` overwrites them.
+    its text, metadata and id are sealed in the file for that owner; where the owner's key is gone, it is not
+    found any more. Every process that uses the folder needs the keys. Readers and vectors are not sealed:
+    ``forget`` overwrites them.
 
     A sample of the searches is checked against exact search in the background: see ``Objective``. Falling
     below it is a metric of ``meter_provider`` (by default OpenTelemetry's global one) and an event, handed to

@@ -15,10 +15,10 @@ from pilotman.guardrails.seal import Forgotten, Seal, Tampered
 from pilotman.retrieval.access import tenant_of
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
-from pilotman.retrieval.catalogue.entry import COLUMNS, PUBLIC, Record, is_text
+from pilotman.retrieval.catalogue.entry import COLUMNS, GOVERNANCE, PUBLIC, Record, is_text
 from pilotman.retrieval.catalogue.filtering import Filtering
 from pilotman.retrieval.catalogue.model import Model
-from pilotman.retrieval.catalogue.sealing import Sealing
+from pilotman.retrieval.catalogue.sealing import Content, Sealing
 from pilotman.retrieval.catalogue.selection import mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.catalogue.visibility import Visibility
@@ -145,9 +145,9 @@ class Catalogue:
             for id_ in ids:
                 if id_ in found or not is_text(id_):
                     continue
-                where = "tenant = ? AND id = ? AND readers IS NOT NULL"
+                where = "tenant = ? AND id IN (?, ?) AND readers IS NOT NULL"
                 query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where}"  # noqa: S608
-                for record in self._records(query, (tenant, id_)):
+                for record in self._records(query, (tenant, *self._sealing.forms(id_))):
                     if self._readable(record, sight, now):
                         found[id_] = record
         return found
@@ -157,9 +157,14 @@ class Catalogue:
         return record.expires_at is not None and record.expires_at <= self._clock()
 
     def listed(self, source: str) -> dict[str, str]:
-        """The documents of a source that are kept, each with its version in the listing."""
-        query = "SELECT document, listed FROM document WHERE source = ?"
-        return dict(self._database.read(query, (source,)))
+        """The documents of a source that are kept, each with its version in the listing; not those of owners
+        whose keys are gone."""
+        query = "SELECT document, listed, owner, name FROM document WHERE source = ?"
+        found = (
+            (document, listed) if name is None else self._sealing.unkept(owner, document, name)
+            for document, listed, owner, name in self._database.read(query, (source,))
+        )
+        return dict(one for one in found if one is not None)
 
     def documents_kept(self) -> int:
         """How many documents of sources are kept."""
@@ -198,21 +203,42 @@ class Catalogue:
     def standing_versions(
         self, places: Iterable[tuple[str | None, str, str]], sight: Sight
     ) -> set[tuple[str | None, str, str]]:
-        """Which documents are there in that version and may be read; a place as above, and its version."""
+        """Which documents are there in that version and may be read; a place as above, and its version, or
+        its owner's pseudonyms for both."""
         self.follow()
         standing: set[tuple[str | None, str, str]] = set()
         for source, name, version in places:
             found = self.by_ids([name], sight) if source is None else self.of_document(source, name)
-            for record in found.values() if isinstance(found, dict) else found:
-                if _version(record) == version and self._readable(record, sight, self._clock()):
+            records = [*(found.values() if isinstance(found, dict) else found)]
+            if name.startswith("~"):
+                records += self._of_ref(source, name)
+            for record in records:
+                same = version == _version(record) or record.ref == f"{name}@{version}"
+                if same and self._readable(record, sight, self._clock()):
                     standing.add((source, name, version))
         return standing
 
+    def _of_ref(self, source: str | None, ref: str) -> list[Record]:
+        """What stands under its owner's pseudonym for a document."""
+        query = f"SELECT {COLUMNS}, text FROM chunk WHERE ref = ? AND source IS ?"  # noqa: S608
+        return self._records(query, (ref, source))
+
     def stopped(self, source: str, documents: Iterable[str]) -> set[str]:
-        """Those of a source's documents that were forgotten, and are not taken any more."""
+        """Those of a source's documents that were forgotten, or whose owner's key is gone: they are not taken
+        any more."""
         query = "SELECT digest FROM forgotten WHERE source = ?"
         marks = {mark for (mark,) in self._database.read(query, (source,))}
-        return {name for name in documents if mark_of(name) in marks} if marks else set()
+        query = "SELECT document, owner, name FROM document WHERE source = ? AND name IS NOT NULL"
+        kept = self._database.read(query, (source,))
+        lost = {one for one, owner, name in kept if self._sealing.is_lost(owner, name)}
+        if not marks and not lost:
+            return set()
+        named = ((name, self._sealing.forms(name)) for name in documents)
+        return {
+            name
+            for name, forms in named
+            if not (marks.isdisjoint(map(mark_of, forms)) and lost.isdisjoint(forms))
+        }
 
     def to_purge(self) -> tuple[int, int]:
         """What the files still hold of what was forgotten, and its number: see ``database``."""
@@ -258,9 +284,9 @@ class Catalogue:
 
     def of_document(self, source: str, document: str) -> list[Record]:
         """The chunks of a source's document in their order, whoever may read them."""
-        where = "source = ? AND document = ? AND readers IS NOT NULL"
+        where = "source = ? AND document IN (?, ?) AND readers IS NOT NULL"
         query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where} ORDER BY row"  # noqa: S608
-        return self._records(query, (source, document))
+        return self._records(query, (source, *self._sealing.forms(document)))
 
     def count_waiting(self, count: int) -> int:
         """How many rows there are from ``count`` on."""
@@ -307,13 +333,11 @@ class Catalogue:
     def _metadata(self, rows: Sequence[int], governed: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         """The rows' metadata, with what else is known of them or without."""
         marks = ",".join("?" * len(rows))
-        columns = f"{COLUMNS}, x''" if governed else "row, owner, metadata"
-        query = f"SELECT {columns} FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
+        query = f"SELECT {COLUMNS}, x'' FROM chunk WHERE row IN ({marks}) AND readers IS NOT NULL"  # noqa: S608
         if governed:
             return ((record.row, record.metadata) for record in self._records(query, rows))
-        read = self._database.read(query, rows)
-        found = ((row, self._opened(row, owner, metadata, b"")) for row, owner, metadata in read)
-        return ((row, orjson.loads(content[0])) for row, content in found if content is not None)
+        found = ((columns[0], self._opened(columns)) for columns in self._database.read(query, rows))
+        return ((row, orjson.loads(content.metadata)) for row, content in found if content is not None)
 
     def _read(self, rows: Sequence[int]) -> list[Record]:
         marks = ",".join("?" * len(rows))
@@ -325,21 +349,20 @@ class Catalogue:
         known = self._visibility.readers
         if any(columns[1] not in known for columns in found):
             self.follow()
-        opened = ((columns, self._opened(columns[0], columns[5], *columns[-2:])) for columns in found)
+        opened = ((columns, self._opened(columns)) for columns in found)
         return [
-            Record.of((*columns[:-2], *content), known[columns[1]])
+            Record.of(columns, content, known[columns[1]])
             for columns, content in opened
             if content is not None
         ]
 
-    def _opened(
-        self, row: int, owner: str | None, metadata: bytes, text: bytes
-    ) -> tuple[bytes, bytes] | None:
-        """Metadata and text in clear. What cannot be opened is found no more, unless it changes."""
+    def _opened(self, columns: Sequence[Any]) -> Content | None:
+        """Content in clear. What cannot be opened is found no more, unless it changes."""
+        row, owner, content = columns[0], columns[4], Content(*columns[GOVERNANCE:])
         if owner is None:
-            return metadata, text
+            return content
         try:
-            return self._sealing.opened(row, owner, metadata, text)
+            return self._sealing.opened(row, owner, content)
         except Tampered:
             self.tampered.add(row)
         except Forgotten:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 from typing import Any
 
 import orjson
 
 from pilotman.guardrails.errors import PermissionDenied
+from pilotman.guardrails.seal import Forgotten, Tampered
 from pilotman.retrieval.access import inside, reader_of_user
-from pilotman.retrieval.catalogue.entry import Entry, is_text
+from pilotman.retrieval.catalogue.entry import COLUMNS, GOVERNANCE, Entry, is_text
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
-from pilotman.retrieval.catalogue.sealing import Sealing
+from pilotman.retrieval.catalogue.sealing import Content, Sealing, version_in
 from pilotman.retrieval.catalogue.selection import Selection, mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
  owner = NULL, source = NULL, document = NULL, version = NULL, fetched_at = NULL, trusted = NULL,
- label = NULL, metadata = NULL, text = NULL WHERE row = ?"""
-_ADD = """INSERT INTO chunk (row, seq, readers, expires_at, tenant, id, owner, source, document, version,
- fetched_at, trusted, label, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_MOVE = """UPDATE chunk SET (seq, readers, expires_at, tenant, id, owner, source, document, version,
- fetched_at, trusted, label, metadata, text) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE row = ?"""
+ label = NULL, ref = NULL, metadata = NULL, text = NULL WHERE row = ?"""
+_ADD = """INSERT INTO chunk (row, seq, readers, expires_at, tenant, owner, source, fetched_at, trusted, id,
+ document, version, label, ref, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_MOVE = """UPDATE chunk SET (seq, readers, expires_at, tenant, owner, source, fetched_at, trusted, id,
+ document, version, label, ref, metadata, text) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ WHERE row = ?"""
+_SEAL = """UPDATE chunk SET (id, document, version, label, ref, metadata, text) = (?, ?, ?, ?, ?, ?, ?)
+ WHERE row = ?"""
 
 _CONFIRM = """UPDATE chunk SET seq = ?, expires_at = min(?, coalesce((SELECT d.expires_at FROM document d
- WHERE d.source = chunk.source AND d.document = chunk.document), 9e999)) WHERE source = ? AND document = ?"""
+ WHERE d.source = chunk.source AND d.document = chunk.document), 9e999)) WHERE source = ?
+ AND document IN (?, ?)"""
 
 
 class Change:
@@ -40,9 +46,9 @@ class Change:
 
     def at_ids(self, tenant: str, ids: Iterable[str]) -> dict[int, frozenset[str]]:
         """The living rows of a tenant's ids, each with its readers."""
-        where = "tenant = ? AND id = ?"
-        known = (id_ for id_ in ids if is_text(id_))
-        return {row: names for id_ in known for row, names in self._living(where, (tenant, id_)).items()}
+        where = "tenant = ? AND id IN (?, ?)"
+        known = (self._sealing.forms(id_) for id_ in ids if is_text(id_))
+        return {row: names for forms in known for row, names in self._living(where, (tenant, *forms)).items()}
 
     def of_tenant(self, tenant: str) -> dict[int, frozenset[str]]:
         """All living rows that a tenant wrote."""
@@ -50,11 +56,11 @@ class Change:
 
     def of_documents(self, source: str, documents: Iterable[str]) -> dict[int, frozenset[str]]:
         """The living rows of a source's documents."""
-        where = "source = ? AND document = ?"
+        where = "source = ? AND document IN (?, ?)"
         return {
             row: names
             for document in documents
-            for row, names in self._living(where, (source, document)).items()
+            for row, names in self._living(where, (source, *self._sealing.forms(document))).items()
         }
 
     def replaced(
@@ -110,13 +116,30 @@ class Change:
             self._connection.execute(_MOVE, values)
 
     def seal_owned(self) -> int:
-        """Seal what lies in clear although somebody owns it; returns how many chunks."""
-        where = "owner IS NOT NULL AND readers IS NOT NULL AND substr(metadata, 1, 1) = x'7b'"
-        query = f"SELECT row, owner, metadata, text FROM chunk WHERE {where}"  # noqa: S608
+        """Seal what lies in clear although somebody owns it; returns how many chunks and documents."""
+        where = "owner IS NOT NULL AND readers IS NOT NULL AND ref IS NULL"
+        query = f"SELECT {COLUMNS}, text FROM chunk WHERE {where}"  # noqa: S608
         found = self._connection.execute(query).fetchall()
-        closed = ((*self._sealing.closed(*columns), columns[0]) for columns in found)
-        self._connection.executemany("UPDATE chunk SET metadata = ?, text = ? WHERE row = ?", closed)
-        return len(found)
+        self._connection.executemany(_SEAL, (self._sealed(columns) for columns in found))
+        query = "SELECT source, document, listed, expires_at, owner FROM document WHERE name IS NULL"
+        owned = [columns for columns in self._connection.execute(query).fetchall() if columns[-1] is not None]
+        for source, document, *_ in owned:
+            self.drop(source, [document])
+        self.keep(Kept(*columns) for columns in owned)
+        return len(found) + len(owned)
+
+    def _sealed(self, columns: Sequence[Any]) -> tuple[Any, ...]:
+        """What a chunk holds that was stored without keys, or before names were sealed; and its row."""
+        row, owner, old = columns[0], columns[4], Content(*columns[GOVERNANCE:])
+        try:
+            content = self._sealing.opened(row, owner, old)
+            closed = self._sealing.closed(row, owner, content, version_in(content))
+        except (Forgotten, Tampered):  # nobody opens it again
+            document = None if old.document is None else self._sealing.blind(old.document)
+            closed = replace(
+                old, id=self._sealing.blind(old.id), document=document, version=None, label=None, ref=""
+            )
+        return (*astuple(closed), row)
 
     def bury(self, rows: Collection[int]) -> None:
         """A tombstone each; what stood there is overwritten."""
@@ -126,12 +149,13 @@ class Change:
         self._connection.executemany(_BURY, ((seq, row) for row in rows))
 
     def selected(self, selection: Selection) -> dict[int, tuple[str | None, str | None]]:
-        """The living rows that are meant, each with its source and document (None: a text that was added)."""
+        """The living rows that are meant, each with its source and document (None: a text that was added), as
+        that lies here: the blind name of what is sealed."""
         where, values = ["readers IS NOT NULL"], list[Any]()
         if selection.tenant is not None:
-            whose, its = self._of_tenant(selection.tenant)
+            whose, given = self._of_tenant(selection.tenant)
             where.append(whose)
-            values += its
+            values += given
         if selection.subject is not None:
             where.append("owner = ?")
             values.append(selection.subject)
@@ -139,8 +163,9 @@ class Change:
             where.append("source = ?")
             values.append(selection.source)
         if selection.document is not None:
-            where.append("source IS NULL AND id = ?" if selection.source is None else "document = ?")
-            values.append(selection.document)
+            its = "source IS NULL AND (id" if selection.source is None else "(document"
+            where.append(f"{its} IN (?, ?) OR ref = ?)")
+            values += [*self._sealing.forms(selection.document), selection.document]
         query = f"SELECT row, source, document FROM chunk WHERE {' AND '.join(where)}"  # noqa: S608
         return {row: (source, name) for row, source, name in self._connection.execute(query, values)}
 
@@ -160,30 +185,54 @@ class Change:
 
     def readmit(self, selection: Selection) -> int:
         """Take again what was forgotten; returns how many entries of the list went."""
-        where, values = "source = ? AND digest = ?", [selection.source or "", b""]
+        where, values = "source = ? AND digest IN (?, ?)", list[Any]([selection.source or ""])
         if selection.source is None:
-            values[1] = mark_of(selection.subject or "")
+            values += [mark_of(selection.subject or "")] * 2
         elif selection.document is not None:
-            values[1] = mark_of(selection.document)
+            values += map(mark_of, self._sealing.forms(selection.document))
         else:
-            where, values = "source = ?", values[:1]
+            where = "source = ?"
+        self._drop_lost(selection)
         return self._connection.execute(f"DELETE FROM forgotten WHERE {where}", values).rowcount  # noqa: S608
+
+    def _drop_lost(self, selection: Selection) -> None:
+        """What cannot be opened any more is not kept: it may come anew."""
+        query = "SELECT source, document, owner, name FROM document WHERE name IS NOT NULL"
+        for source, document, owner, name in self._connection.execute(query).fetchall():
+            meant = selection.source in (None, source) and selection.subject in (None, owner)
+            if meant and self._sealing.is_lost(owner, name):
+                self.drop(source, [document])
+
+    def is_blind(self) -> bool:
+        """Whether names are sealed here, and this process has no keys: what is owned cannot be told apart."""
+        query = "SELECT 1 FROM chunk WHERE ref IS NOT NULL LIMIT 1"
+        return self._sealing.seal.keys is None and self._connection.execute(query).fetchone() is not None
 
     def stopped(self, entries: Iterable[Entry], documents: Iterable[Kept]) -> set[tuple[str, str]]:
         """The documents among these that are not taken any more, each with its source."""
-        if self._connection.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is None:
+        blind = self.is_blind()
+        if not blind and self._connection.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is None:
             return set()
-        named: list[tuple[str, str, str | None]] = [(kept.source, kept.document, None) for kept in documents]
+        named: list[tuple[str, str, str | None]] = [
+            (one.source, one.document, one.owner) for one in documents
+        ]
         named += [(e.source, e.document, e.owner) for e in entries if e.source and e.document is not None]
         return {
             (source, document)
             for source, document, owner in named
-            if self._stops(source, document) or (owner and self._stops("", owner))
+            if self._stops(source, document) or (owner and (blind or self._stops("", owner)))
         }
 
     def _stops(self, source: str, name: str) -> bool:
-        query = "SELECT 1 FROM forgotten WHERE source = ? AND digest = ?"
-        return self._connection.execute(query, (source, mark_of(name))).fetchone() is not None
+        query = "SELECT 1 FROM forgotten WHERE source = ? AND digest IN (?, ?)"
+        marks = map(mark_of, self._sealing.forms(name))
+        return self._connection.execute(query, (source, *marks)).fetchone() is not None
+
+    def stopping(self, source: str, document: str) -> str:
+        """What stands for a document on the list of what is not taken: its name where that lies in clear."""
+        query = "SELECT 1 FROM chunk WHERE source = ? AND document = ? AND owner IS NULL LIMIT 1"
+        public = self._connection.execute(query, (source, document)).fetchone() is not None
+        return document if public else self._sealing.blind(document)
 
     def to_purge(self, how: int) -> None:
         """What was forgotten has to go from the trained indexes too, see ``database``."""
@@ -205,18 +254,25 @@ class Change:
 
     def keep(self, documents: Iterable[Kept]) -> None:
         """Documents of sources, each in place of what was kept under its name."""
-        insert = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)"
-        self._connection.executemany(insert, documents)
+        insert = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?)"
+        self._connection.executemany(insert, map(self._kept, documents))
+
+    def _kept(self, one: Kept) -> tuple[Any, ...]:
+        if one.owner is None or self._sealing.seal.keys is None:
+            return (*one, None)
+        sealed = self._sealing.kept(one.owner, one.document, one.listed)
+        return (one.source, self._sealing.blind(one.document), "", one.expires_at, one.owner, sealed)
 
     def drop(self, source: str, documents: Iterable[str]) -> None:
         """Documents of a source are not kept any more; their chunks have to be buried, too."""
-        delete = "DELETE FROM document WHERE source = ? AND document = ?"
-        self._connection.executemany(delete, ((source, document) for document in documents))
+        delete = "DELETE FROM document WHERE source = ? AND document IN (?, ?)"
+        self._connection.executemany(delete, ((source, *self._sealing.forms(one)) for one in documents))
 
     def confirm(self, source: str, documents: Iterable[str], until: float) -> None:
         """Documents of a source hold until then, or until they expire themselves."""
         seq = self._seq()
-        self._connection.executemany(_CONFIRM, ((seq, until, source, document) for document in documents))
+        named = ((seq, until, source, *self._sealing.forms(document)) for document in documents)
+        self._connection.executemany(_CONFIRM, named)
 
     def known(self) -> int:
         """The rows that there ever were."""
@@ -268,8 +324,10 @@ class Change:
         return Model(*self._connection.execute("SELECT name, dimensions, probe FROM model").fetchone())
 
     def _columns(self, row: int, entry: Entry) -> tuple[Any, ...]:
-        *columns, metadata, text = entry.columns()
-        return (*columns, *self._sealing.closed(row, entry.owner, metadata, text))
+        content = entry.content
+        closed = self._sealing.closed(row, entry.owner, content, version_in(content))
+        fetched_at = None if entry.fetched_at is None else entry.fetched_at.timestamp()
+        return (entry.tenant, entry.owner, entry.source, fetched_at, entry.trusted, *astuple(closed))
 
     def _living(self, where: str, parameters: Sequence[str]) -> dict[int, frozenset[str]]:
         query = f"SELECT row, readers FROM chunk WHERE {where} AND readers IS NOT NULL"  # noqa: S608

@@ -20,7 +20,7 @@ from pilotman.guardrails.errors import CorruptIndex, PilotmanError, Unavailable
 FILE = "catalogue.db"
 APPLICATION_ID = 0x504C4354
 """``PLCT``, in the file's header."""
-VERSION = 2
+VERSION = 3
 """Of the tables below; in the file's header too (SQLite's user version)."""
 
 _BUSY = 60.0
@@ -93,6 +93,15 @@ UPDATE chunk SET owner = 'user:' || replace(replace(tenant, '%', '%25'), '/', '%
 still hold something of what was forgotten, 2 where the next purge has to learn the clusters anew; ``purges``
 counts how often it was set, so that nobody takes what came meanwhile for done."""
 
+_THIRD = """
+ALTER TABLE chunk ADD COLUMN ref TEXT;
+ALTER TABLE document ADD COLUMN owner TEXT;
+ALTER TABLE document ADD COLUMN name BLOB;
+CREATE INDEX chunk_ref ON chunk (ref) WHERE ref IS NOT NULL;
+"""
+"""What the third has beyond the second: of what is owned the names are sealed too, see ``sealing``. ``name``
+has what a document and its version are called in the listing, where the other columns do not say it."""
+
 
 class Database:
     """One file, opened by any number of processes; without a folder it is in memory.
@@ -117,7 +126,7 @@ class Database:
         weakref.finalize(self, _closed, self._reader, self._writer)  # who forgets to close it loses nothing
         with self.change() as change:
             version = change.execute("PRAGMA user_version").fetchone()[0]
-            for statements in (TABLES, _SECOND)[version:]:
+            for statements in (TABLES, _SECOND, _THIRD)[version:]:
                 for statement in statements.split(";\n"):
                     change.execute(statement)
             if version < VERSION:

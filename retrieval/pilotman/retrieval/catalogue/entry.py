@@ -11,6 +11,7 @@ from typing import Any, cast
 import orjson
 
 from pilotman.guardrails.errors import InvalidRequest
+from pilotman.retrieval.catalogue.sealing import Content
 
 EVERYBODY = frozenset({"*"})
 PUBLIC = ""
@@ -68,33 +69,33 @@ class Entry:
         """Its source and the document there."""
         return self.source, self.document
 
-    def columns(self) -> tuple[Any, ...]:
-        """The values of the table's columns from ``tenant`` to ``text``."""
-        return (
-            self.tenant,
-            self.id,
-            self.owner,
-            self.source,
-            self.document,
-            self.version,
-            None if self.fetched_at is None else self.fetched_at.timestamp(),
-            self.trusted,
-            None if self.label is None else written(self.label, "label", self.id),
-            written(self.metadata, "metadata", self.id),
-            self.text.encode("utf-8", "surrogatepass"),
+    @property
+    def content(self) -> Content:
+        """What it says and what it is called."""
+        return Content(
+            id=self.id,
+            document=self.document,
+            version=self.version,
+            label=None if self.label is None else written(self.label, "label", self.id),
+            ref=None,
+            metadata=written(self.metadata, "metadata", self.id),
+            text=self.text.encode("utf-8", "surrogatepass"),
         )
 
 
 COLUMNS = (
-    "row, readers, expires_at, tenant, id, owner, source, document, version, fetched_at, trusted, label,"
+    "row, readers, expires_at, tenant, owner, source, fetched_at, trusted, id, document, version, label, ref,"
     " metadata"
 )
-"""What a ``Record`` is read from, with the text after them."""
+"""What a ``Record`` is read from, with the text after them; ``Content`` is the last seven."""
+GOVERNANCE = 8
+"""How many come before these."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A chunk as it stands in the catalogue, at ``row`` of the vectors."""
+    """A chunk as it stands in the catalogue, at ``row`` of the vectors. ``ref``: of one that is sealed, its
+    owner's pseudonym for the document that it is of."""
 
     row: int
     readers: frozenset[str]
@@ -105,15 +106,17 @@ class Record:
     document: str | None
     text: str
     metadata: dict[str, Any]
+    owner: str | None = None
+    ref: str | None = None
 
     @classmethod
-    def of(cls, columns: Sequence[Any], readers: frozenset[str]) -> Record:
-        """From a row of ``COLUMNS`` and the text, both opened."""
-        row, _, expires_at, tenant, id_, owner, source, document, version, fetched_at, trusted = columns[:11]
-        label, metadata, text = columns[11:]
-        found: dict[str, Any] = orjson.loads(metadata)
+    def of(cls, columns: Sequence[Any], content: Content, readers: frozenset[str]) -> Record:
+        """From the first of ``COLUMNS`` and the content, opened."""
+        row, _, expires_at, tenant, owner, source, fetched_at, trusted = columns[:GOVERNANCE]
+        label = content.label
+        found: dict[str, Any] = orjson.loads(content.metadata)
         governed = {
-            "version": version,
+            "version": content.version,
             "fetched_at": _iso(fetched_at),
             "expires_at": None if "expires_at" in found and source is None else _iso(expires_at),
             "trusted": None if trusted is None else bool(trusted),
@@ -122,7 +125,7 @@ class Record:
         }
         found |= {name: value for name, value in governed.items() if value is not None}
         if source is not None:
-            found.setdefault("source", document or source)
+            found.setdefault("source", content.document or source)
         if source is not None or tenant != PUBLIC or readers != EVERYBODY:
             found["readers"] = sorted(readers)
         return cls(
@@ -130,11 +133,13 @@ class Record:
             readers=readers,
             expires_at=expires_at,
             tenant=tenant,
-            id=id_,
+            id=content.id,
             source=source,
-            document=document,
-            text=text.decode("utf-8", "surrogatepass"),
+            document=content.document,
+            text=content.text.decode("utf-8", "surrogatepass"),
             metadata=found,
+            owner=owner,
+            ref=f"{content.ref}@{columns[GOVERNANCE + 2]}" if content.ref else None,
         )
 
 

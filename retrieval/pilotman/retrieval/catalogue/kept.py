@@ -12,3 +12,4 @@ class Kept(NamedTuple):
     document: str
     listed: str
     expires_at: float | None
+    owner: str | None = None
