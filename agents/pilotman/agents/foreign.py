@@ -29,7 +29,6 @@ from pilotman.agents.exchange import ModelReply, ModelRequest
 from pilotman.agents.isolation import isolated
 from pilotman.agents.messages import from_langchain, to_langchain
 from pilotman.agents.specialist import Kit
-from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import BudgetExceeded, Unavailable
 from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.guardrails.shape import is_mapping
@@ -139,7 +138,7 @@ class Seat:
 
     def _path(self, what: str, request: Any) -> str:
         """A step path that is the same whenever the agent makes the same call for the n-th time."""
-        name = f"{what}:{digest(request)[:12]}"
+        name = f"{what}:{self._desk.task.run.recorder.mark(request)}"
         self._passes[name] += 1
         return f"{self._desk.task.path}/{name}:{self._passes[name]}"
 

@@ -296,9 +296,10 @@ class Ledger:
     ) -> ToolResult:
         """Write the outcome down. ``known``: it is also this step's outcome, not only this attempt's."""
         run = self.task.run
-        kept = run.recorder.keep(result.to_dict())
+        kept = its = run.recorder.keep(result.to_dict())
         if row.run_id != run.run_id:  # the effect's own run must find it too
-            run.journal.put_payload(row.run_id, result.to_json())
+            blind = await run.journal.blinder(row.run_id)
+            its = run.journal.put_payload(row.run_id, result.to_json(), blind=blind)
         message = "" if result.error is None else result.error.message
         reference = {"payload": kept} if known else None
         facts = {"attempt": row.attempts, "result": reference, "message": message}
@@ -308,7 +309,7 @@ class Ledger:
                 row.effect_id,
                 state=state,
                 attempt=row.attempts,
-                result=kept,
+                result=its,
                 message=message,
                 events=run.recorder.events(event),
                 run_id=run.run_id,

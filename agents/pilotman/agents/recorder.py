@@ -14,6 +14,7 @@ from pilotman.guardrails.purse import Spend
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.payloads import digested
 
 MAX_PAYLOAD = 1 << 20
 _KEY_FIELDS = ("path", "digest", "model", "round", "stage", "attempt", "task_id", "approval_id", "effect_id")
@@ -36,6 +37,7 @@ _OUTCOMES = {
 }
 _ABOUT_ACTS = ("effect_", "write_", "approval_")
 _CUT = {"truncated", "head"}
+_CITES = frozenset({"answer_validated", "task_completed"})
 
 
 def event_key(kind: str, data: Mapping[str, Any]) -> str:
@@ -51,8 +53,9 @@ def event_key(kind: str, data: Mapping[str, Any]) -> str:
 class Recorder:
     """The journal of one run, as its agents see it.
 
-    ``history`` and ``payloads`` are what the run wrote before a crash or a pause: results of calls that
-    were made already are returned from there, by step path and request digest.
+    ``blind`` makes digests of what the run's user owns, see ``Journal.blinder``. ``history`` and ``payloads``
+    are what the run wrote before a crash or a pause: results of calls that were made already are returned
+    from there, by step path and request digest.
     """
 
     def __init__(
@@ -63,8 +66,11 @@ class Recorder:
         clock: Callable[[], datetime],
         history: Sequence[Event] = (),
         payloads: Mapping[str, bytes] | None = None,
+        blind: Callable[[bytes], bytes] = digested,
     ) -> None:
         self._journal = journal
+        self._blind = blind
+        self._cited: dict[str, str] = {}
         self._clock = clock
         self._payloads = dict(payloads or {})
         self._known: set[str] = set()
@@ -84,6 +90,11 @@ class Recorder:
     def _learn(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         self._known.add(key)
         self.acts += kind.startswith(_ABOUT_ACTS)
+        if kind == "retrieval_completed":
+            rows: Sequence[Mapping[str, Any]] = data.get("documents") or ()
+            self._cited |= {
+                f"{row['source']}@{row['version']}": row["cited"] for row in rows if "cited" in row
+            }
         what, _, stage = kind.rpartition("_")
         what = _OUTCOMES.get(kind, what)
         if what not in _CALLS:
@@ -104,7 +115,18 @@ class Recorder:
         if key in self._known:
             return None
         self._learn(kind, data, key)
+        if self._cited and kind in _CITES:
+            data["cited"] = self._pseudonyms(data.get("report", data).get("citations") or ())
         return NewEvent(kind=kind, actor=actor, data=data, key=key, at=self._clock())
+
+    def _pseudonyms(self, citations: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What stands for documents that somebody owns where their names must not, by ``NAME@VERSION``."""
+        named = (f"{one['source']}@{one['version']}" for one in citations)
+        return {name: self._cited[name] for name in named if name in self._cited}
+
+    def mark(self, value: Any) -> str:
+        """12 hexadecimal digits that are always the same for a JSON-able value, in this user's runs."""
+        return self._blind(canonical(value)).hex()[:12]
 
     def events(self, *events: NewEvent | None) -> list[NewEvent]:
         """Those that are new."""
@@ -148,13 +170,13 @@ class Recorder:
             TypeError: it cannot be written as JSON.
         """
         raw = _bounded(canonical(body))
-        name = self._journal.put_payload(self.run_id, raw)
+        name = self._journal.put_payload(self.run_id, raw, blind=self._blind)
         self._payloads[name] = raw
         return name
 
     def keep_request(self, raw: bytes) -> str:
         """Store a request's canonical form likewise. A run does not look at it again: it takes no memory."""
-        return self._journal.put_payload(self.run_id, _bounded(raw))
+        return self._journal.put_payload(self.run_id, _bounded(raw), blind=self._blind)
 
     def fetch(self, name: str) -> Any:
         """A body that was stored, or None if it was cut, redacted or never arrived."""

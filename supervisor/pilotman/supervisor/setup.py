@@ -150,7 +150,10 @@ class Setup:
         story, row, history = claimed.story, claimed.story.run, claimed.story.events
         journal, ports = self._journal, self._ports
         payloads = await journal.payloads(row.run_id) if len(history) > 1 else {}
-        recorder = Recorder(journal, row.run_id, clock=ports.clock, history=history, payloads=payloads)
+        blind = await journal.blinder(row.run_id)
+        recorder = Recorder(
+            journal, row.run_id, clock=ports.clock, history=history, payloads=payloads, blind=blind
+        )
         budget = budget_from(row.budget)
         deadline, waited = deadline_of(row, budget, history, ports.clock())
         standing = {"deadline_at": deadline, "waited_s": waited}

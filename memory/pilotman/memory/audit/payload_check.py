@@ -20,7 +20,7 @@ from pilotman.memory.audit.finding import Finding, Kind
 from pilotman.memory.journal.erasure import RUN_ERASED, SAID_ERASED
 from pilotman.memory.storage.stored import is_erased, is_text, key_id, referred
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
@@ -51,9 +51,17 @@ class Told:
 
 Opened: TypeAlias = Callable[[str, bytes], bytes]
 """Opens the stored body that has this digest."""
+Blind: TypeAlias = Callable[[bytes], bytes]
+"""Makes the digest of a body that its owner's key is needed for; older versions took its SHA-256."""
 
 
-def check(run_id: str, row: tuple[Any, ...], told: Told, opened: Opened) -> Finding | None:
+def _sha256(body: bytes) -> bytes:
+    return sha256(body).digest()
+
+
+def check(
+    run_id: str, row: tuple[Any, ...], told: Told, opened: Opened, blind: Blind = _sha256
+) -> Finding | None:
     """What is wrong with a row: digest, body, and why it was redacted.
 
     Raises:
@@ -62,7 +70,7 @@ def check(run_id: str, row: tuple[Any, ...], told: Told, opened: Opened) -> Find
     digest, body, redacted = row
     name = str(digest)
     if body is not None:
-        whole = isinstance(body, bytes) and _digest(name, body, told, opened) == digest
+        whole = isinstance(body, bytes) and digest in _digests(name, body, told, opened, blind)
         return None if whole else found("edited", run_id, name)
     if told.until and redacted == "":
         return None
@@ -72,16 +80,17 @@ def check(run_id: str, row: tuple[Any, ...], told: Told, opened: Opened) -> Find
     return None if why else found("edited", run_id, name, note="why it was redacted")
 
 
-def _digest(name: str, body: bytes, told: Told, opened: Opened) -> str | None:
-    """The digest of what was sealed; None: nothing opens."""
+def _digests(name: str, body: bytes, told: Told, opened: Opened, blind: Blind) -> tuple[str, ...]:
+    """The digests of what was sealed; none: nothing opens."""
     try:
-        return sha256(opened(name, body)).hexdigest()
+        said = opened(name, body)
     except (Tampered, zlib.error):
-        return None
+        return ()
     except Forgotten:
         if key_id(body) not in told.key_ids:
-            return None
+            return ()
         raise
+    return blind(said).hex(), _sha256(said).hex()
 
 
 def found(kind: Kind, run_id: str, digest: str, *, note: str = "") -> Finding:
@@ -99,7 +108,7 @@ def referenced(data: object) -> list[str]:
         return []
     values = map(_fields, _fields(_read(data)).values())
     bodies = [value["payload"] for value in values if value.keys() == {"payload"}]
-    return [body for body in bodies if isinstance(body, str) and _SHA256.fullmatch(body)]
+    return [body for body in bodies if isinstance(body, str) and _DIGEST.fullmatch(body)]
 
 
 def redactions(data: object) -> dict[str, object]:

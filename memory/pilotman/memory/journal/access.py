@@ -52,6 +52,11 @@ class Access:
         self._writer: Writer | InlineWriter | None = None
 
     @property
+    def seal(self) -> Seal:
+        """What content goes through."""
+        return self._seal
+
+    @property
     def reachable(self) -> bool:
         """Whether other processes can open the database too."""
         return not self._database.in_memory

@@ -68,7 +68,8 @@ def check_not_refused(connection: Connection, permit: Permit, *, now: datetime) 
     Raises:
         PermitRefused: somebody did, or did not answer in time.
     """
-    said = _SAID.rows(connection, {"run_id": permit.run_id, "digest": permit.digest})
+    blind = owned.hidden(connection, owned.owner(connection, permit.run_id).subject, permit.digest)
+    said = _SAID.rows(connection, {"run_id": permit.run_id, "digest": permit.digest, "blind": blind})
     states = {row["approval_id"]: row["state"] for row in said}
     late = [row for row in said if row["state"] == "pending" and row["expires_at"] <= micros(now)]
     if states.get(permit.approval_id) != "approved" and (late or "rejected" in states.values()):
@@ -78,7 +79,7 @@ def check_not_refused(connection: Connection, permit: Permit, *, now: datetime) 
 _SAID = Query(
     select(approvals.c.approval_id, approvals.c.state, approvals.c.expires_at).where(
         approvals.c.run_id == bindparam("run_id"),
-        approvals.c.digest == bindparam("digest"),
+        or_(approvals.c.digest == bindparam("digest"), approvals.c.digest == bindparam("blind")),
         or_(approvals.c.kind == "call", approvals.c.kind == "repeat"),
     )
 )
@@ -206,7 +207,15 @@ def _values(asked: Approval, *, number: int, tenant: str) -> dict[str, Any]:
         "decided_at": None if call.decided_at is None else micros(call.decided_at),
         "comment": text(call.comment),
         "new_args": None if call.new_args is None else dump(call.new_args),
-        "asked": dump({"number": number, "chain": call.chain, "target": call.target, "call": told}),
+        "asked": dump(
+            {
+                "digest": call.digest,
+                "number": number,
+                "chain": call.chain,
+                "target": call.target,
+                "call": told,
+            }
+        ),
     }
 
 
@@ -221,12 +230,15 @@ def _sealed(
 ) -> dict[str, Any]:
     """Values as they are stored."""
     subject = owned.owner(connection, run_id).subject
-    return {
+    stored: dict[str, Any] = {
         name: value
         if name not in _OWNED or value is None
         else owned.close(connection, subject, _place(approval_id, name), value)
         for name, value in values.items()
     }
+    if "digest" in values:  # it is looked for
+        stored["digest"] = owned.hidden(connection, subject, values["digest"])
+    return stored
 
 
 def _place(approval_id: str, column: str) -> str:
@@ -293,7 +305,7 @@ def _asked_call(row: Mapping[Any, Any], kept: Mapping[str, Any]) -> AskedCall:
     told |= {"tool": row["tool"], "args": load(row["args"]), "principal": load(row["requested_by"])}
     return AskedCall(
         approval_id=row["approval_id"],
-        digest=row["digest"],
+        digest=kept.get("digest", row["digest"]),
         call=_call().validate_python(told),
         asked_at=moment(row["created_at"]),
         expires_at=moment(row["expires_at"]),

@@ -36,6 +36,9 @@ def issue(connection: Connection, permit: Permit, *, owner: str) -> Permit:
     known = permit_by_id(connection, permit.permit_id)
     values = {f.name: encode(getattr(permit, f.name)) for f in fields(permit)}
     if known is None:
+        place = _digest_place("permits", permit.permit_id)
+        subject = _subject(connection, permit.run_id)
+        values["digest"] = owned.close_word(connection, subject, place, permit.digest)
         _ISSUED.run(connection, values)
         return permit
     if any(getattr(known, name) != getattr(permit, name) for name in _TIMELESS):
@@ -52,6 +55,8 @@ def permit_by_id(connection: Connection, permit_id: str) -> Permit | None:
         return None
     times = {name: moment(row[name]) for name in ("issued_at", "expires_at")}
     values: dict[str, Any] = {**row, **times, "chain": tuple(load(row["chain"]))}
+    subject, place = _subject(connection, row["run_id"]), _digest_place("permits", permit_id)
+    values["digest"] = owned.word(connection, subject, place, row["digest"])
     return Permit(**values)
 
 
@@ -82,7 +87,9 @@ def intend(connection: Connection, effect: EffectRow, *, owner: str) -> tuple[Ef
     values |= {"settled_at": None, "result": None}
     values["message"] = _sealed(connection, effect.run_id, effect_id, "")
     key = owned.close_later(connection, effect.run_id, _key_place(effect_id), values["key"])
-    values |= {"key": owned.key_digest(values["key"]), "key_text": key}
+    values |= {"key": owned.key_digest(connection, effect.tenant, values["key"]), "key_text": key}
+    place, subject = _digest_place("effects", effect_id), _subject(connection, effect.run_id)
+    values["digest"] = owned.close_word(connection, subject, place, effect.digest)
     if known is None:
         _INTENDED.run(connection, values)
     else:
@@ -99,6 +106,10 @@ def _subject(connection: Connection, run_id: str) -> Subject | None:
 
 def _key_place(effect_id: str) -> str:
     return f"effects.key_text/{effect_id}"
+
+
+def _digest_place(table: str, name: str) -> str:
+    return f"{table}.digest/{name}"
 
 
 def _message_place(effect_id: str) -> str:
@@ -237,7 +248,7 @@ def by_id(
 def by_key(connection: Connection, tenant: str, key: str) -> EffectRow | None:
     """The tenant's write with this idempotency key, or None."""
     key = text(key)
-    row = _BY_KEY.one(connection, {"tenant": tenant, "key": owned.key_digest(key), "old": key})
+    row = _BY_KEY.one(connection, {"tenant": tenant, **owned.key_forms(connection, tenant, key)})
     return None if row is None else replace(_record(connection, row), key=key)
 
 
@@ -246,7 +257,7 @@ _BY_ID, _LOCKED = Query(_WITH_ID), Query(_WITH_ID.with_for_update())
 _BY_KEY = Query(
     select(effects).where(
         effects.c.tenant == bindparam("tenant"),
-        or_(effects.c.key == bindparam("key"), effects.c.key == bindparam("old")),
+        or_(*(effects.c.key == bindparam(form) for form in ("key", "digest", "old"))),
     )
 )
 
@@ -271,4 +282,5 @@ def _record(connection: Connection, row: Mapping[Any, Any]) -> EffectRow:
     values["message"] = owned.words(connection, subject, _message_place(effect_id), row["message"])
     key = owned.words(connection, subject, _key_place(effect_id), values.pop("key_text"))
     values["key"] = key or row["key"]
+    values["digest"] = owned.word(connection, subject, _digest_place("effects", effect_id), row["digest"])
     return EffectRow(**values)

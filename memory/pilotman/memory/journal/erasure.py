@@ -17,7 +17,7 @@ from pilotman.memory.journal import events as events_
 from pilotman.memory.journal import queue
 from pilotman.memory.journal import runs as runs_
 from pilotman.memory.journal.book import SUPERVISOR, is_book
-from pilotman.memory.journal.owned import GONE, OWNERS, key_digest
+from pilotman.memory.journal.owned import GONE, OWNERS, hidden, key_digest, owner, reblinded
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.database import SCRUB
@@ -49,13 +49,14 @@ def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: 
         raise runs_.missing(run_id)
     if row.done:
         return False
-    _erase_record(connection, run_id, row.idempotency_key, ended=row.state in ENDED, now=now)
+    key = _digested(connection, tenant, row.idempotency_key)
+    _erase_record(connection, run_id, key, ended=row.state in ENDED, now=now)
     connection.info.get(OWNERS, {}).pop(run_id, None)
     _erase_events(connection, run_id)
     nothing = {"body": None, "redacted": ""}
     connection.execute(update(payloads).where(payloads.c.run_id == run_id).values(nothing))
     connection.execute(update(transitions).where(transitions.c.run_id == run_id).values(reason=ERASED))
-    _erase_effects(connection, run_id)
+    _erase_effects(connection, run_id, tenant=tenant)
     _erase_approvals(connection, run_id, now=now)
     queue.remove(connection, run_id)
     key = f"{RUN_ERASED}:{micros(now)}" if is_book(run_id) else RUN_ERASED
@@ -91,7 +92,7 @@ def _erase_record(
         "request": ERASED,
         "principal": ERASED,
         "cancel_requested": None if ended else ERASED,
-        "idempotency_key": _digested(key),
+        "idempotency_key": key,
         "active": False,  # its conversation is free
     }
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
@@ -112,7 +113,10 @@ def erase_said(
 def _erase_events(connection: Connection, run_id: str, *, key: str | None = None) -> list[int]:
     """Of all events, or of the one with a key: their numbers."""
     query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id)
-    rows = connection.execute(query if key is None else query.where(events.c.key == key)).all()
+    if key is not None:
+        stored = hidden(connection, owner(connection, run_id).subject, key)
+        query = query.where(events.c.key.in_((key, stored)))
+    rows = connection.execute(query).all()
     gone = [{"its_run": run_id, "its_seq": seq, "gone": erased(data)} for seq, data in rows]
     if gone:
         where = (events.c.run_id == bindparam("its_run"), events.c.seq == bindparam("its_seq"))
@@ -120,13 +124,13 @@ def _erase_events(connection: Connection, run_id: str, *, key: str | None = None
     return [seq for seq, _ in rows]
 
 
-def _erase_effects(connection: Connection, run_id: str) -> None:
+def _erase_effects(connection: Connection, run_id: str, *, tenant: str) -> None:
     """The digest of a write's key stays: that it was done is still known, and it is not done again."""
     rows = connection.execute(
         select(effects.c.effect_id, effects.c.key).where(effects.c.run_id == run_id)
     ).all()
     for effect_id, key in rows:
-        values = {"message": ERASED, "key_text": None, "key": _digested(key)}
+        values = {"message": ERASED, "key_text": None, "key": _digested(connection, tenant, key)}
         connection.execute(update(effects).where(effects.c.effect_id == effect_id).values(values))
 
 
@@ -140,6 +144,8 @@ def _erase_approvals(connection: Connection, run_id: str, *, now: datetime) -> N
     )
 
 
-def _digested(key: str | None) -> str | None:
-    """The digest of a key, which older versions kept as it was."""
-    return key if key is None or key.startswith("#") else key_digest(key)
+def _digested(connection: Connection, tenant: str, key: str | None) -> str | None:
+    """The digest of a key, which older versions kept as it was, or by a digest that can be guessed."""
+    if key is None:
+        return None
+    return (reblinded if key.startswith("#") else key_digest)(connection, tenant, key)

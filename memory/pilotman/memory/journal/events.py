@@ -22,6 +22,8 @@ TAILS = "pilotman_tails"
 """Where a connection's ``info`` keeps the ends of the runs to which the present transaction adds events."""
 EventRow: TypeAlias = dict[str, Any]
 """A new event as its columns, without its number and hash."""
+_Name: TypeAlias = tuple[str, str]
+"""A run and the key of an event of it."""
 
 
 def prepare(run_id: str, new: NewEvent) -> EventRow:
@@ -63,8 +65,9 @@ def append(connection: Connection, rows: Sequence[EventRow]) -> None:
         _LOCK.rows(connection, run_ids)
     tails: dict[str, Tail] = connection.info.get(TAILS, {})
     owners: dict[str, owned.Owner] = connection.info.setdefault(owned.OWNERS, {})
-    known = set[tuple[str, str]]()
-    keys = dump([(row["run_id"], row["key"]) for row in rows])
+    known = set[_Name]()
+    names = _names(connection, rows)
+    keys = dump([*{*names, *names.values()}])
     for run_id, tenant, user, forgotten_at, seq, last, key in _SEEN.rows(connection, run_ids, keys):
         if key is not None:
             known.add((run_id, key))
@@ -72,13 +75,29 @@ def append(connection: Connection, rows: Sequence[EventRow]) -> None:
         owners[run_id] = owned.Owner(Subject(tenant, user), forgotten_at is not None)
         if run_id not in tails:
             tails[run_id] = Tail((seq or 0) + 1, seq or 0, last or genesis(run_id, tenant))
-    new = list(_follow(connection, rows, known, tails))
+    known |= {name for name, stored in names.items() if stored in known}
+    new = list(_follow(connection, rows, known, tails, names))
     if new:
         _APPEND.each(connection, new)
 
 
+def _names(connection: Connection, rows: Sequence[EventRow]) -> dict[_Name, _Name]:
+    """Runs and keys of events, each as it is stored; in older versions it was as it is."""
+    names: dict[_Name, _Name] = {}
+    for row in rows:
+        run_id, key = row["run_id"], row["key"]
+        if (run_id, key) not in names:
+            whose = owned.owner(connection, run_id).subject
+            names[run_id, key] = run_id, owned.hidden(connection, whose, key)
+    return names
+
+
 def _follow(
-    connection: Connection, rows: Iterable[EventRow], known: set[tuple[str, str]], tails: dict[str, Tail]
+    connection: Connection,
+    rows: Iterable[EventRow],
+    known: set[_Name],
+    tails: dict[str, Tail],
+    names: Mapping[_Name, _Name],
 ) -> Iterator[tuple[Any, ...]]:
     """What to store of those rows that are new; ``known`` and ``tails`` go along."""
     for row in rows:
@@ -89,7 +108,7 @@ def _follow(
             if tail is None:  # there is no such run: the database will refuse its events
                 tail = tails[row["run_id"]] = Tail(1, 0, "")
             tail.seq += 1
-            row["seq"] = tail.seq
+            row |= {"seq": tail.seq, "key": names[name][1]}
             values = (*_CLEAR(row), _data(connection, row))
             tail.hash = chained(tail.hash, values)
             yield (*values, tail.hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -90,6 +91,13 @@ class Journal(Ledger, Metering, Feed):
     async def subject(self, run_id: str) -> Subject | None:
         """Whose the run's content is; None: there is no such run."""
         return await self._read(lambda connection: owned.owner(connection, run_id).subject)
+
+    async def blinder(self, run_id: str) -> Callable[[bytes], bytes]:
+        """What makes digests of the run's content that tell nothing without its user's key."""
+        subject = await self.subject(run_id)
+        if subject is None:
+            return payloads.digested
+        return await asyncio.to_thread(self._seal.blinder, subject)
 
     async def run_of(self, idempotency_key: str, *, tenant: str) -> RunRow | None:
         """The run that has this idempotency key, or None."""
@@ -249,9 +257,12 @@ class Journal(Ledger, Metering, Feed):
         """The run's events in order, those with ``seq > after``; also what this process has just appended."""
         return await self._of_run(run_id, tenant, lambda connection, _: read(connection, run_id, after))
 
-    def put_payload(self, run_id: str, body: bytes) -> str:
-        """Store a body without waiting, once a run. Returns its SHA-256, 64 hexadecimal digits."""
-        row = payloads.prepare(run_id, body)
+    def put_payload(
+        self, run_id: str, body: bytes, *, blind: Callable[[bytes], bytes] = payloads.digested
+    ) -> str:
+        """Store a body without waiting, once a run. Returns its digest, 64 hexadecimal digits: the SHA-256,
+        or what ``blinder`` makes of it."""
+        row = payloads.prepare(run_id, body, blind)
         self._open.ride(Rider(run_id, payload=row))
         return str(row["digest"])
 

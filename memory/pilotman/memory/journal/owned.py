@@ -7,6 +7,7 @@ leaves the digest of what stood there, which is what the run's chain binds.
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -104,9 +105,51 @@ def data(connection: Connection, whose: Subject | None, place: str, stored: byte
         return dict(GONE)
 
 
-def key_digest(key: str) -> str:
+def close_word(connection: Connection, whose: Subject | None, place: str, word: str) -> str:
+    """A word for a column of text, such as the digest of what could be guessed; see ``word``."""
+    if whose is None or _seal(connection).keys is None:
+        return word
+    return f"~{b64encode(close(connection, whose, place, word)).decode()}"
+
+
+def word(connection: Connection, whose: Subject | None, place: str, stored: str) -> str:
+    """A word that stands in a place; empty where it was forgotten. In older versions it was as it is."""
+    return words(connection, whose, place, b64decode(stored[1:])) if stored.startswith("~") else stored
+
+
+def blinded(connection: Connection, whose: Subject | None, value: bytes) -> str:
+    """The blind digest of what a user owns, 64 hexadecimal digits; it makes no key."""
+    return (_seal(connection) if whose else _PACKING).sought(whose or Subject("", ""), value).hex()
+
+
+def hidden(connection: Connection, whose: Subject | None, name: str) -> str:
+    """A name by which something is looked for, as it is stored where it may say what a user owns: an event's
+    key, or the digest of what could be guessed. It makes no key."""
+    seal = _seal(connection)
+    if seal.keys is None or whose is None:
+        return name
+    return seal.pseudonym(whose, name, seek=True)
+
+
+def key_digest(connection: Connection, tenant: str, key: str) -> str:
     """An idempotency key as it is stored: what it was made of cannot be read. No key begins with ``#``."""
-    return f"#{sha256(key.encode()).hexdigest()}"
+    return reblinded(connection, tenant, f"#{sha256(key.encode()).hexdigest()}")
+
+
+def reblinded(connection: Connection, tenant: str, digest: str) -> str:
+    """A key's digest, which cannot be guessed either without the tenant's key. The tenant's, as it must be
+    known again whoever comes with it, also when the first was forgotten: what was done is not done again."""
+    seal = _seal(connection)
+    if seal.keys is None or digest.startswith("#~"):
+        return digest
+    return f"#{seal.pseudonym(Subject(tenant, ''), digest)}"
+
+
+def key_forms(connection: Connection, tenant: str, key: str) -> dict[str, str]:
+    """How an idempotency key may be stored, by versions of this program: to be looked for."""
+    digest, seal = f"#{sha256(key.encode()).hexdigest()}", _seal(connection)
+    blind = digest if seal.keys is None else f"#{seal.pseudonym(Subject(tenant, ''), digest, seek=True)}"
+    return {"key": blind, "digest": digest, "old": key}
 
 
 def _seal(connection: Connection) -> Seal:

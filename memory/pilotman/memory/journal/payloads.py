@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -20,10 +20,15 @@ from pilotman.memory.storage.statement import Statement
 PayloadRow: TypeAlias = dict[str, Any]
 
 
-def prepare(run_id: str, body: bytes) -> PayloadRow:
+def digested(body: bytes) -> bytes:
+    """The SHA-256."""
+    return sha256(body).digest()
+
+
+def prepare(run_id: str, body: bytes, blind: Callable[[bytes], bytes] = digested) -> PayloadRow:
     """The body as columns."""
     # a copy of exact length: orjson's results keep kilobytes of spare room behind them
-    return {"run_id": run_id, "digest": sha256(body).hexdigest(), "body": bytes(memoryview(body))}
+    return {"run_id": run_id, "digest": blind(body).hex(), "body": bytes(memoryview(body))}
 
 
 def put(connection: Connection, rows: Sequence[PayloadRow]) -> None:
@@ -66,15 +71,15 @@ def get(connection: Connection, run_id: str, digest: str) -> bytes:
 
 def _why(connection: Connection, run_id: str, digest: str) -> str:
     """Why a body is gone: that stands in the event alone."""
-    rows = _REDACTION.rows(connection, run_id, f"payload_redacted:{digest}")
+    subject, key = owned.owner(connection, run_id).subject, f"payload_redacted:{digest}"
+    rows = _REDACTION.rows(connection, run_id, key, owned.hidden(connection, subject, key))
     if not rows:
         return ""
     seq, stored = rows[0]
-    subject = owned.owner(connection, run_id).subject
     return str(owned.data(connection, subject, f"events.data/{run_id}/{seq}", stored).get("reason", ""))
 
 
-_REDACTION = Statement("SELECT seq, data FROM events WHERE run_id = ? AND key = ?")
+_REDACTION = Statement("SELECT seq, data FROM events WHERE run_id = ? AND key IN (?, ?)")
 
 
 def of_run(connection: Connection, run_id: str) -> dict[str, bytes]:
@@ -105,7 +110,7 @@ def _whole(
         body = owned.disclose(connection, subject, place(run_id, digest), stored)
     except (Tampered, zlib.error):
         body = b""
-    if sha256(body).hexdigest() != digest:
+    if digest not in (digested(body).hex(), owned.blinded(connection, subject, body)):
         what = f"the journal is damaged: payload {digest} is not what was stored"
         raise CorruptJournal(what, hint="restore it from a backup")
     return body

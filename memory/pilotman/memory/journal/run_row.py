@@ -52,7 +52,7 @@ def _place(run_id: str, column: str) -> str:
 def encoded(connection: Connection, run_id: str, subject: Subject, name: str, value: Any) -> Any:
     """A field as its column holds it."""
     if name == "idempotency_key":
-        return None if value is None else owned.key_digest(text(value))
+        return None if value is None else owned.key_digest(connection, subject.tenant, text(value))
     kept = encode(value)
     if name not in _OWNED or kept is None:
         return kept

@@ -173,7 +173,7 @@ def create(
 def same(connection: Connection, tenant: str, idempotency_key: str) -> RunRow | None:
     """The tenant's run with this idempotency key, or None."""
     key = text(idempotency_key)
-    known = _SAME.value(connection, {"tenant": tenant, "key": owned.key_digest(key), "old": key})
+    known = _SAME.value(connection, {"tenant": tenant, **owned.key_forms(connection, tenant, key)})
     return None if known is None else replace(get(connection, known), idempotency_key=idempotency_key)
 
 
@@ -183,7 +183,7 @@ _QUEUED = Query.inserting(queue, "run_id", "tenant", "supervisor", "severity", "
 _SAME = Query(
     select(runs.c.run_id).where(
         runs.c.tenant == bindparam("tenant"),
-        or_(runs.c.idempotency_key == bindparam("key"), runs.c.idempotency_key == bindparam("old")),
+        or_(*(runs.c.idempotency_key == bindparam(form) for form in ("key", "digest", "old"))),
     )
 )
 
