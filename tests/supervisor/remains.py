@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,6 +17,7 @@ from tests.retrieval.test_sealing import Notes, note
 from pilotman.agents import Specialist, Tool, ToolFailure, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Decision, Principal
+from pilotman.guardrails.digest import canonical
 from pilotman.memory import Memory
 from pilotman.retrieval import Corpus
 from pilotman.supervisor import Plan, Run, Supervisor, Task
@@ -23,7 +25,7 @@ from pilotman.supervisor import Plan, Run, Supervisor, Task
 PLACES = (
     *("request", "goal", "argument", "result", "host", "comment", "edited", "answer", "error", "reason"),
     *("key", "attribute", "document", "title", "fact", "why", "about", "retraction", "item", "kept", "name"),
-    *("space", "state", "note", "shared"),
+    *("space", "state", "note", "shared", "file", "uri", "query"),
 )
 olga = Principal(tenant="acme", user="olga", roles=frozenset({"approver", "operator"}))
 
@@ -44,6 +46,32 @@ def texts(user: str) -> list[str]:
     return [f"The {mark(user, 'document')} of {user} number {n} lies in the {n}th drawer" for n in range(3)]
 
 
+def name(user: str, number: int) -> str:
+    """What a source calls the user's document."""
+    return f"{mark(user, 'file')} of {user}/{number}.md"
+
+
+def uri(user: str, number: int) -> str:
+    return f"notes://{mark(user, 'uri')}/{number}"
+
+
+def guesses(user: str) -> list[str | bytes]:
+    """How plain digests would stand somewhere of what is easily guessed: their first bytes and digits."""
+    said = mark(user, "argument")
+    request = f"Please {mark(user, 'request')} in the drawer"
+    args = {"host": mark(user, "host"), "why": said}
+    guessed: list[Any] = [*marks(user), *texts(user), request, mark(user, "query"), {"what": said}, args]
+    guessed += [f"{user} likes {mark(user, 'fact')} {n}" for n in range(3)]
+    guessed += [one(user, n) for one in (name, uri) for n in range(3)]
+    guessed += [{"tool": "look", "args": {"what": said}}, {"tool": "restart", "args": args}]
+    guessed += [{"tool": "restart", "args": {**args, "why": mark(user, "edited")}}]
+    guessed += [[named] for named in marks(user)]
+    raw = [canonical(one) for one in guessed] + [one.encode() for one in guessed if isinstance(one, str)]
+    raw += [one.casefold().encode() for one in guessed if isinstance(one, str)]
+    digests = [sha256(one).digest() for one in raw]
+    return [*(one.hex()[:12] for one in digests), *(one[:12] for one in digests)]
+
+
 def vectors(corpus: Corpus, user: str) -> list[bytes]:
     """The float32 bytes of the user's vectors, as they are stored."""
     index = corpus._holdings.index()  # pyright: ignore[reportPrivateUsage]
@@ -55,9 +83,10 @@ def vectors(corpus: Corpus, user: str) -> list[bytes]:
 
 def documents() -> Corpus:
     def of(user: str, number: int) -> Document:
-        return note(texts(user)[number], f"user:acme/{user}", title=mark(user, "title"))
+        title = mark(user, "title")
+        return note(texts(user)[number], f"user:acme/{user}", title=title, source=uri(user, number))
 
-    owned = {f"{user}{n}": of(user, n) for user in ("alice", "bob") for n in range(3)}
+    owned = {name(user, n): of(user, n) for user in ("alice", "bob") for n in range(3)}
     return Notes(**owned)  # type: ignore[return-value]
 
 
@@ -88,6 +117,7 @@ def desk(memory: Memory, user: str, corpus: Corpus | None = None, name: str = "d
     """A team that does what one user's marks say."""
     said = mark(user, "argument")
     turns: list[str | AIMessage] = [
+        *([call("search_corpus", query=mark(user, "query"))] if corpus else []),
         call("look", what=said),
         call("broken", what=said),
         call("restart", host=mark(user, "host"), why=said),

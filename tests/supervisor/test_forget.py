@@ -11,6 +11,7 @@ from tests.supervisor.remains import (
     corpus_at,
     desk,
     graph,
+    guesses,
     leaves,
     left,
     mark,
@@ -75,8 +76,9 @@ async def test_no_byte_of_the_home_folder_tells_of_a_user_who_was_forgotten(tmp_
         async with team:
             hers = await leaves(memory, corpus, "alice")
             his = await leaves(memory, corpus, "bob")
-            secrets: list[str | bytes] = [*marks("alice"), *vectors(corpus, "alice")]
+            secrets = [*marks("alice"), *guesses("alice"), *vectors(corpus, "alice")]
             assert left([tmp_path], vectors(corpus, "alice")), "they are searched for as they are stored"
+            assert not left([tmp_path], [*marks("alice"), *guesses("alice")]), "only keys open them before"
             receipt = await team.forget(ALICE, principal=who("alice"))
             assert receipt.is_complete, receipt.open
             assert receipt.erased.keys() >= {"runs", "facts", "items", "corpus-1", "provenance", "keys"}
@@ -128,7 +130,7 @@ async def test_neither_does_postgresql_nor_neo4j(
         async with desk(memory, "alice", corpus) as team:
             hers = await leaves(memory, corpus, "alice")
             his = await leaves(memory, corpus, "bob")
-            secrets: list[str | bytes] = [*marks("alice"), *vectors(corpus, "alice")]
+            secrets = [*marks("alice"), *guesses("alice"), *vectors(corpus, "alice")]
             shared = mark("olga", "shared")
             fact = await memory.remember(shared, principal=olga, source="wiki", reason="asked", shared=True)
 

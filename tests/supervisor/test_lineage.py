@@ -158,7 +158,7 @@ async def test_a_real_runs_events_tell_the_same_in_any_order_and_nothing_of_its_
     async with world.team:
         run = await world.run()
         events = await memory.journal.events(run.run_id, tenant="acme")
-        origin = Origin.of(await memory.journal.run(run.run_id, tenant="acme"))
+        origin = Origin.of(await memory.journal.run(run.run_id, tenant="acme"), memory.seal)
     told = fold(origin, events)
     for seed in range(5):
         shuffled = random.Random(seed).sample(events, len(events)) + events[:5]

@@ -42,7 +42,7 @@ async def _told(memory: Memory, runs: list[Run]) -> tuple[int, int]:
     """How many nodes and edges the events of the runs tell."""
     rows = [await memory.journal.run(run.run_id, tenant=run.principal.tenant) for run in runs]
     events = [await memory.journal.events(row.run_id, tenant=row.tenant) for row in rows]
-    told = fold_all([(Origin.of(row), one) for row, one in zip(rows, events, strict=True)])
+    told = fold_all([(Origin.of(row, memory.seal), one) for row, one in zip(rows, events, strict=True)])
     ids = {node.id for node in told.nodes} | {end for e in told.edges for end in (e.source, e.target)}
     return len(ids), len(told.edges)
 

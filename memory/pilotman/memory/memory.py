@@ -111,8 +111,9 @@ class Memory(Facts, Defence, Holds):
     def _remember(self, contradictions: Contradictions, records: Records) -> None:
         """Who writes facts, tells them, lists them, and keeps the poisoned ones back."""
         journal, seal, clock, retention = self._journal, self._seal, self._clock, self._retention
-        self._facts = FactBook(journal, seal, retention=retention, clock=clock)
         self._reader = Reader(journal, seal, contradictions=contradictions, clock=clock, records=records)
+        live = self._reader.live
+        self._facts = FactBook(journal, seal, retention=retention, clock=clock, live=live)
         self._inventory = Inventory(journal, seal, self._reader, retention=retention, clock=clock)
         self._ward = Ward(journal, seal, clock=clock)
 

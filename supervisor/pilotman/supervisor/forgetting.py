@@ -19,7 +19,7 @@ from pilotman.memory.journal.records import ENDED
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.team import Team
 
-_VERSION = re.compile(r"@[0-9a-f]{8,}$")
+_VERSION = re.compile(r"@~?[0-9a-f]{8,}$")
 _LOOK = 0.1
 PATIENCE = 10.0
 """Seconds that are waited for runs to stop that are to be forgotten."""

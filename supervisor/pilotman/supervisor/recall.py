@@ -23,7 +23,7 @@ from pilotman.supervisor.team import SEARCH
 
 PASSAGES = 4
 _ON_RECORD = ("source", "version", "score", "heading", "start", "end", "trusted", "fetched_at")
-_IF_TOLD = ("expires_at", "document_id", "origin")
+_IF_TOLD = ("expires_at", "document_id", "origin", "ref", "cited")
 MOST_SECONDS = 60.0
 SHARE = 0.5
 """A search may take so much of the time left, at most so long: the first one reads all sources."""
@@ -66,7 +66,7 @@ class Recall:
             return None
 
         async def search_corpus(query: str) -> list[dict[str, Any]]:
-            path = f"{self._path}/search:{digest(query)[:12]}"
+            path = f"{self._path}/search:{self._run.recorder.mark(query)}"
             snapshot = await self._search(query, path)
             return [] if snapshot is None else [p.to_dict() for p in self._number(snapshot)]
 

@@ -32,7 +32,9 @@ LENGTH = len(story())
 async def size(journal: Journal, *run_ids: str) -> tuple[int, int]:
     """How many nodes and edges the runs' events tell."""
     runs = [await journal.run(run_id, tenant="acme") for run_id in run_ids]
-    told = fold_all([(Origin.of(run), await journal.events(run.run_id, tenant="acme")) for run in runs])
+    told = fold_all(
+        [(Origin.of(run, journal.seal), await journal.events(run.run_id, tenant="acme")) for run in runs]
+    )
     ids = {node.id for node in told.nodes} | {end for e in told.edges for end in (e.source, e.target)}
     return len(ids), len(told.edges)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from pilotman.guardrails.errors import InvalidRequest, NotFound, PermissionDenie
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.defence import marks
 from pilotman.memory.defence.contamination import is_own
 from pilotman.memory.defence.watch import Watch
@@ -30,12 +30,15 @@ from pilotman.memory.facts.shelf import Shelf, label_text
 from pilotman.memory.facts.wording import Statement, reasoned, statement, worded
 from pilotman.memory.journal.book import is_book
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.provenance.names import own_documents
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import encode, micros, text
 from pilotman.memory.storage.statement import Row
 
 ACTOR = "memory"
+Live: TypeAlias = Callable[[set[str], Principal], Awaitable[Collection[str]]]
+"""Which of these documents, ``SOURCE/ID@VERSION``, are there for a principal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,13 @@ class FactBook:
         *,
         retention: Retention,
         clock: Callable[[], datetime],
+        live: Live | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
+        """``live`` says which documents are there, to whoever asks."""
         self._journal = journal
+        self._seal = seal
+        self._live = live
         self._shelf = Shelf(seal)
         self._watch = Watch(journal, seal)
         self._retention = retention
@@ -78,11 +85,12 @@ class FactBook:
 
     async def remember(self, said_text: str, principal: Principal, said: Said) -> Fact:
         """Store a fact; see ``Memory.remember``."""
+        said = await self._privately(said, principal)
         found = await self._origin(principal, said)
         checked = statement(said_text, own=is_own(found.label))
         looked = await self._watch.look(self._made(checked, principal, said, found))
         fact = looked.fact
-        row = await asyncio.to_thread(self._row, fact, principal, checked)  # a key may be far away
+        row = await asyncio.to_thread(self._row, fact, principal)  # a key may be far away
         held, same = looked.verdict.others, f"the same as {fact.fact_id}"
         event = self._event(
             "fact_remembered", fact, principal, supports=sorted(found.supports), why=looked.verdict.reasons
@@ -129,7 +137,7 @@ class FactBook:
     async def support(self, fact_id: str, ids: Iterable[str], principal: Principal) -> Fact:
         """Let a fact stand on all of ``ids`` too, besides what it stands on."""
         permitted()
-        parts = [await self._part(one, principal, None) for one in ids]
+        parts = [await self._part(await self._own(one, principal), principal, None) for one in ids]
         if not parts:
             raise InvalidRequest("a fact can only stand on something", hint="name documents, runs or facts")
         supports = Origin.join(parts).supports
@@ -193,21 +201,40 @@ class FactBook:
         Who asks is not looked at: this is for the verb that reaches every store. Gives what ``meant`` does.
         """
         tenant, now = principal.tenant, self._clock()
-        ids, kept = await self._journal.read(lambda c: erasure.meant(c, selector, tenant, spares))
+        ids, kept, gone = await self._meant(selector, tenant, spares)
         if ids or kept:
             told = [self._noted("fact_forgotten", one, principal, again=True) for one in ids]
             await self._journal.record(
                 principal,
                 told,
-                lambda c: erasure.erase(c, selector, list(ids), kept, actor=ACTOR, now=now),
+                lambda c: erasure.erase(c, gone, list(ids), kept, actor=ACTOR, now=now),
             )
         return ids
 
     async def meant(self, selector: Selector, tenant: str, *, spares: Spares) -> dict[str, str]:
         """The facts that ``forget`` would erase: the SHA-256 of what is stored of each, by id."""
-        return (await self._journal.read(lambda c: erasure.meant(c, selector, tenant, spares)))[0]
+        return (await self._meant(selector, tenant, spares))[0]
+
+    async def _meant(
+        self, selector: Selector, tenant: str, spares: Spares
+    ) -> tuple[dict[str, str], list[str], frozenset[str]]:
+        return await self._journal.read(lambda c: erasure.meant(c, selector, tenant, spares, seal=self._seal))
 
     # what a new fact is made of
+
+    async def _privately(self, said: Said, principal: Principal) -> Said:
+        """The principal's own documents by what stands for them where their names must not."""
+        called = {one: await self._own(one, principal) for one in (said.source, *said.derived_from)}
+        derived = tuple(called[one] for one in said.derived_from)
+        return replace(said, source=called[said.source], derived_from=derived)
+
+    async def _own(self, name: str, principal: Principal) -> str:
+        if self._live is None or not name.startswith(origin.DOCUMENT):
+            return name
+        whose, bare = Subject(principal.tenant, principal.user), name.removeprefix(origin.DOCUMENT)
+        ways = await asyncio.to_thread(own_documents, bare, self._seal, whose)
+        found = await self._live(set(ways), principal) if ways else ()
+        return next((origin.DOCUMENT + one for one in ways if one in found), name)
 
     async def _origin(self, principal: Principal, said: Said) -> Origin:
         """What it is derived from, all together; inside a run that run, whatever its tool says.
@@ -290,14 +317,14 @@ class FactBook:
             record=said.record,
         )
 
-    def _row(self, fact: Fact, principal: Principal, checked: Statement) -> Row:
+    def _row(self, fact: Fact, principal: Principal) -> Row:
         same = ("fact_id", "owner", "source", "purpose", "status", "corrects")
         times = ("valid_from", "valid_to", "recorded_at", "expires_at")
         return {
             **{name: encode(getattr(fact, name)) for name in (*same, *times)},
             "tenant": principal.tenant,
             "body": self._shelf.body(fact, principal.tenant),
-            "digest": digest(" ".join(checked.text.casefold().split())),
+            "digest": self._shelf.digest(fact, principal.tenant),
             "label": label_text(fact.label),
             "recorded_by": text(principal.user),
         }

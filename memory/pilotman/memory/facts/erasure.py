@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TypeAlias
 
 from sqlalchemy import Connection
 
+from pilotman.guardrails.seal import Seal, Subject
 from pilotman.memory.facts import origin, rows
 from pilotman.memory.journal.book import book_id
 from pilotman.memory.journal.erasure import erase_said
+from pilotman.memory.provenance.names import own_documents
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.database import SCRUB
@@ -27,16 +29,17 @@ def spare_none(_row: Row, _supports: frozenset[str]) -> bool:
 
 
 def meant(
-    connection: Connection, selector: Selector, tenant: str, spares: Spares
-) -> tuple[dict[str, str], list[str]]:
-    """The facts that go: the SHA-256 of what is stored of each, by id; and those that stay, though the
-    selector means them by their source or run, because they stand on something else too."""
+    connection: Connection, selector: Selector, tenant: str, spares: Spares, *, seal: Seal
+) -> tuple[dict[str, str], list[str], frozenset[str]]:
+    """The facts that go: the SHA-256 of what is stored of each, by id; those that stay, though the selector
+    means them by their source or run, because they stand on something else too; and what is gone with it."""
     ids: dict[str, str] = {}
     kept: list[str] = []
     if selector.is_empty:
-        return ids, kept
-    is_gone, by_source = _gone(selector), selector.source is not None or selector.run_id is not None
-    found = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
+        return ids, kept, frozenset()
+    gone = _sources(connection, selector, tenant, seal)
+    is_gone, by_source = _gone(gone), bool(gone)
+    found = [row for row in rows.selected(connection, selector, tenant, gone) if row["body"] is not None]
     supports = rows.supports_of(connection, [row["fact_id"] for row in found])
     for row in found:
         sets = supports.get(row["fact_id"], ())
@@ -46,21 +49,22 @@ def meant(
             kept.append(row["fact_id"])
         else:
             ids[row["fact_id"]] = hashlib.sha256(row["body"]).hexdigest()
-    return ids, kept
+    return ids, kept, gone
 
 
 def erase(
     connection: Connection,
-    selector: Selector,
+    gone: Collection[str],
     fact_ids: list[str],
     kept: list[str],
     *,
     actor: str,
     now: datetime,
 ) -> None:
-    """The content of some facts is gone, others stand on less. What nobody owned goes from the books too."""
+    """The content of some facts is gone, others stand on less, without the sources that are ``gone``. What
+    nobody owned goes from the books too."""
     for one in kept:
-        rows.without(connection, one, _gone(selector))
+        rows.without(connection, one, _gone(gone))
     told: dict[str, list[str]] = {}
     for fact_id, (tenant, user) in rows.books_of(connection, fact_ids).items():
         told.setdefault(book_id(tenant, user), []).append(f"fact_remembered:{fact_id}")
@@ -70,8 +74,20 @@ def erase(
     connection.info[SCRUB] = True
 
 
-def _gone(selector: Selector) -> Callable[[str], bool]:
-    """Whether a support is gone with what the selector means."""
-    sources = (selector.source, None if selector.run_id is None else f"{origin.RUN}{selector.run_id}")
-    gone = [source for source in sources if source is not None]
-    return lambda support: any(origin.is_within(support, source) for source in gone)
+def _sources(connection: Connection, selector: Selector, tenant: str, seal: Seal) -> frozenset[str]:
+    """What the selector means by source or run; a document of somebody's own also by what stands for it."""
+    found = set[str]() if selector.run_id is None else {f"{origin.RUN}{selector.run_id}"}
+    if selector.source is not None:
+        found.add(selector.source)
+        bare = selector.source.removeprefix(origin.DOCUMENT)
+        if seal.keys is not None and "/" in bare:
+            for user in rows.users(connection, tenant):
+                found.update(
+                    origin.DOCUMENT + one for one in own_documents(bare, seal, Subject(tenant, user))
+                )
+    return frozenset(found)
+
+
+def _gone(sources: Collection[str]) -> Callable[[str], bool]:
+    """Whether a support is gone with these sources."""
+    return lambda support: any(origin.is_within(support, source) for source in sources)

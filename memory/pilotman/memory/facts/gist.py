@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pilotman.guardrails.digest import digest
 from pilotman.guardrails.seal import Forgotten
 from pilotman.memory.facts.ranking import Words, words_of
-from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.facts.shelf import Shelf, same_text
 from pilotman.memory.storage.opened import Opened
 from pilotman.memory.storage.statement import Row
 
@@ -84,7 +85,7 @@ class Gists:
         for row in rows:
             with suppress(Forgotten):  # its owner's key was destroyed: the row is about to go
                 said = self._shelf.said(row)
-                opened.append((row, said["about"].casefold() or f"\n{row['digest']}"))
+                opened.append((row, said["about"].casefold() or f"\n{digest(same_text(said['text']))}"))
                 texts.append(f"{said['about']} {said['text']}")
         return {
             row["fact_id"]: Gist(thing, row["purpose"], row["recorded_at"], words)

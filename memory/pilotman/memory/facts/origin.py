@@ -97,15 +97,23 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
 
 
 def read_by(events: Iterable[Event]) -> set[str]:
-    """The ids of all that a run was shown of corpora and of memory."""
+    """The ids of all that a run was shown of corpora and of memory; of somebody's own documents also the
+    names."""
     shown = (event for event in events if event.kind in ("retrieval_completed", "facts_recalled"))
-    return {_name_of(row) for event in shown for row in event.data["documents"]}
+    rows = [row for event in shown for row in event.data["documents"]]
+    return {_name_of(row) for row in rows} | {_clear_name(row) for row in rows if row.get("ref")}
 
 
 def _name_of(row: Any) -> str:
     """The id of what was retrieved."""
     if str(row["source"]).startswith(FACT):
         return str(row["source"])
+    if row.get("ref"):  # somebody's own document: its name stands nowhere in clear
+        return f"{DOCUMENT}{row['ref']}"
+    return _clear_name(row)
+
+
+def _clear_name(row: Any) -> str:
     return document_id(row.get("origin"), str(row.get("document_id") or row["source"]), str(row["version"]))
 
 
@@ -129,7 +137,7 @@ def _of_row(row: Any, tenant: str) -> Label:
         trusted=trusted,
         tenant=tenant,
         sensitivity=row.get("sensitivity") or "internal",
-        sources=frozenset({str(row["source"])}),
+        sources=frozenset({str(row.get("ref") or row["source"])}),
         suspicions=_suspicions(row),
     )
 

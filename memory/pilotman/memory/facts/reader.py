@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Forgotten, Seal
+from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
 from pilotman.memory.facts.fact import Fact, Records, Sources
@@ -23,10 +23,11 @@ from pilotman.memory.facts.gist import Gist, Gists, Held
 from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
-from pilotman.memory.facts.shelf import Shelf
+from pilotman.memory.facts.shelf import Shelf, same_text
 from pilotman.memory.facts.support import standing
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.keyring.place import is_near
+from pilotman.memory.provenance.names import own_documents
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.opened import Opened
 from pilotman.memory.storage.statement import Row
@@ -74,6 +75,7 @@ class Reader:
         gists: Opened[str, Gist] | None = None,
     ) -> None:
         self._journal = journal
+        self._seal = seal
         self._shelf = Shelf(seal)
         self._gists = Gists(self._shelf, gists)
         self._contradictions = contradictions
@@ -138,11 +140,15 @@ class Reader:
         """Ids of the facts that stand on a source, directly or through other facts, whatever else they stand
         on: a document, a run, a fact, or all documents of a source. One's own and those of nobody; operators
         are told all of the tenant's."""
+        whose, bare = Subject(principal.tenant, principal.user), source.removeprefix(DOCUMENT)
+        ways = [source, *await asyncio.to_thread(own_documents, bare, self._seal, whose)]
 
         def work(connection: Connection) -> list[str]:
-            named = rows.within(connection, principal.tenant, source)
+            named = rows.within(connection, principal.tenant, ways)
             found = rows.upon(
-                connection, principal.tenant, [source, *(one for one in named if is_within(one, source))]
+                connection,
+                principal.tenant,
+                [source, *(one for one in named if any(is_within(one, way) for way in ways))],
             )
             owners = rows.owners(connection, found)
             every = OPERATOR in principal.roles
@@ -216,14 +222,14 @@ class Reader:
     def _opened(
         self, stands: Iterable[Row], ground: Mapping[str, tuple[str, ...]], when: When
     ) -> Iterator[tuple[str, tuple[str, Fact]]]:
-        """By its id each fact with the digest of its text; not of an owner whose key was destroyed."""
+        """By its id each fact with what is the same of its text; not of an owner whose key was destroyed."""
         for row in stands:
             try:
                 fact = self._shelf.fact(row, (ground[FACT + row["fact_id"]],), recorded=when.recorded)
             except Forgotten:  # the row is about to go
                 self._gists.drop(row["tenant"], row["owner"])
             else:
-                yield row["fact_id"], (row["digest"], fact)
+                yield row["fact_id"], (same_text(fact.text), fact)
 
     async def _ground(
         self, fact_ids: Collection[str], principal: Principal, when: When
@@ -238,11 +244,11 @@ class Reader:
 
         ground, leaves = await self._journal.read(work)
         documents = {one.removeprefix(DOCUMENT) for one in ground.leaves if one.startswith(DOCUMENT)}
-        leaves |= {DOCUMENT + one for one in await self._live(documents, principal)}
+        leaves |= {DOCUMENT + one for one in await self.live(documents, principal)}
         stand = standing(ground.facts, ground.supports, leaves)
         return {one: tuple(sorted(frozenset[str]().union(*ground.supports.get(one, ())))) for one in stand}
 
-    async def _live(self, documents: set[str], principal: Principal) -> set[str]:
+    async def live(self, documents: set[str], principal: Principal) -> set[str]:
         """The documents that somebody vouches for; a place that cannot be asked vouches for nothing."""
         live = set[str]()
         for sources in self._sources:
@@ -253,7 +259,7 @@ class Reader:
 
 
 def _once(facts: Sequence[tuple[str, Fact]]) -> list[Fact]:
-    """Each text, told by its digest, once: that which is trusted, was recorded first."""
+    """Each text, whatever its case and blanks, once: that which is trusted, was recorded first."""
     ordered = sorted(facts, key=lambda one: (not one[1].label.trusted, one[1].recorded_at, one[1].fact_id))
     known: dict[str, Fact] = {}
     for text, fact in ordered:

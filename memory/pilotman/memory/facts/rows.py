@@ -127,6 +127,8 @@ def erase(connection: Connection, fact_ids: Collection[str], *, now: int) -> Non
     """Their content is gone from the database, they are told to nobody."""
     _ERASE.each(connection, [(now, dump(sorted(fact_ids)))])
     marks.erase(connection, fact_ids)
+    gone = dump(sorted(fact_ids))
+    _UNSUPPORT.each(connection, [(gone,)])
 
 
 def ground(connection: Connection, fact_ids: Collection[str], tenant: str, when: When) -> Ground:
@@ -172,10 +174,10 @@ def upon(connection: Connection, tenant: str, roots: Collection[str]) -> set[str
     return {str(row[0]) for row in _UPON.rows(connection, dump(sorted(roots)), tenant, tenant)}
 
 
-def within(connection: Connection, tenant: str, source: str) -> list[str]:
-    """What the tenant's facts stand on that is the source, or is named like something in it."""
+def within(connection: Connection, tenant: str, sources: Collection[str]) -> list[str]:
+    """What the tenant's facts stand on that is one of the sources, or is named like something in it."""
     its = fact_supports.c.support
-    query = select(its).where(fact_supports.c.tenant == tenant, _named(its, source)).distinct()
+    query = select(its).where(fact_supports.c.tenant == tenant, _named(its, sources)).distinct()
     return list(connection.execute(query).scalars())
 
 
@@ -189,8 +191,16 @@ def runs_known(connection: Connection, run_ids: Collection[str], tenant: str) ->
     return {str(row[0]) for row in _RUNS.rows(connection, dump(sorted(run_ids)), tenant)}
 
 
-def selected(connection: Connection, selector: Selector, tenant: str) -> list[Row]:
-    """The tenant's facts that a selector means, oldest first; those whose content is gone too."""
+def users(connection: Connection, tenant: str) -> list[str]:
+    """Who of the tenant has anything here: runs, or a book."""
+    return [str(row[0]) for row in _USERS.rows(connection, tenant)]
+
+
+def selected(
+    connection: Connection, selector: Selector, tenant: str, sources: Collection[str] | None = None
+) -> list[Row]:
+    """The tenant's facts that a selector means, oldest first; those whose content is gone too. ``sources``:
+    all that its source and run are called."""
     query = select(facts).where(facts.c.tenant == tenant)
     if selector.user is not None:
         query = query.where(facts.c.owner == selector.user)
@@ -198,8 +208,10 @@ def selected(connection: Connection, selector: Selector, tenant: str) -> list[Ro
         query = query.where(facts.c.fact_id == selector.fact_id)
     if selector.before is not None:
         query = query.where(facts.c.recorded_at < micros(selector.before))
-    for source in (selector.source, None if selector.run_id is None else f"run:{selector.run_id}"):
-        if source is not None:
+    run = None if selector.run_id is None else f"run:{selector.run_id}"
+    called = {one for one in sources or (selector.source,) if one not in (None, run)}
+    for source in ([run] if run else [], called if selector.source else []):
+        if source:
             its = select(fact_supports.c.fact_id).where(
                 fact_supports.c.tenant == tenant, _named(fact_supports.c.support, source)
             )
@@ -208,9 +220,9 @@ def selected(connection: Connection, selector: Selector, tenant: str) -> list[Ro
     return [dict(row) for row in found]
 
 
-def _named(column: Any, source: str) -> Any:
-    """Whether a column names the source, or something in it."""
-    names = (source, f"document:{source}")
+def _named(column: Any, sources: Iterable[str]) -> Any:
+    """Whether a column names one of the sources, or something in it."""
+    names = [name for source in sources for name in (source, f"document:{source}")]
     inside = [column.startswith(name + mark, autoescape=True) for name in names for mark in "/@"]
     return or_(column.in_(names), *inside)
 
@@ -246,8 +258,14 @@ _ONES_OF = " WHERE fact_id IN (SELECT jsonb_array_elements_text(?::jsonb))"
 """However many: an ``IN`` of parameters ends at some ten thousand."""
 _HELD_BACK = "UPDATE facts SET status = 'quarantined'"
 _HOLD = Statement(_HELD_BACK + _ONES, postgresql=_HELD_BACK + _ONES_OF)
-_ERASED = "UPDATE facts SET body = NULL, retraction = NULL, retracted_at = coalesce(retracted_at, ?)"
+_ERASED = (
+    "UPDATE facts SET body = NULL, retraction = NULL, source = '', label = '', digest = '',"
+    " retracted_at = coalesce(retracted_at, ?)"
+)
 _ERASE = Statement(_ERASED + _ONES, postgresql=_ERASED + _ONES_OF)
+_WITHOUT = "DELETE FROM fact_supports"
+_UNSUPPORT = Statement(_WITHOUT + _ONES, postgresql=_WITHOUT + _ONES_OF)
+_USERS = Statement('SELECT DISTINCT "user" FROM runs WHERE tenant = ?')
 _WHOSE = "SELECT fact_id, owner FROM facts"
 _OWNERS = Statement(_WHOSE + _ONES, postgresql=_WHOSE + _ONES_OF)
 _BELIEVED_IF = (

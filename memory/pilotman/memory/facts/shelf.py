@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from pilotman.guardrails.digest import digest
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.seal import Seal, Subject
 from pilotman.memory.facts.fact import Fact, Pointer
@@ -28,6 +29,12 @@ class Shelf:
         said = {"text": fact.text, "about": fact.about, "reason": fact.reason, "record": record}
         place = _COLUMN + fact.fact_id.encode()
         return self._seal.seal(_subject(tenant, fact.owner), orjson.dumps(said), place)
+
+    def digest(self, fact: Fact, tenant: str) -> str:
+        """What names the text of a fact, whatever its case and blanks; of one that is owned it tells nothing
+        without the owner's key."""
+        same, subject = same_text(fact.text), _subject(tenant, fact.owner)
+        return digest(same) if subject is None else self._seal.blind(subject, same.encode()).hex()
 
     def why(self, row: Row, reason: str) -> bytes:
         """A reason that belongs to the row's fact."""
@@ -72,6 +79,11 @@ class Shelf:
         opened = self._seal.open(_subject(row["tenant"], row["owner"]), bytes(row["body"]), place)
         said: Said = orjson.loads(opened)
         return said
+
+
+def same_text(text: str) -> str:
+    """Equal for texts that say the same."""
+    return " ".join(text.casefold().split())
 
 
 def label_text(label: Label) -> str:

@@ -63,7 +63,7 @@ def tool_started(sheet: Sheet, said: Said) -> None:
         path=place.path,
         tool=tool,
         effect=said.word("effect"),
-        digest=said.word("digest"),
+        digest=sheet.blinded(said.word("digest")),
     )
     sheet.link(call, "WAS_ASSOCIATED_WITH", sheet.member(said.actor))
     if tool is not None:
@@ -115,7 +115,7 @@ def decided(sheet: Sheet, said: Said) -> None:
         tool=said.word("tool"),
         effect=said.word("effect"),
         stage=stage,
-        digest=said.word("digest"),
+        digest=sheet.blinded(said.word("digest")),
         **{f"said_{verdict}": True for verdict in [said.word("verdict")] if verdict is not None},
     )
     if version is not None:
@@ -145,7 +145,7 @@ def asked(sheet: Sheet, said: Said) -> None:
         said.at,
         tool=said.word("tool"),
         about=said.word("kind"),
-        digest=said.word("digest"),
+        digest=sheet.blinded(said.word("digest")),
     )
     _came_of(sheet, said.place, asked)
     listed = said.word("question")
@@ -177,7 +177,7 @@ def permitted(sheet: Sheet, said: Said) -> None:
     name, place, approval = said.word("permit_id"), said.place, said.word("approval_id")
     if name is None:
         return
-    digested = said.word("digest")
+    digested = sheet.blinded(said.word("digest"))
     permit = sheet.entity("permit", named("permit", name), said.at, tool=said.word("tool"), digest=digested)
     decision = sheet.entity("decision", named("decision", place.run_id, f"{place.path}#write"))
     sheet.link(permit, "WAS_DERIVED_FROM", decision)
@@ -195,7 +195,7 @@ def intended(sheet: Sheet, said: Said) -> None:
         named("effect", name),
         said.at,
         tool=said.word("tool"),
-        digest=said.word("digest"),
+        digest=sheet.blinded(said.word("digest")),
         run_id=place.run_id,
     )
     call = sheet.activity("tool_call", place.call, path=place.path, tool=said.word("tool"))

@@ -18,7 +18,7 @@ from pilotman.memory.journal.outbox import Lag, Parcel
 from pilotman.memory.journal.owner import is_dead, owner_name
 from pilotman.memory.provenance.graph import Graph
 from pilotman.memory.provenance.prov import fold_all
-from pilotman.memory.provenance.sheet import Origin
+from pilotman.memory.provenance.sheet import Origin, Told
 
 LINGER: Final = 1.0
 """Seconds from news to telling it: most of a run goes together."""
@@ -156,11 +156,14 @@ class Drain:
                 raise _unavailable(error) from error
 
     async def _tell(self, parcel: Parcel) -> None:
-        told = fold_all([(Origin.of(run), events) for run, events in parcel.runs])
+        told = await asyncio.to_thread(self._told, parcel)  # keys may be far away
         if told.nodes or told.edges:
             async with asyncio.timeout(LONGEST):
                 await self._graph.merge(told.nodes, told.edges)
         await self._journal.fed(self._name, owner=self._owner, block=parcel.block)
+
+    def _told(self, parcel: Parcel) -> Told:
+        return fold_all([(Origin.of(run, self._journal.seal), events) for run, events in parcel.runs])
 
 
 def _unavailable(error: Exception) -> Exception:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from pilotman.guardrails.digest import digest
+from pilotman.guardrails.principal import Principal
+from pilotman.guardrails.seal import Seal, Subject
 from pilotman.memory.storage.codec import text
 
 LONGEST: Final = 400
@@ -29,6 +32,40 @@ def source(name: str, version: str = "") -> str:
 def document(origin: str, document_id: str, version: str) -> str:
     """One version of a document of the source ``origin`` ("": it has no name)."""
     return named("document", origin, f"{document_id}@{version}")
+
+
+def pseudonyms(what: str, seal: Seal, principal: Principal) -> list[str]:
+    """The nodes that stand for a document of the principal's own, or for a chunk of it, under any of its
+    names; none where nothing is sealed. It makes no key."""
+    if seal.keys is None:
+        return []
+    whose = Subject(principal.tenant, principal.user)
+    bare, mark, place = re.sub("^(?:document|chunk|source):", "", what).partition("#")
+    blind = partial(seal.pseudonym, whose, seek=True)
+    name, at, version = bare.rpartition("@")
+    cited = [source(blind(name) + f"@{blind(version)}")] if at else []
+    kind = "chunk" if place else "document"
+    return [
+        source(blind(bare)),
+        source(blind(bare.partition("/")[2])),
+        *cited,
+        *(named(kind, one + mark + place) for one in own_documents(bare, seal, whose)),
+    ]
+
+
+def own_documents(name: str, seal: Seal, whose: Subject) -> list[str]:
+    """What ``SOURCE/ID``, or ``SOURCE/ID@VERSION``, may be called where a document of somebody's own must not
+    be named; where its source ends nobody knows. None where nothing is sealed. It makes no key."""
+    if seal.keys is None:
+        return []
+    blind = partial(seal.pseudonym, whose, seek=True)
+    first, at, version = name.rpartition("@")
+    ways = [(name, "")] + ([(first, f"@{blind(version)}")] if at else [])
+    return [
+        f"{part[:cut]}/{blind(part[cut + 1 :])}{end}"
+        for part, end in ways
+        for cut in (n for n, sign in enumerate(part) if sign == "/")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

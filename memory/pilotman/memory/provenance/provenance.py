@@ -18,6 +18,7 @@ from pilotman.memory.journal.records import RunRow
 from pilotman.memory.provenance.drain import Drain
 from pilotman.memory.provenance.graph import Direction, Graph, Subgraph
 from pilotman.memory.provenance.lineage import Lineage
+from pilotman.memory.provenance.names import pseudonyms
 from pilotman.memory.provenance.prov import fold
 from pilotman.memory.provenance.sheet import Origin, Told
 from pilotman.memory.provenance.sql_graph import SqlGraph
@@ -97,11 +98,11 @@ class Provenance:
             if remarks and run is not None:
                 told = await self._told(run)
                 await graph.merge(told.nodes, told.edges)
-            return await _back(graph, what, principal.tenant, remarks)
+            return await self._back(graph, what, principal, remarks)
         except Unavailable as error:
             if run is None:
                 raise
-            return await self._from_journal(run, what, str(error))
+            return await self._from_journal(run, what, principal, str(error))
 
     async def impact(self, source: str, *, principal: Principal) -> Lineage:
         """What came of something: all that was decided because of it, and would be in doubt without it.
@@ -112,7 +113,7 @@ class Provenance:
         """
         remarks = await self._catch_up()
         graph = await self._drain.opened()
-        roots = await _known(graph, source, principal.tenant, remarks)
+        roots = await self._known(graph, source, principal, remarks)
         return await _walk(graph, roots, principal.tenant, "forth", remarks)
 
     async def _catch_up(self) -> tuple[str, ...]:
@@ -144,35 +145,57 @@ class Provenance:
 
     async def _told(self, run: RunRow) -> Told:
         events = await self._journal.events(run.run_id, tenant=run.tenant)
-        return fold(Origin.of(run), events)
+        return await asyncio.to_thread(lambda: fold(Origin.of(run, self._journal.seal), events))
 
-    async def _from_journal(self, run: RunRow, what: str, wrong: str) -> Lineage:
+    async def _from_journal(self, run: RunRow, what: str, principal: Principal, wrong: str) -> Lineage:
         graph = SqlGraph("sqlite://")
         await graph.start()
         try:
             told = await self._told(run)
             await graph.merge(told.nodes, told.edges)
             remark = f"{wrong}; this is what the journal of {run.run_id} alone tells"
-            return await _back(graph, what, run.tenant, (remark,))
+            return await self._back(graph, what, principal, (remark,))
         finally:
             await graph.aclose()
 
+    async def _back(self, graph: Graph, what: str, principal: Principal, remarks: tuple[str, ...]) -> Lineage:
+        roots, tenant = await self._known(graph, what, principal, remarks), principal.tenant
+        answers: list[str] = []
+        for root in roots:
+            if root.startswith("run:"):  # a run is explained with what it answered
+                made = await graph.lineage(
+                    [root],
+                    tenant=tenant,
+                    direction="forth",
+                    relations=["WAS_GENERATED_BY"],
+                    max_depth=1,
+                    max_nodes=MOST,
+                )
+                answers += [node.id for node in made.nodes if node.type == "answer"]
+        return await _walk(graph, [*answers, *roots], tenant, "back", remarks)
 
-async def _back(graph: Graph, what: str, tenant: str, remarks: tuple[str, ...]) -> Lineage:
-    roots = await _known(graph, what, tenant, remarks)
-    answers: list[str] = []
-    for root in roots:
-        if root.startswith("run:"):  # a run is explained with what it answered
-            made = await graph.lineage(
-                [root],
-                tenant=tenant,
-                direction="forth",
-                relations=["WAS_GENERATED_BY"],
-                max_depth=1,
-                max_nodes=MOST,
+    async def _known(
+        self, graph: Graph, what: str, principal: Principal, remarks: tuple[str, ...]
+    ) -> list[str]:
+        """The node of this id; else those that go by this name, also as one's own documents are
+        called there. ``remarks``: the graph is behind.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: there is none yet.
+        """
+        prefix = next((kind for start, kind in _PREFIXES.items() if what.startswith(start)), None)
+        names = [what, f"{prefix}:{what}"] if prefix else [what, *(f"{kind}:{what}" for kind in _KINDS)]
+        names += await asyncio.to_thread(pseudonyms, what, self._journal.seal, principal)
+        tenant = principal.tenant
+        found = [name for name in names if await graph.node(name, tenant=tenant) is not None]
+        if not found and remarks:
+            raise Unavailable(f"nothing is known of {what} yet: {remarks[0]}", hint="ask again later")
+        if not found:
+            raise NotFound(
+                f"nothing is known of {what}", hint="name a run, an effect, an approval, a document …"
             )
-            answers += [node.id for node in made.nodes if node.type == "answer"]
-    return await _walk(graph, [*answers, *roots], tenant, "back", remarks)
+        return found
 
 
 async def _walk(
@@ -182,20 +205,3 @@ async def _walk(
         roots, tenant=tenant, direction=direction, max_depth=DEPTH, max_nodes=MOST
     )
     return Lineage(found, roots=roots, direction=direction, remarks=remarks)
-
-
-async def _known(graph: Graph, what: str, tenant: str, remarks: tuple[str, ...]) -> list[str]:
-    """The node of this id; else those that go by this name. ``remarks``: the graph is behind.
-
-    Raises:
-        NotFound: there is none.
-        Unavailable: there is none yet.
-    """
-    prefix = next((kind for start, kind in _PREFIXES.items() if what.startswith(start)), None)
-    names = [what, f"{prefix}:{what}"] if prefix else [what, *(f"{kind}:{what}" for kind in _KINDS)]
-    found = [name for name in names if await graph.node(name, tenant=tenant) is not None]
-    if not found and remarks:
-        raise Unavailable(f"nothing is known of {what} yet: {remarks[0]}", hint="ask again later")
-    if not found:
-        raise NotFound(f"nothing is known of {what}", hint="name a run, an effect, an approval, a document …")
-    return found

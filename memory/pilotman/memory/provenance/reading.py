@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pilotman.guardrails.digest import digest
 from pilotman.memory.provenance import names
 from pilotman.memory.provenance.names import Place, named
 from pilotman.memory.provenance.sheet import Said, Sheet, inner, listed, number, word, words
+from pilotman.memory.storage.codec import text
 
 # runs
 
@@ -20,9 +20,7 @@ def started(sheet: Sheet, said: Said) -> None:
     user = sheet.user(origin.user)
     run = sheet.activity("run", place.whole, said.at, run_id=origin.run_id, team=origin.supervisor)
     asked = word(said.data, "text")
-    request = sheet.entity(
-        "request", named("request", origin.run_id), said.at, digest=None if asked is None else digest(asked)
-    )
+    request = sheet.entity("request", named("request", origin.run_id), said.at, digest=sheet.blinded(asked))
     sheet.entity("brief", place.brief, said.at)
     sheet.link(request, "WAS_ATTRIBUTED_TO", user)
     sheet.link(place.brief, "WAS_DERIVED_FROM", request)
@@ -78,43 +76,52 @@ def task_completed(sheet: Sheet, said: Said) -> None:
         "report",
         place.report,
         said.at,
-        digest=None if told is None else digest(told),
+        digest=sheet.blinded(told),
         status=word(report, "status"),
         confidence=number(report, "confidence"),
     )
     sheet.link(made, "WAS_GENERATED_BY", place.whole)
     sheet.link(made, "WAS_ATTRIBUTED_TO", sheet.member(said.actor))
     sheet.link(sheet.entity("findings", place.parent.reports), "WAS_DERIVED_FROM", made)
-    _cite(sheet, made, report)
+    _cite(sheet, made, report, inner(said.data, "cited"))
 
 
 def answered(sheet: Sheet, said: Said) -> None:
     """An answer that may leave, perhaps not the last one."""
     told, run_id = said.word("answer"), sheet.origin.run_id
-    name = said.word("digest") or digest(told)
+    name = sheet.blinded(said.word("digest") or told or "")
     made = sheet.entity(
         "answer",
-        named("answer", run_id, name[:20]),
+        named("answer", run_id, str(name)[:20]),
         said.at,
-        digest=None if told is None else digest(told),
+        digest=sheet.blinded(told),
         interim=said.data.get("interim") is True,
         confidence=said.number("confidence"),
     )
     sheet.link(made, "WAS_GENERATED_BY", named("run", run_id))
-    _cite(sheet, made, said.data)
+    _cite(sheet, made, said.data, inner(said.data, "cited"))
 
 
-def _cite(sheet: Sheet, made: str, data: Mapping[str, Any]) -> None:
-    """Of each claim the document that it cites, and the digests of what was quoted."""
-    quotes: dict[tuple[str, str], list[str]] = {}
+def _cite(sheet: Sheet, made: str, data: Mapping[str, Any], pseudonyms: Mapping[str, Any]) -> None:
+    """Of each claim the document or fact that it cites, and the digests of what was quoted. ``pseudonyms``:
+    by ``NAME@VERSION``, of documents that somebody owns."""
+    quotes: dict[str, list[str]] = {}
     for citation in listed(data, "citations"):
-        name = word(citation, "source")
+        name, version = word(citation, "source"), word(citation, "version") or ""
         if name is not None:
-            at = name, word(citation, "version") or ""
-            quotes.setdefault(at, []).append(digest(word(citation, "quote"))[:20])
-    for (name, version), digests in quotes.items():
-        cited = sheet.entity("source", names.source(name, version), name=name, version=version)
-        sheet.link(made, "WAS_DERIVED_FROM", cited, role="citation", quotes=" ".join(digests))
+            at = _cited(sheet, name, version, word(pseudonyms, f"{name}@{version}"))
+            quotes.setdefault(at, []).append(str(sheet.blinded(word(citation, "quote") or ""))[:20])
+    for at, digests in quotes.items():
+        sheet.link(made, "WAS_DERIVED_FROM", at, role="citation", quotes=" ".join(digests))
+
+
+def _cited(sheet: Sheet, name: str, version: str, pseudonym: str | None) -> str:
+    """What a citation names."""
+    if name.startswith("fact:"):
+        return sheet.entity("fact", text(name))
+    if pseudonym is not None:
+        return sheet.entity("source", names.source(pseudonym))
+    return sheet.entity("source", names.source(name, version), name=name, version=version)
 
 
 # what was retrieved
@@ -123,7 +130,9 @@ def _cite(sheet: Sheet, made: str, data: Mapping[str, Any]) -> None:
 def retrieved(sheet: Sheet, said: Said) -> None:
     """A search, and what of which documents it found."""
     place = said.place
-    step = sheet.activity("retrieval", place.step, said.at, mode=said.word("mode"), query=said.word("digest"))
+    step = sheet.activity(
+        "retrieval", place.step, said.at, mode=said.word("mode"), query=sheet.blinded(said.word("digest"))
+    )
     name = said.word("snapshot_id")
     if name is None:
         return
@@ -148,20 +157,27 @@ def _passage(sheet: Sheet, snapshot: str, row: Mapping[str, Any]) -> None:
         return
     origin, document_id = word(row, "origin") or "", word(row, "document_id") or uri
     trusted = row.get("trusted") is True
-    document = sheet.entity(
-        "document",
-        names.document(origin, document_id, version),
-        uri=uri,
-        origin=origin,
-        document_id=document_id,
-        version=version,
-        trusted=trusted,
-    )
+    ref, pseudonym = word(row, "ref"), word(row, "cited")
+    if ref is not None and pseudonym is not None:  # somebody's own: by pseudonyms alone
+        document = sheet.entity("document", named("document", ref), origin=origin, trusted=trusted)
+        document_id, uri = ref.rpartition("@")[0].rpartition("/")[2], pseudonym.rpartition("@")[0]
+        cited = sheet.entity("source", names.source(pseudonym))
+    else:
+        document = sheet.entity(
+            "document",
+            names.document(origin, document_id, version),
+            uri=uri,
+            origin=origin,
+            document_id=document_id,
+            version=version,
+            trusted=trusted,
+        )
+        cited = sheet.entity("source", names.source(uri, version), name=uri, version=version)
     start, end = number(row, "start"), number(row, "end")
     chunk = sheet.entity("chunk", f"chunk:{document.partition(':')[2]}#{start}-{end}", start=start, end=end)
     sheet.link(snapshot, "WAS_DERIVED_FROM", chunk, score=number(row, "score"))
     sheet.link(chunk, "WAS_DERIVED_FROM", document)
-    cited = sheet.entity("source", names.source(uri, version), name=uri, version=version)
     sheet.link(cited, "WAS_DERIVED_FROM", document)
     for name in dict.fromkeys(filter(None, (origin, document_id, uri))):
-        sheet.link(document, "WAS_DERIVED_FROM", sheet.entity("source", names.source(name), name=name))
+        said = None if name.startswith("~") else name
+        sheet.link(document, "WAS_DERIVED_FROM", sheet.entity("source", names.source(name), name=said))

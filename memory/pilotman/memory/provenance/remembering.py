@@ -21,7 +21,7 @@ def remembered(sheet: Sheet, said: Said) -> None:
         "fact",
         named("fact", name),
         said.at,
-        digest=said.word("text_digest"),
+        digest=said.word("text_digest") if owner is None else sheet.blinded(said.word("text_digest")),
         owner=owner,
         text=said.word("text") if owner is None else None,
     )

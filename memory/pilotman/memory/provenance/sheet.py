@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from pilotman.guardrails.seal import Seal, Subject
 from pilotman.guardrails.shape import is_mapping
 from pilotman.memory.event import Event
 from pilotman.memory.journal.records import RunRow
 from pilotman.memory.provenance.graph import Edge, Node, NodeKind, Relation, Scalar
 from pilotman.memory.provenance.names import Place, named
 
+_IN_CLEAR = Seal().blinder(Subject("", ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Whose events they are: what the run's record says besides them."""
+    """Whose events they are: what the run's record says besides them. ``blind`` makes of a digest one that
+    tells nothing without the key of the user whose run it is."""
 
     run_id: str
     tenant: str
     user: str = ""
     supervisor: str = ""
     replay_of: str | None = None
+    blind: Callable[[bytes], bytes] = field(
+        default=Seal().blinder(Subject("", "")), repr=False, compare=False
+    )
 
     @classmethod
-    def of(cls, run: RunRow) -> Origin:
+    def of(cls, run: RunRow, seal: Seal | None = None) -> Origin:
+        """Of a run's record; the key is looked up here."""
         return cls(
+            blind=(seal or Seal()).blinder(Subject(run.tenant, run.user)),
             run_id=run.run_id,
             tenant=run.tenant,
             user=run.user,
@@ -100,6 +109,10 @@ class Sheet:
         for name, value in data.items():
             if value is not None:
                 kept[name] = value
+
+    def blinded(self, said: str | None) -> str | None:
+        """What stands for something that the user said, or for its digest: 64 hexadecimal digits."""
+        return None if said is None else self.origin.blind(said.encode("utf-8", "surrogatepass")).hex()
 
     # agents
 
