@@ -14,7 +14,7 @@ from pilotman.memory.journal.journal import Journal
 
 pytestmark = pytest.mark.anyio
 ALICE = Subject("acme", "alice")
-OLD = f"#{sha256(b'k1').hexdigest()}"
+OLD = f"#{sha256(b'the request of monday').hexdigest()}"
 
 
 def rows(file: Path, query: str, *values: Any) -> list[Any]:
@@ -28,7 +28,9 @@ async def test_keys_and_digests_lie_blind_and_are_given_back_as_they_were(tmp_pa
     file, seal = tmp_path / "j.db", Seal(KeysInMemory())
     journal = Journal(f"sqlite:///{file}", seal=seal)
     await journal.start()
-    await journal.create_run(make.run(owner="me", idempotency_key="k1"), events=[make.event(text="a")])
+    await journal.create_run(
+        make.run(owner="me", idempotency_key="the request of monday"), events=[make.event(text="a")]
+    )
     journal.append("run_1", [make.event("caveat:abc", text="b"), make.event(text="a")])
     permit, effect = make.permit(digest="d" * 64), make.effect(digest="d" * 64)
     await journal.issue_permit(permit, owner="me")
@@ -45,7 +47,15 @@ async def test_keys_and_digests_lie_blind_and_are_given_back_as_they_were(tmp_pa
     assert len(await journal.events("run_1", tenant="acme")) == 2, "the same key is the same event"
     await journal.aclose()
     raw = file.read_bytes()
-    clear = ("k1", "caveat:abc", OLD, "d" * 64, "e" * 64, effect.key, sha256(body).hexdigest())
+    clear = (
+        "the request of monday",
+        "caveat:abc",
+        OLD,
+        "d" * 64,
+        "e" * 64,
+        effect.key,
+        sha256(body).hexdigest(),
+    )
     assert [one for one in clear if one.encode() in raw] == []
 
 
@@ -53,10 +63,12 @@ async def test_what_older_versions_stored_is_found_and_erased_blind(tmp_path: Pa
     file, seal = tmp_path / "j.db", Seal(KeysInMemory())
     journal = Journal(f"sqlite:///{file}", seal=seal)
     await journal.start()
-    await journal.create_run(make.run(owner="me", idempotency_key="k1"), events=[make.event(text="a")])
+    await journal.create_run(
+        make.run(owner="me", idempotency_key="the request of monday"), events=[make.event(text="a")]
+    )
     await journal.flush()
     rows(file, "UPDATE runs SET idempotency_key = ?", OLD)
-    found = await journal.run_of("k1", tenant="acme")
+    found = await journal.run_of("the request of monday", tenant="acme")
     assert found is not None
     assert found.run_id == "run_1"
     assert await journal.run_of("k2", tenant="acme") is None
@@ -70,6 +82,6 @@ async def test_a_key_that_is_looked_up_makes_none(tmp_path: Path) -> None:
     keys = KeysInMemory()
     journal = Journal(f"sqlite:///{tmp_path / 'j.db'}", seal=Seal(keys))
     await journal.start()
-    assert await journal.run_of("k1", tenant="acme") is None
+    assert await journal.run_of("the request of monday", tenant="acme") is None
     assert keys.find(Subject("acme", "")) is None
     await journal.aclose()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ metadata = st.dictionaries(texts, json_able, max_size=4)
 
 
 def read(entry: Entry, readers: frozenset[str] = EVERYBODY) -> Record:
-    tenant, id_, owner, source, document, version, fetched, trusted, label, data, text = entry.columns()
-    columns = (3, 1, None, tenant, id_, owner, source, document, version, fetched, trusted, label, data, text)
-    return Record.of(columns, readers)
+    content = entry.content
+    columns = (3, 1, None, entry.tenant, entry.owner, entry.source, None, entry.trusted, *astuple(content))
+    return Record.of(columns, content, readers)
 
 
 @given(st.text(), metadata)
