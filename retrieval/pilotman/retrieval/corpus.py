@@ -20,11 +20,12 @@ from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, Unava
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Keys, Seal
 from pilotman.retrieval.blocking import off_loop
-from pilotman.retrieval.catalogue.selection import Selection
+from pilotman.retrieval.catalogue.selection import Piece, Selection
 from pilotman.retrieval.catalogue.sight import Sight
 from pilotman.retrieval.config import IndexConfig
 from pilotman.retrieval.embedding import DEFAULT, embedding_of
 from pilotman.retrieval.encoder import Encoder
+from pilotman.retrieval.forgetting import meant
 from pilotman.retrieval.holdings import Holdings, now
 from pilotman.retrieval.lexicon import Lexicon
 from pilotman.retrieval.meaning import EmbeddingFailed, Meaning, Progress
@@ -206,6 +207,7 @@ class Corpus:
         owner: str | None = None,
         source: str | None = None,
         document: str | None = None,
+        only: Callable[[Piece], bool] | None = None,
     ) -> Mapping[str, int]:
         """Forget for good what is named; returns how many ``chunks`` and ``documents`` that were.
 
@@ -215,7 +217,8 @@ class Corpus:
 
         ``tenant``: what belongs to it, that is what it wrote, what its users own, and what nobody outside may
         read. ``owner``: a user of the tenant. ``source``: by its name; ``document``: of the source, or
-        without one a text that was added, by its id. All that are named must hold.
+        without one a text that was added, by its id. All that are named must hold. ``only`` judges each
+        chunk.
 
         What was forgotten does not come back by itself: the documents of sources stand on a list as digests,
         and an owner who was forgotten altogether does; what stands there is not taken until ``readmit``.
@@ -224,11 +227,15 @@ class Corpus:
             InvalidRequest: nothing is named, or an owner without its tenant.
             Unavailable: a file could not be written; nobody finds it any more all the same.
         """
-        chosen = Selection(tenant=tenant, owner=owner, source=source, document=document)
+        chosen = Selection(tenant=tenant, owner=owner, source=source, document=document, only=only)
         try:
             return await off_loop(self._holdings.forget, chosen)
         finally:
             await off_loop(self._lexicon.follow)
+
+    async def pieces(self, *, tenant: str, owner: str | None = None) -> list[Piece]:
+        """The chunks that belong to a tenant, or to a user of it: what ``forget`` would forget."""
+        return await off_loop(meant, self._holdings, Selection(tenant=tenant, owner=owner))
 
     async def readmit(
         self,

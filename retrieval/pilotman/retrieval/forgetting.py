@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pilotman.guardrails.errors import Unavailable
 from pilotman.retrieval.catalogue.change import Change
-from pilotman.retrieval.catalogue.selection import Selection, mark_of
+from pilotman.retrieval.catalogue.selection import Piece, Selection, mark_of
 
 if TYPE_CHECKING:
     from pilotman.retrieval.holdings import Holdings
@@ -19,8 +19,9 @@ LEFT, TOLD = 1, 2
 def forget(holdings: Holdings, selection: Selection, *, at: float) -> Mapping[str, int]:
     """See ``Holdings.forget``; ``at`` in seconds since 1970."""
     with holdings.catalogue.change() as change:
-        rows = change.selected(selection)
-        documents = {(source, name) for source, name in rows.values() if source and name is not None}
+        pieces = change.selected(selection)
+        rows = [one.row for one in pieces]
+        documents = {(one.source, one.document) for one in pieces if one.source}
         if selection.source and selection.document and selection.tenant is None:
             documents.add((selection.source, change.stopping(selection.source, selection.document)))
         _stop(change, selection, documents, at)
@@ -31,6 +32,12 @@ def forget(holdings: Holdings, selection: Selection, *, at: float) -> Mapping[st
     holdings.quality.forget()
     purge(holdings)
     return {"chunks": len(rows), "documents": len(documents)}
+
+
+def meant(holdings: Holdings, selection: Selection) -> list[Piece]:
+    """What ``forget`` would forget."""
+    with holdings.catalogue.change() as change:
+        return change.selected(selection)
 
 
 def purge(holdings: Holdings) -> None:

@@ -6,20 +6,27 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal
 
 from pilotman.guardrails.errors import Conflict, NotFound, PilotmanError
 from pilotman.memory import Memory, Selector
-from pilotman.memory.facts.origin import is_within
+from pilotman.memory.facts.origin import FACT, RUN, document_id
 from pilotman.memory.forgetting.forgetting import Forgetting
+from pilotman.memory.forgetting.hold import Thing, selects
 from pilotman.memory.forgetting.order import Order, Store
 from pilotman.memory.forgetting.receipt import Erased
 from pilotman.memory.forgetting.stores import under_way
 from pilotman.memory.journal.owner import is_dead
 from pilotman.memory.journal.records import ENDED
 from pilotman.retrieval import Corpus
+from pilotman.retrieval.access import subject_of
+from pilotman.retrieval.catalogue.selection import Piece
 from pilotman.supervisor.team import Team
 
 _VERSION = re.compile(r"@~?[0-9a-f]{8,}$")
+_EVER = datetime.min.replace(tzinfo=UTC)
 _LOOK = 0.1
 PATIENCE = 10.0
 """Seconds that are waited for runs to stop that are to be forgotten."""
@@ -28,56 +35,60 @@ EVERY = 3600.0
 
 
 class CorpusStore:
-    """A corpus, as it is asked to forget: what a user owns, or what came from a source."""
+    """A corpus, as it is asked to forget: what a user owns, or what came from a source, chunk by chunk."""
 
     def __init__(self, corpus: Corpus, name: str) -> None:
         self._corpus = corpus
         self.name = name
 
     async def find(self, order: Order) -> Erased:
-        """A corpus counts what goes only when it has gone."""
-        return Erased(held=int(_named(order.what) is not None and _is_held(order)))
+        if not _reaches(order.what):
+            return Erased()
+        pieces = await self._corpus.pieces(tenant=order.tenant, owner=order.what.user)
+        marks: dict[tuple[str | None, str], list[int]] = {}
+        held = untimed = 0
+        for piece in pieces:
+            if (fits := _fits(piece, order)) == "meant":
+                marks.setdefault((piece.source, piece.document), []).append(piece.row)
+            held += fits == "held"
+            untimed += fits == "untimed"
+        return Erased(
+            marks=frozenset(f"chunks:{rows[0]} - {len(rows)}" for rows in marks.values()),
+            held=held,
+            left=f"chunks of which nobody knows since when they are there: {untimed}" if untimed else "",
+        )
 
     async def erase(self, order: Order) -> Erased:
-        named = _named(order.what)
-        if named is None or _is_held(order):
-            return await self.find(order)
-        gone = await self._corpus.forget(tenant=order.tenant, **named)
-        chunks = gone["chunks"]
-        return Erased(marks=frozenset({f"chunks:{chunks} - {chunks}"} if chunks else ()))
+        found = await self.find(order)
+        if _reaches(order.what):  # also where nothing was found: what a crash left of it goes
+            whole = order.what == Selector(user=order.what.user) and not found.held
+            only = None if whole else lambda piece: _fits(piece, order) == "meant"
+            await self._corpus.forget(tenant=order.tenant, owner=order.what.user, only=only)
+        return found
 
 
-def _named(what: Selector) -> dict[str, str | None] | None:
-    """What is meant in a corpus; None: nothing. It knows nothing of runs and facts, nor when a document was
-    new. A document goes with all its versions: it has one at a time."""
-    if (what.run_id, what.fact_id, what.before) != (None, None, None):
-        return None
-    if what.source is None:
-        return {"owner": what.user}
-    kind, _, inside = what.source.partition(":")
-    if kind in ("run", "fact"):
-        return None
-    source, slash, document = (inside if kind == "document" else what.source).partition("/")
-    if slash:
-        document = _VERSION.sub("", document)
-    if not (source or document):
-        return None  # it would mean the whole tenant
-    return {"owner": what.user, "source": source or None, "document": document or None}
+def _reaches(what: Selector) -> bool:
+    """Whether there may be chunks that are meant: a corpus knows nothing of runs and facts."""
+    return (what.run_id, what.fact_id) == (None, None) and not (what.source or "").startswith((RUN, FACT))
 
 
-def _is_held(order: Order) -> bool:
-    """Whether a hold may cover some of it: then all of it stays."""
-    about = [hold.what for hold in order.holds if (hold.what.run_id, hold.what.fact_id) == (None, None)]
-    return any(_meets(one, order.what) for one in about)
-
-
-def _meets(one: Selector, other: Selector) -> bool:
-    """Whether there may be something that both mean."""
-    users, sources = {one.user, other.user} - {None}, {one.source, other.source} - {None}
-    apart = len(sources) == 2 and not (
-        is_within(str(one.source), str(other.source)) or is_within(str(other.source), str(one.source))
+def _fits(piece: Piece, order: Order) -> Literal["meant", "held", "untimed", ""]:
+    """What becomes of a chunk. A document goes, and is held, with all its versions: it has one at a time."""
+    subject = None if piece.owner is None else subject_of(piece.owner)
+    thing = Thing(
+        user=None if subject is None or subject.tenant != order.tenant else subject.user,
+        sources=frozenset(document_id(piece.source, name, version or "") for name, version in piece.names),
+        at=_EVER if piece.fetched_at is None else datetime.fromtimestamp(piece.fetched_at, UTC),
     )
-    return len(users) < 2 and not apart
+    if not selects(_of_any_version(order.what), thing):
+        return ""
+    if any(replace(hold, what=_of_any_version(hold.what)).covers(thing) for hold in order.holds):
+        return "held"
+    return "untimed" if order.what.before is not None and piece.fetched_at is None else "meant"
+
+
+def _of_any_version(what: Selector) -> Selector:
+    return what if what.source is None else replace(what, source=_VERSION.sub("", what.source))
 
 
 class Halt:

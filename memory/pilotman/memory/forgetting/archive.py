@@ -107,6 +107,7 @@ class Archive:
             "erased": dump(receipt.erased),
             "held": dump(receipt.held),
             "unreached": dump(receipt.open) if receipt.open else None,
+            "remains": dump(receipt.left) if receipt.left else None,
             "digest": receipt.digest,
             "marks": zlib.compress("\n".join(covered).encode()),
         }
@@ -117,6 +118,7 @@ class Archive:
 
         said = {"receipt_id": receipt.receipt_id, "digest": receipt.digest, "erased": dict(receipt.erased)}
         said |= {"held": dict(receipt.held), "open": dict(receipt.open), "by": receipt.by}
+        said |= {"left": dict(receipt.left)}
         name = "forgotten" if receipt.is_complete else "forgetting"
         key = f"{receipt.receipt_id}:{receipt.digest}:{len(receipt.open)}"
         await self._journal.record(order.archivist, [self._event(name, key, said)], work)
@@ -208,6 +210,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         by=row["asked_by"],
         at=moment(row["asked_at"]),
         open=load(row["unreached"]) if row["unreached"] else {},
+        left=load(row["remains"]) if row["remains"] else {},
     )
 
 

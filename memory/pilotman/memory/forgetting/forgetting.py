@@ -33,11 +33,14 @@ class _Tally:
     marks: set[str]
     held: dict[str, int] = field(default_factory=dict[str, int])
     open: dict[str, str] = field(default_factory=dict[str, str])
+    left: dict[str, str] = field(default_factory=dict[str, str])
 
     def take(self, store: str, erased: Erased) -> None:
         self.marks = joined(self.marks, store, erased.marks)
         if erased.held:
             self.held[store] = erased.held
+        if erased.left:  # the first time: when it is gone on from, some of it is not found again
+            self.left.setdefault(store, erased.left)
 
 
 class Forgetting:
@@ -92,7 +95,7 @@ class Forgetting:
         order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant))
         everywhere = (*self._stores, *self._echoes)
         begun = replace(receipt, open={store.name: "not yet" for store in everywhere})
-        tally = _Tally(set(marks))
+        tally = _Tally(set(marks), left=dict(receipt.left))
         await self._archive.keep(begun, order, tally.marks)  # from here on a crash is gone on from
         for store in self._stores:
             await self._ask(store, order, tally, begun)
@@ -101,7 +104,7 @@ class Forgetting:
         told = replace(order, erased=frozenset(mark.split(" ")[1] for mark in tally.marks))
         for store in self._echoes:
             await self._ask(store, told, tally, begun)
-        done = replace(receipt, held=tally.held, open=tally.open)
+        done = replace(receipt, held=tally.held, open=tally.open, left=tally.left)
         return await self._archive.keep(done, order, tally.marks)
 
     async def _ask(self, store: Store, order: Order, tally: _Tally, begun: Receipt) -> None:
@@ -109,8 +112,8 @@ class Forgetting:
         try:
             found = await store.find(order)
             tally.take(store.name, found)
-            if found.marks:
-                await self._archive.keep(begun, order, tally.marks)
+            if found.marks or found.left:
+                await self._archive.keep(replace(begun, left=tally.left), order, tally.marks)
             tally.take(store.name, await store.erase(order))
         except PilotmanError as error:
             tally.open[store.name] = str(error)
@@ -125,7 +128,7 @@ class Forgetting:
             key = await asyncio.to_thread(self._keys.find, subject)
             if key is not None:
                 tally.take(KEYS, Erased(marks=frozenset({f"key:{key.key_id.hex()} -"})))
-                await self._archive.keep(begun, order, tally.marks)
+                await self._archive.keep(replace(begun, left=tally.left), order, tally.marks)
                 await asyncio.to_thread(self._keys.destroy, subject)
         except PilotmanError as error:
             tally.open[KEYS] = str(error)

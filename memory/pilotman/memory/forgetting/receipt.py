@@ -13,10 +13,12 @@ from datetime import datetime
 class Erased:
     """What one store has erased, or would. ``marks`` name each item with a digest of what stood there: of
     what was stored, sealed as it was, so that nobody can guess from it what it said; ``ITEM DIGEST``, with
-    ``-`` where there is none, and a number behind where it stands for several. ``held`` must stay."""
+    ``-`` where there is none, and a number behind where it stands for several. ``held`` must stay. ``left``
+    says in words what may be meant, or came of it, and stays nevertheless."""
 
     marks: frozenset[str] = frozenset()
     held: int = 0
+    left: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Receipt:
     ``digest`` is the SHA-256 of the sorted marks of all that was erased, one a line, each ``STORE ITEM
     DIGEST``: whoever has kept a mark can show that it is among them, and the journal's chain, which stays
     whole, shows when. ``open`` names what could not be reached: forgetting the same again goes on there.
+    ``left`` says, by store, what may be meant or came of it, and was left as it is. Where there was nothing,
+    ``erased`` is empty.
     """
 
     receipt_id: str
@@ -35,6 +39,7 @@ class Receipt:
     by: str
     at: datetime
     open: Mapping[str, str] = field(default_factory=dict[str, str])
+    left: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_complete(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 
 from pilotman.memory.facts.tables import facts
 from pilotman.memory.forgetting.archive import Archive
@@ -18,7 +18,7 @@ from pilotman.memory.journal.records import ENDED
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import micros
-from pilotman.memory.storage.schema import items, runs
+from pilotman.memory.storage.schema import runs
 from pilotman.memory.store.rows import sweep
 
 AT_ONCE = 100
@@ -98,17 +98,13 @@ class Sweep:
         """Items of tenants without holds: of what is held one cannot know whose it was to be."""
         gone = 0
         while True:
-            now = micros(self._clock())
-
-            def work(connection: Connection, now: int = now) -> int:
-                before = connection.execute(select(func.count()).select_from(items)).scalar_one()
-                sweep(connection, now=now, limit=AT_ONCE)
-                return int(before - connection.execute(select(func.count()).select_from(items)).scalar_one())
-
-            went = await self._journal.transact(work)
+            went = await self._journal.transact(self._some_items)
             gone += went
             if went < AT_ONCE:
                 return gone
+
+    def _some_items(self, connection: Connection) -> int:
+        return sweep(connection, now=micros(self._clock()), limit=AT_ONCE)
 
     async def _paged(self, due: Any, order: tuple[Any, Any]) -> AsyncIterator[tuple[str, str]]:
         """Tenant and id of what is due, so many at a time; what is passed over does not come again."""

@@ -33,6 +33,7 @@ receipts = Table(
     Column("unreached", Text),
     Column("digest", Text, nullable=False),
     Column("marks", LargeBinary),
+    Column("remains", Text),
     Index("ix_receipts_tenant", "tenant", "asked_at"),
 )
 _UNFINISHED = text("unreached IS NOT NULL")

@@ -26,19 +26,18 @@ class Statement:
             return _driver(connection).execute(self._sqlite, values).fetchall()
         return connection.exec_driver_sql(self._postgresql, values).all()
 
-    def each(self, connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Execute it for each of ``rows``.
+    def each(self, connection: Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+        """Execute it for each of ``rows``. The number of the table's rows that were changed.
 
         Raises:
             IntegrityError: the database refuses one.
         """
         if connection.dialect.name != "sqlite":
             given = list(rows)
-            if given:  # without any it would be executed once, without values
-                connection.exec_driver_sql(self._postgresql, given)
-            return
+            # without any it would be executed once, without values
+            return connection.exec_driver_sql(self._postgresql, given).rowcount if given else 0
         try:
-            _driver(connection).executemany(self._sqlite, rows)
+            return _driver(connection).executemany(self._sqlite, rows).rowcount
         except sqlite3.IntegrityError as error:
             raise IntegrityError(self._sqlite, None, error) from error
 

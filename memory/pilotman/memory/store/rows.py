@@ -104,10 +104,10 @@ def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *
             _REFRESH.run(connection, {**_key(subject, row.place), **seen})
 
 
-def sweep(connection: Connection, *, now: int, limit: int) -> None:
+def sweep(connection: Connection, *, now: int, limit: int) -> int:
     """Remove at most so many of those that have expired, whosesoever, the longest ago first; none that
-    may be under a legal hold."""
-    _SWEEP.each(connection, [(now, limit)])
+    may be under a legal hold. How many that were."""
+    return _SWEEP.each(connection, [(now, limit)])
 
 
 def _rows(found: Iterable[Iterable[Any]]) -> list[ItemRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from pilotman.retrieval.catalogue.entry import COLUMNS, GOVERNANCE, Entry, is_te
 from pilotman.retrieval.catalogue.kept import Kept
 from pilotman.retrieval.catalogue.model import Model
 from pilotman.retrieval.catalogue.sealing import Content, Sealing, version_in
-from pilotman.retrieval.catalogue.selection import Selection, mark_of
+from pilotman.retrieval.catalogue.selection import Piece, Selection, mark_of
 from pilotman.retrieval.catalogue.sight import Sight
 
 _BURY = """UPDATE chunk SET seq = ?, readers = NULL, expires_at = NULL, erased = 0, tenant = NULL, id = NULL,
@@ -29,6 +30,8 @@ _MOVE = """UPDATE chunk SET (seq, readers, expires_at, tenant, owner, source, fe
  WHERE row = ?"""
 _SEAL = """UPDATE chunk SET (id, document, version, label, ref, metadata, text) = (?, ?, ?, ?, ?, ?, ?)
  WHERE row = ?"""
+
+_PIECE = "row, owner, source, coalesce(document, id), version, ref, metadata, fetched_at"
 
 _CONFIRM = """UPDATE chunk SET seq = ?, expires_at = min(?, coalesce((SELECT d.expires_at FROM document d
  WHERE d.source = chunk.source AND d.document = chunk.document), 9e999)) WHERE source = ?
@@ -148,9 +151,8 @@ class Change:
         seq = self._seq()
         self._connection.executemany(_BURY, ((seq, row) for row in rows))
 
-    def selected(self, selection: Selection) -> dict[int, tuple[str | None, str | None]]:
-        """The living rows that are meant, each with its source and document (None: a text that was added), as
-        that lies here: the blind name of what is sealed."""
+    def selected(self, selection: Selection) -> list[Piece]:
+        """The living chunks that are meant."""
         where, values = ["readers IS NOT NULL"], list[Any]()
         if selection.tenant is not None:
             whose, given = self._of_tenant(selection.tenant)
@@ -166,8 +168,33 @@ class Change:
             its = "source IS NULL AND (id" if selection.source is None else "(document"
             where.append(f"{its} IN (?, ?) OR ref = ?)")
             values += [*self._sealing.forms(selection.document), selection.document]
-        query = f"SELECT row, source, document FROM chunk WHERE {' AND '.join(where)}"  # noqa: S608
-        return {row: (source, name) for row, source, name in self._connection.execute(query, values)}
+        query = f"SELECT {_PIECE} FROM chunk WHERE {' AND '.join(where)} ORDER BY row"  # noqa: S608
+        found = (self._piece(*columns) for columns in self._connection.execute(query, values))
+        return [one for one in found if selection.only is None or selection.only(one)]
+
+    def _piece(
+        self,
+        row: int,
+        owner: str | None,
+        source: str | None,
+        document: str,
+        version: str | None,
+        ref: str | None,
+        metadata: bytes,
+        fetched_at: float | None,
+    ) -> Piece:
+        names = {(ref or document, version)}
+        if owner is not None and ref is not None:
+            with suppress(Forgotten, Tampered):
+                names.add(self._sealing.names(row, owner, metadata))
+        return Piece(
+            row=row,
+            owner=owner,
+            source=source,
+            document=document,
+            names=frozenset(names),
+            fetched_at=fetched_at,
+        )
 
     def _of_tenant(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
         """What belongs to a tenant: what it wrote, its users own, or nobody else may read."""

@@ -82,6 +82,17 @@ class Sealing:
             text=text,
         )
 
+    def names(self, row: int, owner: str, metadata: bytes) -> tuple[str, str | None]:
+        """What the owner calls the document of what lies at ``row`` (a text that was added: itself), and its
+        version.
+
+        Raises:
+            Forgotten, Tampered: as ``opened``.
+        """
+        sealed = self.seal.open(self._subject(owner), metadata, _place("metadata", row))
+        id_, document, version, _ = orjson.loads(sealed.partition(_END)[0])
+        return document or id_, version
+
     def is_lost(self, owner: str, sealed: bytes) -> bool:
         """Whether there are keys, but not that of this owner by which something was sealed."""
         return self.seal.keys is not None and not self.seal.opens(self._subject(owner), sealed)
