@@ -29,7 +29,7 @@ from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.verbs import Facts
 from pilotman.memory.forgetting.archive import Archive
 from pilotman.memory.forgetting.forgetting import Forgetting
-from pilotman.memory.forgetting.order import Store
+from pilotman.memory.forgetting.order import Order, Store
 from pilotman.memory.forgetting.stores import FactStore, GraphEcho, GraphStore, ItemStore, RunStore
 from pilotman.memory.forgetting.sweep import Sweep
 from pilotman.memory.forgetting.verbs import Holds
@@ -121,7 +121,7 @@ class Memory(Facts, Defence, Holds):
         """Who forgets, what is held, and who sweeps."""
         self._archive = Archive(self._journal, clock=self._clock)
         self._forgetful = (
-            RunStore(self._journal, unpark=self._checkpointer.forget),
+            RunStore(self._journal, self._facts, unpark=self._checkpointer.forget),
             FactStore(self._facts),
             ItemStore(self._journal),
             GraphStore(self._users_checkpointer),
@@ -146,6 +146,10 @@ class Memory(Facts, Defence, Holds):
             archive=self._archive,
             clock=self._clock,
         )
+
+    async def under_way(self, order: Order) -> list[tuple[str, str]]:
+        """Ids and teams of the runs in which something is to be forgotten, and that are not over."""
+        return await self._forgetful[0].under_way(order)
 
     @property
     def journal(self) -> Journal:

@@ -17,7 +17,6 @@ from pilotman.memory.forgetting.forgetting import Forgetting
 from pilotman.memory.forgetting.hold import Thing, selects
 from pilotman.memory.forgetting.order import Order, Store
 from pilotman.memory.forgetting.receipt import Erased
-from pilotman.memory.forgetting.stores import under_way
 from pilotman.memory.journal.owner import is_dead
 from pilotman.memory.journal.records import ENDED
 from pilotman.retrieval import Corpus
@@ -108,7 +107,7 @@ class Halt:
 
     async def erase(self, order: Order) -> Erased:
         journal = self._memory.journal
-        found = await journal.read(lambda connection: under_way(connection, order))
+        found = await self._memory.under_way(order)
         for run_id, _ in found:
             with suppress(Conflict, NotFound):  # it is over
                 await journal.request_cancel(run_id, tenant=order.tenant, reason="it is to be forgotten")

@@ -49,6 +49,12 @@ async def fill(journal: Journal, make: Any, run_id: str = "run_1", **fields: Any
     return digest
 
 
+async def forget(journal: Journal, *run_ids: str) -> list[str]:
+    """Hide them all, then erase them one by one; which of them were not erased before."""
+    await journal.hide_runs(run_ids)
+    return [one for one in run_ids if await journal.erase_run(one, tenant="acme")]
+
+
 def audit(url: str) -> Report:
     return verify(database(url, busy_timeout=5))
 
@@ -95,7 +101,7 @@ async def test_a_forgotten_run_stores_no_content_any_more(url: str, make: Any, c
     await journal.start()
     await fill(journal, make)
     assert keys.destroy(ALICE)
-    assert await journal.forget(ALICE) == ["run_1"]
+    assert await forget(journal, "run_1") == ["run_1"]
     digest = journal.put_payload("run_1", b"late")
     journal.append("run_1", [make.event("late", text=MARK, result={"payload": digest})])
     late = replace(make.move(2, "PLANNED", "CANCELLED"), reason=MARK)
@@ -106,11 +112,23 @@ async def test_a_forgotten_run_stores_no_content_any_more(url: str, make: Any, c
     await journal.aclose()
 
 
+async def test_from_the_moment_they_are_hidden_nobody_is_served_any_of_them(
+    journal: Journal, make: Any
+) -> None:
+    for run_id in ("run_1", "run_2"):
+        await fill(journal, make, run_id)
+    await journal.hide_runs(["run_1", "run_2"])
+    for run_id in ("run_1", "run_2"):
+        with pytest.raises(NotFound):
+            await journal.run(run_id, tenant="acme")
+        assert await journal.erase_run(run_id, tenant="acme"), "what they say is still to be erased"
+
+
 async def test_other_runs_and_other_users_are_left_alone(journal: Journal, make: Any) -> None:
     await fill(journal, make)
     await fill(journal, make, "run_2", user="bob")
-    assert await journal.forget(ALICE) == ["run_1"]
-    assert await journal.forget(ALICE) == []
+    assert await forget(journal, "run_1") == ["run_1"]
+    assert await forget(journal, "run_1") == []
     assert [run.run_id for run in await journal.runs(tenant="acme")] == ["run_2"]
     assert (await journal.run("run_2", tenant="acme")).request == {"text": MARK}
     again, new = await journal.create_run(make.run("run_4"), events=[make.event()])
@@ -130,7 +148,7 @@ async def test_a_book_says_whose_it_is_under_seal_and_is_forgotten_as_often_as_i
         assert MARK.encode() not in bytes(whose)
         book = await journal.run(book_id("acme", "alice"), tenant="acme")
         assert Principal.from_dict(book.principal) == who
-        assert await journal.forget(ALICE) == [book.run_id]
+        assert await forget(journal, book.run_id) == [book.run_id]
         clock.forward(minutes=1)
     await journal.aclose()
 
@@ -147,7 +165,7 @@ async def test_a_queued_run_that_is_forgotten_is_never_taken(journal: Journal, m
 
     await journal.create_run(make.run(), events=[make.event()], queued=True)
     await journal.create_run(make.run("run_2", user="bob"), events=[make.event()], queued=True)
-    await journal.forget(ALICE)
+    await forget(journal, "run_1")
     taken = await journal.next_queued(supervisor="desk", owner="me", lease=timedelta(minutes=1))
     assert taken is not None
     assert taken.run_id == "run_2"

@@ -211,7 +211,7 @@ class FactBook:
             )
         return ids
 
-    async def meant(self, selector: Selector, tenant: str, *, spares: Spares) -> dict[str, str]:
+    async def meant(self, selector: Selector, tenant: str, *, spares: Spares = spare_none) -> dict[str, str]:
         """The facts that ``forget`` would erase: the SHA-256 of what is stored of each, by id."""
         return (await self._meant(selector, tenant, spares))[0]
 

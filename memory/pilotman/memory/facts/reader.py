@@ -13,14 +13,13 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import InvalidRequest
-from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
 from pilotman.memory.facts.fact import Fact, Records, Sources
 from pilotman.memory.facts.gist import Gist, Gists, Held
-from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN, is_within
+from pilotman.memory.facts.origin import DOCUMENT, FACT, RUN
 from pilotman.memory.facts.ranking import scores
 from pilotman.memory.facts.rows import Ground, When
 from pilotman.memory.facts.shelf import Shelf, same_text
@@ -136,6 +135,7 @@ class Reader:
                 wrong[row["fact_id"]] = f"{record.system} has another version of {record.key} now"
         return wrong
 
+<<<<<<< HEAD
     async def impacted(self, source: str, principal: Principal) -> list[str]:
         """Ids of the facts that stand on a source, directly or through other facts, whatever else they stand
         on: a document, a run, a fact, or all documents of a source. One's own and those of nobody; operators
@@ -156,6 +156,8 @@ class Reader:
 
         return await self._journal.read(work)
 
+=======
+>>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
     def _when(self, question: Question) -> When:
         now = self._clock()
         valid, recorded = question.valid_at or now, question.recorded_at or now

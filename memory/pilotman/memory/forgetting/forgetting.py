@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
@@ -92,7 +92,8 @@ class Forgetting:
     async def _carry_out(
         self, receipt: Receipt, what: Selector, marks: Sequence[str], *, tenant: str
     ) -> Receipt:
-        order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant))
+        went = _items(marks)
+        order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant), erased=went)
         everywhere = (*self._stores, *self._echoes)
         begun = replace(receipt, open={store.name: "not yet" for store in everywhere})
         tally = _Tally(set(marks), left=dict(receipt.left))
@@ -101,7 +102,7 @@ class Forgetting:
             await self._ask(store, order, tally, begun)
         if not tally.open and not tally.held:
             await self._destroy(order, tally, begun)
-        told = replace(order, erased=frozenset(mark.split(" ")[1] for mark in tally.marks))
+        told = replace(order, erased=_items(tally.marks))
         for store in self._echoes:
             await self._ask(store, told, tally, begun)
         done = replace(receipt, held=tally.held, open=tally.open, left=tally.left)
@@ -132,6 +133,10 @@ class Forgetting:
                 await asyncio.to_thread(self._keys.destroy, subject)
         except PilotmanError as error:
             tally.open[KEYS] = str(error)
+
+
+def _items(marks: Iterable[str]) -> frozenset[str]:
+    return frozenset(mark.split(" ")[1] for mark in marks)
 
 
 def _check(what: Selector, principal: Principal) -> None:

@@ -23,7 +23,7 @@ class Order:
     what: Selector
     holds: Sequence[Hold] = ()
     erased: frozenset[str] = frozenset()
-    """The items that other stores have erased for it, as their marks begin: ``run:ID``, ``fact:ID``."""
+    """The items that were erased for it before, as their marks begin: ``run:ID``, ``fact:ID``."""
 
     @property
     def archivist(self) -> Principal:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.errors import NotFound, Unavailable
 from pilotman.guardrails.seal import Subject
 from pilotman.memory.checkpoints.late import LateSaver
 from pilotman.memory.facts import origin
@@ -17,6 +17,7 @@ from pilotman.memory.facts.book import FactBook
 from pilotman.memory.facts.erasure import Spares
 from pilotman.memory.forgetting.hold import Thing
 from pilotman.memory.forgetting.order import Order
+from pilotman.memory.forgetting.reading import READS, Reading, readings
 from pilotman.memory.forgetting.receipt import Erased
 from pilotman.memory.journal.book import SUPERVISOR as BOOK
 from pilotman.memory.journal.erasure import DONE
@@ -24,60 +25,68 @@ from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.provenance.graph import Graph
 from pilotman.memory.storage.codec import micros, moment
-from pilotman.memory.storage.database import SCRUB
-from pilotman.memory.storage.schema import events, items, payloads, runs
+from pilotman.memory.storage.schema import events, items, runs
 from pilotman.memory.storage.statement import Row
 
 
 class RunStore:
     """Runs with all that they say, books of users, and parked graphs.
 
-    What reads like a source's text stands in the bodies of the calls of runs that read it: for a source those
-    bodies go, the runs stay.
+    Of a source the runs stay that have read it, with their requests: what they read goes, and all that came
+    of it, so their answers and the items that they wrote, as far as they stand on it (see ``origin``).
     """
 
     name = "runs"
 
-    def __init__(self, journal: Journal, *, unpark: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, journal: Journal, book: FactBook, *, unpark: Callable[[str], Awaitable[None]]) -> None:
         """``unpark`` drops the parked graphs of a run."""
         self._journal = journal
+        self._book = book
         self._unpark = unpark
 
     async def find(self, order: Order) -> Erased:
+        if order.what.source is not None:
+            return (await self._found(order))[0]
         return (await self._meant(order))[0]
 
     async def erase(self, order: Order) -> Erased:
+        if order.what.source is not None:
+            return await self._erase_what_came(order)
         erased, meant = await self._meant(order)
+        if len(meant) > 1:
+            await self._journal.hide_runs(meant)
         for run_id in meant:
-            if order.what.source is None:
-                await self._unpark(run_id)  # first: of a run that is erased nobody asks again
-                await self._journal.erase_run(run_id, tenant=order.tenant, actor=order.archivist.user)
-                await self._unpark(run_id)
-            else:
-                await self._erase_bodies(run_id, order)
+            await self._unpark(run_id)  # first: of a run that is erased nobody asks again
+            await self._journal.erase_run(run_id, tenant=order.tenant, actor=order.archivist.user)
+            await self._unpark(run_id)
         return erased
+
+    async def under_way(self, order: Order) -> list[tuple[str, str]]:
+        """Ids and teams of the runs that are meant, not spared, and not over."""
+        if order.what.fact_id is not None:
+            return []
+        if order.what.source is not None:
+            found = [one.row for one in (await self._found(order))[1] if not one.ended]
+        else:
+            rows = await self._journal.read(lambda connection: _runs(connection, order))
+            found = [one for one in rows if one["state"] not in ENDED and not order.spares(_run(one))]
+        return [(row["run_id"], row["supervisor"]) for row in found]
 
     async def _meant(self, order: Order) -> tuple[Erased, list[str]]:
         """What is meant, and the ids of its runs."""
         if order.what.fact_id is not None:
             return Erased(), []
         found = await self._journal.read(lambda connection: _runs(connection, order))
-        by_source = any(one.source is not None for one in (order.what, *(hold.what for hold in order.holds)))
+        by_source = any(hold.what.source is not None for hold in order.holds)
         marks, meant, held = set[str](), list[str](), 0
         for row in found:
             run_id = row["run_id"]
             sources = await self._sources(run_id, order.tenant) if by_source else frozenset[str]()
-            thing = Thing(user=row["user"], run_id=run_id, sources=sources, at=moment(row["last"]))
-            if not order.wants(thing):
-                continue
-            if order.spares(thing):
+            if order.spares(_run(row, sources)):
                 held += 1
                 continue
             meant.append(run_id)
-            if order.what.source is None:
-                marks.add(f"run:{run_id} {row['head'] or '-'}")
-            else:
-                marks |= {f"body:{run_id}/{one} {one}" for one in await self._journal.payloads(run_id)}
+            marks.add(f"run:{run_id} {row['head'] or '-'}")
         return Erased(marks=frozenset(marks), held=held), meant
 
     async def _sources(self, run_id: str, tenant: str) -> frozenset[str]:
@@ -88,15 +97,51 @@ class RunStore:
             return frozenset()
         return frozenset(origin.read_by(told))
 
-    async def _erase_bodies(self, run_id: str, order: Order) -> None:
-        for digest in await self._journal.payloads(run_id):
-            await self._journal.redact_payload(
-                run_id,
-                digest,
-                tenant=order.tenant,
-                reason=f"{order.what.source} was forgotten",
-                actor="memory",
+    # a source
+
+    async def _found(self, order: Order) -> tuple[Erased, list[Reading]]:
+        """What came of a source, and the runs in which it stands."""
+        source = str(order.what.source)
+        gone = set(order.erased)  # when it is gone on from, what went with it is not found again
+        gone |= {f"{origin.FACT}{one}" for one in await self._book.meant(order.what, order.tenant)}
+        gone |= {one.replace("answer:", origin.RUN, 1) for one in order.erased if one.startswith("answer:")}
+        rows = await self._journal.read(lambda connection: _runs(connection, order))
+        found = await readings(self._journal, rows, source, gone, order.tenant)
+        meant = [one for one in found if not order.spares(_run(one.row, one.sources))]
+        marks = set[str]()
+        for one in meant:
+            marks |= await self._marks(one)
+        other = sum(not one.stands for one in meant)
+        said = f"answers of runs that have read it, which stand on something else: {other}" if other else ""
+        return Erased(marks=frozenset(marks), held=len(found) - len(meant), left=said), meant
+
+    async def _marks(self, one: Reading) -> set[str]:
+        run_id = one.row["run_id"]
+        marks = {f"body:{run_id}/{name} {name}" for name in await self._journal.payloads(run_id)}
+        if one.stands:
+            query = select(items).where(items.c.run_id == run_id)
+            wrote = await self._journal.read(lambda connection: connection.execute(query).mappings().all())
+            marks |= set(map(_mark, wrote))
+            marks |= {f"answer:{run_id} {one.row['head'] or '-'}"} if one.answered else set()
+        return marks
+
+    async def _erase_what_came(self, order: Order) -> Erased:
+        erased, meant = await self._found(order)
+        actor = order.archivist.user
+        for one in meant:
+            if one.ended:
+                run_id = one.row["run_id"]
+                await self._unpark(run_id)
+                await self._journal.erase_what_came(
+                    run_id, tenant=order.tenant, actor=actor, answer=one.stands
+                )
+        busy = [str(one.row["run_id"]) for one in meant if not one.ended]
+        if busy:
+            raise Unavailable(
+                f"{order.what.source} was read by runs that are under way: {', '.join(busy)}",
+                hint="cancel them: it is tried again",
             )
+        return erased
 
 
 class FactStore:
@@ -134,10 +179,11 @@ class ItemStore:
             erased, rows = _items(connection, order)
             for row in rows:
                 connection.execute(delete(items).where(*(items.c[one] == row[one] for one in _ITEM)))
-            connection.info[SCRUB] = True
             return erased
 
-        return await self._journal.transact(work)
+        erased = await self._journal.transact(work)
+        await self._journal.scrub()  # it is the last store of the journal's: for all of them
+        return erased
 
 
 class GraphStore:
@@ -195,20 +241,8 @@ class GraphEcho:
 _ITEM = ("tenant", "user", "session", "path", "name")
 
 
-def under_way(connection: Connection, order: Order) -> list[tuple[str, str]]:
-    """Ids and teams of the runs that are meant, not spared, and not over; none where only what they have
-    read is meant."""
-    if order.what.source is not None or order.what.fact_id is not None:
-        return []
-    return [
-        (row["run_id"], row["supervisor"])
-        for row in _runs(connection, order)
-        if row["state"] not in ENDED and not order.spares(_run(row))
-    ]
-
-
 def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
-    """The tenant's runs and books that are meant and not erased yet; for a source all that have bodies."""
+    """The tenant's runs and books that are meant and not erased yet; for a source all that read anything."""
     its = events.c.run_id == runs.c.run_id
     head = select(events.c.hash).where(its).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
     last = select(func.max(events.c.at)).where(its, runs.c.supervisor == BOOK).scalar_subquery()
@@ -223,14 +257,13 @@ def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
     if what.before is not None:
         query = query.where(at < micros(what.before))
     if what.source is not None:
-        kept = select(func.count()).where(payloads.c.run_id == runs.c.run_id, payloads.c.body.is_not(None))
-        query = query.where(kept.scalar_subquery() > 0)
+        query = query.where(READS)
     found = connection.execute(query.order_by(runs.c.created_at, runs.c.run_id)).mappings()
     return [dict(row) for row in found]
 
 
-def _run(row: Mapping[str, Any]) -> Thing:
-    return Thing(user=row["user"], run_id=row["run_id"], at=moment(row["last"]))
+def _run(row: Mapping[str, Any], sources: frozenset[str] = frozenset()) -> Thing:
+    return Thing(user=row["user"], run_id=row["run_id"], sources=sources, at=moment(row["last"]))
 
 
 def _sparing(order: Order, held: set[str]) -> Spares:
@@ -268,8 +301,11 @@ def _items(connection: Connection, order: Order) -> tuple[Erased, list[Mapping[s
         query = query.where(items.c.updated_at < micros(what.before))
     found = [dict(row) for row in connection.execute(query).mappings()]
     rows = [row for row in found if not order.spares(_item(row))]
-    marks = frozenset(f"item:{_name(*(row[one] for one in _ITEM))} {row['digest']}" for row in rows)
-    return Erased(marks=marks, held=len(found) - len(rows)), [*rows]
+    return Erased(marks=frozenset(map(_mark, rows)), held=len(found) - len(rows)), [*rows]
+
+
+def _mark(row: Mapping[Any, Any]) -> str:
+    return f"item:{_name(*(row[one] for one in _ITEM))} {row['digest']}"
 
 
 def _item(row: Mapping[str, Any]) -> Thing:

@@ -59,6 +59,7 @@ class Sweep:
         async for tenant, fact_id in self._facts():
             done["facts"] += await self._erase(self._of_facts, tenant, Selector(fact_id=fact_id))
         done["items"] = await self._items()
+        await self._journal.scrub()
         return done
 
     async def _erase(self, store: Store, tenant: str, what: Selector) -> int:

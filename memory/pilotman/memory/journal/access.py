@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.errors import ConfigurationError, Unavailable
 from pilotman.guardrails.seal import Seal
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import events, runs
@@ -17,7 +17,7 @@ from pilotman.memory.journal.batch import EVERY_RUN
 from pilotman.memory.journal.events import EventRow
 from pilotman.memory.journal.inline import InlineWriter
 from pilotman.memory.journal.writer import Writer
-from pilotman.memory.storage.database import Mode, database
+from pilotman.memory.storage.database import SCRUB, UNSCRUBBED, Mode, database
 
 T = TypeVar("T")
 
@@ -123,6 +123,18 @@ class Access:
             Unavailable: it could not be stored; nothing of it was.
         """
         return await self._write(work)
+
+    async def scrub(self) -> None:
+        """Leave nothing in the log of what was erased, also by a process that died before it could.
+
+        Raises:
+            Unavailable: somebody reads what is there all the time.
+        """
+        await self._write(lambda connection: connection.info.update({SCRUB: True}))
+        if await self._read(lambda connection: connection.info.get(UNSCRUBBED, False)):
+            raise Unavailable(
+                "what was erased stands in the journal's log still: another process reads there", hint="again"
+            )
 
     # the writer
 

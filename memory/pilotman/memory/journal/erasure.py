@@ -6,12 +6,11 @@ that this was done on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
-from pilotman.guardrails.seal import Subject
 from pilotman.memory.event import NewEvent
 from pilotman.memory.journal import events as events_
 from pilotman.memory.journal import queue
@@ -21,21 +20,30 @@ from pilotman.memory.journal.owned import GONE, OWNERS, hidden, key_digest, owne
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.database import SCRUB
-from pilotman.memory.storage.schema import approvals, effects, events, payloads, runs, transitions
-from pilotman.memory.storage.stored import ERASED, erased
+from pilotman.memory.storage.schema import approvals, effects, events, items, payloads, runs, transitions
+from pilotman.memory.storage.statement import Statement
+from pilotman.memory.storage.stored import ERASED, erased, is_erased
 
 RUN_ERASED = "run_erased"
 SAID_ERASED = "said_erased"
 """Kinds of events that tell why nothing but a digest is left of events before."""
+FRAME = frozenset(
+    {
+        *("run_started", "run_resumed", "state_changed", "task_started", "retry_scheduled", SAID_ERASED),
+        *("model_call_started", "model_call_completed", "tool_call_started", "tool_call_completed"),
+    }
+)
+"""Kinds of events that hold the request, or ids, names, digests, times and numbers alone."""
+ANSWER = frozenset({"answer_validated", "run_completed"})
+"""Kinds of events that hold what a run came to."""
 
 
-def mark(connection: Connection, subject: Subject, *, now: datetime) -> Sequence[str]:
-    """From the commit on nobody is served a run of the subject's. Gives those that are not erased yet."""
-    whose = (runs.c.tenant == subject.tenant, runs.c.user == subject.user)
-    fresh = runs.c.forgotten_at.is_(None)
-    connection.execute(update(runs).where(*whose, fresh).values(forgotten_at=micros(now)))
-    query = select(runs.c.run_id).where(*whose, ~DONE).order_by(runs.c.created_at, runs.c.run_id)
-    return connection.execute(query).scalars().all()
+def hide(connection: Connection, run_ids: Collection[str], *, now: datetime) -> None:
+    """From the commit on nobody is served these runs, and nothing more is kept of what they say."""
+    _HIDE.each(connection, [(micros(now), one) for one in sorted(run_ids)])
+
+
+_HIDE = Statement("UPDATE runs SET forgotten_at = ? WHERE run_id = ? AND forgotten_at IS NULL")
 
 
 def erase(connection: Connection, run_id: str, *, tenant: str, actor: str, now: datetime) -> bool:
@@ -103,6 +111,25 @@ def erase_said(
 ) -> None:
     """Erase what the events of a run with these keys say, and only that; an event of the run tells of it."""
     gone = [seq for key in sorted(keys) for seq in _erase_events(connection, run_id, key=key)]
+    _tell(connection, run_id, gone, actor=actor, now=now)
+
+
+def erase_what_came(connection: Connection, run_id: str, *, answer: bool, actor: str, now: datetime) -> None:
+    """Erase what a run read, thought, asked and found; the request stays, and what it was done about it, by
+    ids and times. Without ``answer`` the answer stays too."""
+    spared = FRAME if answer else FRAME | ANSWER
+    gone = _erase_events(connection, run_id, but=spared)
+    nothing = {"body": None, "redacted": ""}
+    connection.execute(update(payloads).where(payloads.c.run_id == run_id).values(nothing))
+    connection.execute(update(effects).where(effects.c.run_id == run_id).values(message=ERASED))
+    _erase_approvals(connection, run_id, now=now)
+    if answer:
+        connection.execute(delete(items).where(items.c.run_id == run_id))
+    _tell(connection, run_id, gone, actor=actor, now=now)
+
+
+def _tell(connection: Connection, run_id: str, gone: list[int], *, actor: str, now: datetime) -> None:
+    """An event of the run that tells of the events that were erased."""
     if gone:
         data = {"events": gone}
         said = NewEvent(kind=SAID_ERASED, actor=actor, data=data, key=f"{SAID_ERASED}:{gone[0]}", at=now)
@@ -110,6 +137,7 @@ def erase_said(
         connection.info[SCRUB] = True
 
 
+<<<<<<< HEAD
 def _erase_events(connection: Connection, run_id: str, *, key: str | None = None) -> list[int]:
     """Of all events, or of the one with a key: their numbers."""
     query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id)
@@ -117,6 +145,15 @@ def _erase_events(connection: Connection, run_id: str, *, key: str | None = None
         stored = hidden(connection, owner(connection, run_id).subject, key)
         query = query.where(events.c.key.in_((key, stored)))
     rows = connection.execute(query).all()
+=======
+def _erase_events(
+    connection: Connection, run_id: str, *, key: str | None = None, but: Collection[str] = ()
+) -> list[int]:
+    """Of all events, or of the one with a key, but those of some kinds: their numbers."""
+    query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id, events.c.kind.not_in(but))
+    rows = connection.execute(query if key is None else query.where(events.c.key == key)).all()
+    rows = [row for row in rows if not is_erased(row.data)]
+>>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
     gone = [{"its_run": run_id, "its_seq": seq, "gone": erased(data)} for seq, data in rows]
     if gone:
         where = (events.c.run_id == bindparam("its_run"), events.c.seq == bindparam("its_seq"))

@@ -17,6 +17,7 @@ from pilotman.memory.journal import owned
 from pilotman.memory.journal.chain import HASHED, Tail, chained, genesis
 from pilotman.memory.storage.codec import dump, micros, moment, text
 from pilotman.memory.storage.statement import Statement
+from pilotman.memory.storage.stored import is_erased
 
 TAILS = "pilotman_tails"
 """Where a connection's ``info`` keeps the ends of the runs to which the present transaction adds events."""
@@ -125,7 +126,8 @@ def place(run_id: str, seq: int) -> str:
 
 
 def read(connection: Connection, run_id: str, after: int) -> list[Event]:
-    """A run's events with ``seq > after``, in order; ``{"forgotten": true}`` for data that was forgotten."""
+    """A run's events with ``seq > after``, in order, less those that were erased; ``{"forgotten": true}`` for
+    data whose key was destroyed."""
     subject = owned.owner(connection, run_id).subject
     return [
         Event(
@@ -137,6 +139,7 @@ def read(connection: Connection, run_id: str, after: int) -> list[Event]:
             data=owned.data(connection, subject, place(run_id, seq), data),
         )
         for seq, at, kind, actor, data in _READ.rows(connection, run_id, after)
+        if not is_erased(data)
     ]
 
 

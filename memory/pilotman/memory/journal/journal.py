@@ -306,15 +306,25 @@ class Journal(Ledger, Metering, Feed):
             mode="full",
         )
 
-    async def forget(self, subject: Subject, *, actor: str = "") -> list[str]:
-        """Erase all runs of a subject: at once no process serves them any more, then one by one. Gives their
-        ids. The subject's key is not touched: destroy it first. After a crash, call it again.
+    async def erase_what_came(self, run_id: str, *, tenant: str, actor: str, answer: bool) -> None:
+        """Erase what a run has read and what came of it: bodies, reports, questions, and with ``answer`` what
+        it answered, and the items that it wrote. Its request stays.
+
+        Raises:
+            NotFound: the tenant has no such run.
         """
         now = self._clock()
-        found = await self._write(lambda connection: erasure.mark(connection, subject, now=now), mode="full")
-        for run_id in found:
-            await self.erase_run(run_id, tenant=subject.tenant, actor=actor)
-        return list(found)
+
+        def work(connection: Connection) -> None:
+            runs.check_tenant(connection, run_id, tenant)
+            erasure.erase_what_came(connection, run_id, answer=answer, actor=actor, now=now)
+
+        await self._write(work, mode="full")
+
+    async def hide_runs(self, run_ids: Collection[str]) -> None:
+        """From now on no process serves these runs, all at once; they are to be erased one by one."""
+        now = self._clock()
+        await self._write(lambda connection: erasure.hide(connection, run_ids, now=now), mode="full")
 
     # the chain
 

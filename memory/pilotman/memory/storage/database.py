@@ -33,6 +33,8 @@ MODES: tuple[Mode, ...] = ("full", "write", "read")
 """The strongest first."""
 SCRUB = "pilotman_scrub"
 """What a transaction sets in its connection's ``info`` if it erased something: it goes from the log, too."""
+UNSCRUBBED = "pilotman_unscrubbed"
+"""Whether that failed, the last time: somebody read what is there."""
 _LOOKS_AGAIN = 0.0003
 """Seconds between two looks at whether another process still writes."""
 
@@ -151,7 +153,7 @@ class SqliteDatabase:
             with self._connection.begin():
                 yield self._connection
             if self._connection.info.pop(SCRUB, False):  # as far as nobody reads them still
-                _raw(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.info[UNSCRUBBED] = not self.empty_log()
         finally:
             self._connection.info.pop(SCRUB, None)
             if full:
