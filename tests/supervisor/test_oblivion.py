@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import select
 from tests.patience import PATIENCE, until
-from tests.supervisor.remains import asks, desk, mark, plan, who
+from tests.retrieval.conftest import HashEmbeddings
+from tests.retrieval.test_sealing import Notes, note
+from tests.supervisor.remains import asks, desk, mark, olga, plan, who
 from tests.supervisor.scene import alice, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails.errors import NotFound
 from pilotman.memory import Memory, Selector
-from pilotman.supervisor import Supervisor
+from pilotman.memory.checkpoints.checkpoints import threads
+from pilotman.memory.storage.schema import items
+from pilotman.retrieval import Corpus
+from pilotman.supervisor import Run, Supervisor
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -127,3 +133,96 @@ async def test_a_run_that_is_erased_under_its_driver_ends_without_a_word(tmp_pat
         assert taken is None
         assert (await memory.verify()).sound
     assert mark("alice", "answer").encode() not in (tmp_path / "desk.db").read_bytes()
+
+
+# what came of a source
+
+
+class Reads:
+    """A team that reads notes about a lamp and a fuse, and says what it found."""
+
+    def __init__(self, memory: Memory, folder: Path, *, asks: bool = False) -> None:
+        texts = {
+            name: f"The {name} lies in the drawer: {mark(name, 'document')}" for name in ("lamp", "fuse")
+        }
+        kept = {name: note(text, None, readers=["tenant:acme"]) for name, text in texts.items()}
+        corpus = Corpus([Notes(**kept)], path=folder / "corpus", embedding=HashEmbeddings(), objective=None)
+
+        @tool(effect="write", idempotency_key="{what}")
+        async def fetch(what: str) -> str:
+            """Fetch."""
+            return "done"
+
+        self.memory = memory
+        turns = [call("fetch", what=mark("lamp", "argument"))] if asks else []
+        agents = [Specialist("operator", "Looks.", tools=[fetch] if asks else [])]
+        model = ScriptedChatModel([*turns, f"It is {mark('lamp', 'answer')}."] * 9)
+        policy = None if asks else yes
+        self.team = Supervisor("desk", agents, models=model, policy=policy, memory=memory, corpus=corpus)
+
+    async def ask(self, text: str, thread_id: str | None = None) -> Run:
+        return await self.team.run(
+            text,
+            principal=who("alice"),
+            plan=plan("alice"),
+            **({"thread_id": thread_id} if thread_id else {}),
+        )
+
+    async def forget(self) -> Any:
+        receipt = await self.team.forget(Selector(source="notes/lamp"), principal=olga)
+        assert receipt.is_complete, receipt.open
+        return receipt
+
+    async def says(self, run: Run) -> str:
+        """All that is kept of a run, but its request."""
+        journal = self.memory.journal
+        story = await journal.story(run.run_id, tenant="acme")
+        bodies = await journal.payloads(run.run_id)
+        wrote = await journal.read(
+            lambda c: c.execute(select(items.c.digest).where(items.c.run_id == run.run_id)).all()
+        )
+        return str((story.events[1:], story.approvals, bodies, wrote))
+
+
+async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_were_told_them(
+    tmp_path: Path,
+) -> None:
+    async with Memory(f"sqlite:///{tmp_path}/desk.db") as memory:
+        reads = Reads(memory, tmp_path)
+        async with reads.team:
+            first = await reads.ask("where does the lamp lie", "t1")
+            assert mark("lamp", "answer") in str(first.answer)
+            assert "lamp" in str(first.retrieved)
+            told = await reads.ask("xyzzy", "t1")  # finds nothing, but knows what was said before
+            assert mark("lamp", "answer") in str(told.answer)
+            receipt = await reads.forget()
+            assert receipt.erased["corpus-1"] == 1
+            for run in (first, told):
+                now = await reads.team.get(run.run_id, principal=who("alice"))
+                assert (now.state, now.answer, now.request) == ("COMPLETED", None, run.request)
+                assert "forgotten" in str(now.caveats)
+                assert "xyzzylamp" not in await reads.says(run)
+            again = await reads.ask("and now", "t1")
+            history = await memory.journal.events(again.run_id, tenant="acme")
+            assert "conversation_recalled" not in {event.kind for event in history}
+            assert not (await reads.forget()).erased.keys() & {"facts", "corpus-1"}
+        assert (await memory.verify()).sound
+
+
+async def test_a_run_that_waits_and_has_read_the_source_is_cancelled_with_its_questions_and_graphs(
+    tmp_path: Path,
+) -> None:
+    async with Memory(f"sqlite:///{tmp_path}/desk.db") as memory:
+        reads = Reads(memory, tmp_path, asks=True)
+        async with reads.team:
+            run = await reads.ask("where does the lamp lie")
+            assert run.state == "ESCALATED"
+            inner: Any = memory.checkpointer.inner
+            saver = await inner._store.saver()
+            assert await threads(saver, run.run_id)
+            await reads.forget()
+            now = await reads.team.get(run.run_id, principal=who("alice"))
+            assert (now.state, now.pending, now.answer) == ("CANCELLED", (), None)
+            assert await threads(saver, run.run_id) == []
+            assert "xyzzylamp" not in await reads.says(run)
+        assert (await memory.verify()).sound

@@ -187,6 +187,10 @@ def _caveat(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.caveats[str(data["text"])] = None
 
 
+def _forgotten(seen: _Seen, _: Mapping[str, Any]) -> None:
+    seen.caveats["something that this run had read was forgotten, and what came of it"] = None
+
+
 def _model_answered(seen: _Seen, data: Mapping[str, Any]) -> None:
     seen.steps += 1
     seen.input_tokens += data.get("input_tokens") or 0
@@ -282,6 +286,7 @@ _TAKES: Mapping[str, Callable[[_Seen, Mapping[str, Any]], None]] = {
     "answer_validated": _answered,
     "caveat": _caveat,
     "run_completed": _completed,
+    "said_erased": _forgotten,
 }
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pilotman.guardrails.errors import Conflict, NotFound, PilotmanError
 from pilotman.memory import Memory, Selector
 from pilotman.memory.facts.origin import FACT, RUN, document_id
 from pilotman.memory.forgetting.forgetting import Forgetting
 from pilotman.memory.forgetting.hold import Thing, selects
-from pilotman.memory.forgetting.order import Order, Store
+from pilotman.memory.forgetting.order import Order
 from pilotman.memory.forgetting.receipt import Erased
 from pilotman.memory.journal.owner import is_dead
 from pilotman.memory.journal.records import ENDED
@@ -24,6 +24,7 @@ from pilotman.retrieval.access import subject_of
 from pilotman.retrieval.catalogue.selection import Piece
 from pilotman.supervisor.team import Team
 
+Stop: TypeAlias = Callable[[str, str], Awaitable[object]]
 _VERSION = re.compile(r"@~?[0-9a-f]{8,}$")
 _EVER = datetime.min.replace(tzinfo=UTC)
 _LOOK = 0.1
@@ -96,8 +97,8 @@ class Halt:
 
     name = "under way"
 
-    def __init__(self, memory: Memory, team: str, stop: Callable[[str], Awaitable[object]]) -> None:
-        """``stop`` brings a run of this ``team`` to its end, as cancelled."""
+    def __init__(self, memory: Memory, team: str, stop: Stop) -> None:
+        """``stop`` brings a run of this ``team`` to its end, as cancelled; it is told its id and tenant."""
         self._memory = memory
         self._team = team
         self._stop = stop
@@ -119,16 +120,16 @@ class Halt:
     async def _stopped(self, run_id: str, team: str, order: Order) -> None:
         with suppress(PilotmanError):  # it cannot be driven: it is erased as it is
             if team == self._team:
-                await self._stop(run_id)
+                await self._stop(run_id, order.tenant)
             row = await self._memory.journal.run(run_id, tenant=order.tenant)
             while row.state not in ENDED and row.owner is not None and not is_dead(row.owner):
                 await asyncio.sleep(_LOOK)
                 row = await self._memory.journal.run(run_id, tenant=order.tenant)
 
 
-def forgetting(memory: Memory, team: Team, *, first: Sequence[Store] = ()) -> Forgetting:
-    """Who forgets in a memory and in a team's corpora; ``first`` are asked before."""
-    return memory.forgetting(corpus_stores(team.corpora()), first=first)
+def forgetting(memory: Memory, team: Team, stop: Stop) -> Forgetting:
+    """Who forgets in a memory and in a team's corpora, and stops the team's runs before."""
+    return memory.forgetting(corpus_stores(team.corpora()), first=[Halt(memory, team.name, stop)])
 
 
 def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:
@@ -137,9 +138,9 @@ def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:
 
 
 @asynccontextmanager
-async def tidied(memory: Memory, team: Team, *, every: float = EVERY) -> AsyncGenerator[None]:
+async def tidied(memory: Memory, team: Team, stop: Stop, *, every: float = EVERY) -> AsyncGenerator[None]:
     """While this is open, what is over goes, and what could not be forgotten is tried again."""
-    task = asyncio.create_task(_tidy(memory, team, every))
+    task = asyncio.create_task(_tidy(memory, forgetting(memory, team, stop), every))
     try:
         yield
     finally:
@@ -148,9 +149,9 @@ async def tidied(memory: Memory, team: Team, *, every: float = EVERY) -> AsyncGe
             await task
 
 
-async def _tidy(memory: Memory, team: Team, every: float) -> None:
+async def _tidy(memory: Memory, forgetful: Forgetting, every: float) -> None:
     while True:
         with suppress(PilotmanError):  # it is unreachable: the next time is as good
-            await forgetting(memory, team).go_on()
+            await forgetful.go_on()
             await memory.sweep()
         await asyncio.sleep(every)

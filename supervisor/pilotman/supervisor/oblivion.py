@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pilotman.guardrails.principal import Principal
 from pilotman.memory import Receipt, Selector
-from pilotman.memory.journal.records import ENDED
-from pilotman.supervisor.forgetting import Halt, forgetting
+from pilotman.supervisor.forgetting import forgetting
 from pilotman.supervisor.station import Station
 from pilotman.supervisor.team import Team
 
@@ -24,6 +23,10 @@ class Oblivion:
         with it what backups, logs and free pages hold. Ids, times and digests stay, and the journal's chain
         verifies. Everybody may have forgotten what is theirs; anything else needs the role ``operator``.
 
+        Of a source goes what came of it, too: facts, and of the runs that have read it all but their
+        requests, with their answers and items where these stand on it; where they cite others alone, ``left``
+        of the receipt counts them. Of documents ``before`` means those that were fetched before.
+
         What cannot be reached is named in the receipt's ``open`` and tried again by whoever has a supervisor
         open on this memory. A run that is under way is asked to stop, and stores nothing more.
 
@@ -31,14 +34,6 @@ class Oblivion:
             InvalidRequest: the selector is empty.
             PermissionDenied: it is not the principal's, who is no operator; nothing was changed.
         """
-        engine = await self._station.open()
-        memory = self._station.memory
-
-        async def stop(run_id: str) -> None:
-            while not engine.cancel(run_id) and not await engine.advance(run_id):
-                row = await memory.journal.run(run_id, tenant=principal.tenant)
-                if row.state in ENDED or row.owner is not None:
-                    return  # it is over, or another process stops it
-
-        halt = Halt(memory, self._team.name, stop)
-        return await forgetting(memory, self._team, first=[halt]).forget(selector, principal=principal)
+        await self._station.open()
+        memory, stop = self._station.memory, self._station.stop
+        return await forgetting(memory, self._team, stop).forget(selector, principal=principal)

@@ -10,6 +10,7 @@ from pilotman.guardrails.digest import digest
 from pilotman.guardrails.outbound.outbound import Outbound
 from pilotman.guardrails.policy import version_of
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import ENDED
 from pilotman.memory.memory import Memory
 from pilotman.supervisor.answers import Answers
 from pilotman.supervisor.engine import Engine
@@ -103,7 +104,15 @@ class Station:
             self._watched = AsyncExitStack()
             for corpus in self._team.corpora():
                 await self._watched.enter_async_context(corpus.watch())
-            await self._watched.enter_async_context(tidied(self.memory, self._team))
+            await self._watched.enter_async_context(tidied(self.memory, self._team, self.stop))
+
+    async def stop(self, run_id: str, tenant: str) -> None:
+        """Bring a run that was asked to stop to its end, if this process may."""
+        engine = await self.open()
+        while not engine.cancel(run_id) and not await engine.advance(run_id):
+            row = await self.journal.run(run_id, tenant=tenant)
+            if row.state in ENDED or row.owner is not None:
+                return  # it is over, or another process stops it
 
     async def aclose(self) -> None:
         """Finish what is being driven, or leave it for the next start; close a memory of our own."""

@@ -24,8 +24,8 @@ _READ = ("retrieval_completed", "facts_recalled", _TOLD)
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """A run that has read a source, or what came of it. ``row`` has its id, user, team, state and age;
-    ``sources`` is all that it read. ``answered``: it came to an answer; ``stands``: that stands on the source, or there is
-    none."""
+    ``sources`` is all that it read. ``answered``: it came to an answer; ``stands``: that stands on the
+    source, or there is none."""
 
     row: Row
     sources: frozenset[str]
