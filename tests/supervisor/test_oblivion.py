@@ -195,6 +195,7 @@ async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_
             assert "lamp" in str(first.retrieved)
             told = await reads.ask("xyzzy", "t1")  # finds nothing, but knows what was said before
             assert mark("lamp", "answer") in str(told.answer)
+            assert "xyzzylamp" in await reads.says(told)
             receipt = await reads.forget()
             assert receipt.erased["corpus-1"] == 1
             for run in (first, told):
@@ -220,6 +221,7 @@ async def test_a_run_that_waits_and_has_read_the_source_is_cancelled_with_its_qu
             inner: Any = memory.checkpointer.inner
             saver = await inner._store.saver()
             assert await threads(saver, run.run_id)
+            assert "xyzzylamp" in await reads.says(run)
             await reads.forget()
             now = await reads.team.get(run.run_id, principal=who("alice"))
             assert (now.state, now.pending, now.answer) == ("CANCELLED", (), None)

@@ -92,6 +92,32 @@ async def has_read(memory: Memory, run_id: str, *documents: tuple[str, str]) -> 
     await memory.journal.flush()
 
 
+async def was_told(memory: Memory, run_id: str, fact_id: str) -> None:
+    """The run was told a fact."""
+    from pilotman.memory.event import NewEvent
+
+    data = {
+        "path": "remembered",
+        "documents": [{"source": f"fact:{fact_id}", "version": "v", "fact_id": fact_id}],
+    }
+    at = memory._clock()  # pyright: ignore[reportPrivateUsage]
+    event = NewEvent(kind="facts_recalled", actor="memory", data=data, key="told", at=at)
+    memory.journal.append(run_id, [event])
+    await memory.journal.flush()
+
+
+async def has_said(memory: Memory, run_id: str, text: str, *cited: tuple[str, str]) -> None:
+    """The run has answered, and cited documents of sources, each by source and id."""
+    from pilotman.memory.event import NewEvent
+
+    told = [{"source": "/".join(one), "version": "v1", "quote": MARK} for one in cited]
+    data = {"path": "answer", "answer": text, "citations": told, "confidence": 1.0}
+    at = memory._clock()  # pyright: ignore[reportPrivateUsage]
+    event = NewEvent(kind="answer_validated", actor="validation", data=data, key="answer", at=at)
+    memory.journal.append(run_id, [event])
+    await memory.journal.flush()
+
+
 async def fact(memory: Memory, text: str, who: Principal = alice, **more: Any) -> str:
     values: dict[str, Any] = {"source": "user", "reason": "asked", **more}
     return (await memory.remember(text, principal=who, **values)).fact_id

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.memory.forgetting.desk import (
     MARK,
     alice,
@@ -16,14 +17,16 @@ from tests.memory.forgetting.desk import (
     facts,
     has_read,
     has_run,
+    has_said,
     item,
     items,
     olga,
+    was_told,
 )
 
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import NotFound
-from pilotman.guardrails.seal import Subject
+from pilotman.guardrails.seal import Forgotten, Subject
 from pilotman.memory import Memory, Selector
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +104,68 @@ async def test_what_a_source_said_goes_from_facts_and_from_the_runs_that_read_it
         assert [len(await memory.journal.payloads(f"run_{n}")) for n in range(3)] == [0, 0, 1]
         assert "fact 2" in str(await memory.inventory(ALICE, principal=alice))
         assert (await memory.verify()).sound
+
+
+async def test_an_answer_that_cites_other_sources_alone_stays_and_the_receipt_counts_it(url: str) -> None:
+    async with Memory(url) as memory:
+        for n, cited in enumerate(([("wiki", "a")], [("news", "x")], [])):
+            await has_run(memory, f"run_{n}", alice)
+            await has_read(memory, f"run_{n}", ("wiki", "a"), ("news", "x"))
+            await has_said(memory, f"run_{n}", f"{MARK} {n}", *cited)
+        receipt = await forget(memory, Selector(source="wiki"))
+        assert receipt.erased == {"runs": 3 + 2}, "three bodies, two answers"
+        assert "1" in receipt.left["runs"]
+        said = [str(await memory.journal.events(f"run_{n}", tenant="acme")) for n in range(3)]
+        assert [f"{MARK} {n}" in one for n, one in enumerate(said)] == [False, True, False]
+        assert (await forget(memory, Selector(source="wiki"))).erased == {}
+        assert (await memory.verify()).sound
+
+
+async def test_what_stood_on_nothing_but_what_goes_goes_with_it(url: str) -> None:
+    async with Memory(url) as memory:
+        first = await fact(memory, "from the wiki", source="document:wiki/a@v1")
+        second = await fact(memory, "from that", source=f"fact:{first}")
+        third = await fact(memory, "from that in turn", source=f"fact:{second}")
+        both = await fact(memory, "from that or the news", source=f"fact:{first}")
+        await memory.fact_book.support(both, ["document:news/x@v1"], alice)
+        await memory.hold(Selector(fact_id=third), principal=olga, reason="a court asks")
+        receipt = await forget(memory, Selector(source="wiki"))
+        assert (receipt.erased["facts"], receipt.held) == (2, {"facts": 1})
+        for gone in (first, second):
+            with pytest.raises(Forgotten):
+                await memory.fact_book.get(gone, alice)
+        for stays in (third, both):
+            assert (await memory.fact_book.get(stays, alice)).text
+
+
+async def test_a_run_that_was_told_such_a_fact_has_read_the_source_too(url: str) -> None:
+    async with Memory(url) as memory:
+        one = await fact(memory, "from the wiki", source="document:wiki/a@v1")
+        for run_id, told in (("run_1", one), ("run_2", "fact_of_something_else")):
+            await has_run(memory, run_id, alice)
+            await was_told(memory, run_id, told)
+            await has_said(memory, run_id, MARK)
+        receipt = await forget(memory, Selector(source="wiki"))
+        assert (receipt.erased["facts"], receipt.erased["runs"]) == (1, 2)
+        assert MARK not in str(await memory.journal.events("run_1", tenant="acme"))
+        assert MARK in str(await memory.journal.events("run_2", tenant="acme"))
+
+
+async def test_a_run_that_goes_on_with_what_it_has_read_keeps_the_order_open_until_it_ends(url: str) -> None:
+    async with Memory(url) as memory:
+        one = await fact(memory, "from the wiki", source="document:wiki/a@v1")
+        await has_run(memory, "run_1", alice, state="ESCALATED")
+        await was_told(memory, "run_1", one)
+        receipt = await memory.forgetting([]).forget(Selector(source="wiki"), principal=olga)
+        assert receipt.open.keys() == {"runs"}
+        assert "run_1" in receipt.open["runs"]
+        assert receipt.erased["facts"] == 1
+        ended = "UPDATE runs SET state = 'CANCELLED' WHERE run_id = 'run_1'"
+        await memory.journal.transact(lambda connection: connection.execute(text(ended)))
+        (done,) = await memory.forgetting([]).go_on()
+        assert done.is_complete
+        assert done.erased == {"facts": 1, "provenance": 1, "runs": 1}
+        assert await memory.journal.payloads("run_1") == {}
 
 
 async def test_a_run_goes_with_the_facts_and_items_that_come_from_it_alone(url: str) -> None:
