@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
-from tests.supervisor.remains import corpus_at, desk, who
+from tests.supervisor.remains import corpus_at, desk, mark, plan, who
+from tests.supervisor.scene import yes
 
+from pilotman.agents import Specialist, tool
+from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails.errors import NotFound
 from pilotman.memory import Memory, Retention, Selector
 from pilotman.memory.forgetting.stores import FactStore, GraphEcho, GraphStore, ItemStore, RunStore
 from pilotman.memory.keyring.folder import FolderKeys
 from pilotman.retrieval.catalogue.change import Change
 from pilotman.retrieval.catalogue.database import Database
 from pilotman.retrieval.vectors import VectorIndex
+from pilotman.supervisor import Supervisor
 from pilotman.supervisor.forgetting import CorpusStore
 
 DAY = timedelta(days=1)
@@ -102,6 +107,30 @@ def _between(work: Any, moment: Callable[[], None]) -> Any:
         return result
 
     return done
+
+
+def drives(folder: Path, told: Any) -> None:
+    """A process that drives a run of alice's, whose tool hangs until it is cancelled; tells what it heard."""
+
+    async def drive() -> str:
+        @tool(effect="read")
+        async def look(what: str) -> str:
+            """Look."""
+            told.send("begun")
+            await asyncio.get_running_loop().create_future()
+            return mark("alice", "result")
+
+        model = ScriptedChatModel([call("look", what=mark("alice", "argument")), mark("alice", "answer")])
+        agents = [Specialist("operator", "Looks.", tools=[look])]
+        memory = Memory(url_at(folder))
+        async with memory, Supervisor("desk", agents, models=model, policy=yes, memory=memory) as team:
+            asked = team.run(mark("alice", "request"), principal=who("alice"), plan=plan("alice"))
+            try:
+                return (await asked).state
+            except NotFound:
+                return "gone"
+
+    told.send(asyncio.run(drive()))
 
 
 def life(what: str, folder: Path, when: int, told: Any) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import select
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, PROCESS_PATIENCE, until
 from tests.retrieval.conftest import HashEmbeddings
 from tests.retrieval.test_sealing import Notes, note
-from tests.supervisor.remains import asks, desk, mark, olga, plan, who
+from tests.supervisor import forget_child
+from tests.supervisor.remains import asks, corpus_at, desk, left, mark, marks, olga, plan, who
 from tests.supervisor.scene import alice, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import NotFound
+from pilotman.guardrails.seal import Subject
 from pilotman.memory import Memory, Selector
 from pilotman.memory.checkpoints.checkpoints import threads
 from pilotman.memory.storage.schema import items
@@ -93,20 +97,76 @@ async def test_a_run_that_another_process_drives_is_cancelled_there(tmp_path: Pa
             await _gone(there)
 
 
+async def test_neither_does_a_run_that_a_process_of_its_own_drives_leave_anything(tmp_path: Path) -> None:
+    context: Any = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=forget_child.drives, args=(tmp_path, theirs))
+    process.start()
+    theirs.close()
+    try:
+        assert await asyncio.to_thread(ours.recv) == "begun"
+        async with Memory(forget_child.url_at(tmp_path)) as memory:
+            async with desk(memory, "alice") as team:
+                receipt = await soon(team.forget(ALICE, principal=alice))
+                assert receipt.is_complete, receipt.open
+                assert receipt.erased["runs"] >= 1
+                assert await asyncio.to_thread(ours.recv) in ("CANCELLED", "gone")
+                await _gone(memory)
+            process.join(PROCESS_PATIENCE)
+            assert process.exitcode == 0
+            assert memory.seal.keys is not None
+            assert memory.seal.keys.find(Subject("acme", "alice")) is None, "nothing made her another key"
+            assert not left([tmp_path], marks("alice"))
+            assert (await memory.verify()).sound
+    finally:
+        process.kill()
+        process.join()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        Selector(user="nobody"),
+        Selector(user="nobody", source="wiki"),
+        Selector(source="nowhere"),
+        Selector(run_id="run_none"),
+        Selector(fact_id="fact_none"),
+        Selector(before=datetime(2000, 1, 1, tzinfo=UTC)),
+    ],
+)
+@pytest.mark.parametrize("tenant", ["acme", "unknown"])
+async def test_where_there_is_nothing_the_receipt_is_complete_and_empty(
+    tmp_path: Path, what: Selector, tenant: str
+) -> None:
+    asking = Principal(tenant=tenant, user="olga", roles=frozenset({"operator"}))
+    async with Memory(f"sqlite:///{tmp_path}/desk.db") as memory:
+        corpus = corpus_at(tmp_path)
+        await corpus.reconcile()
+        await memory.remember("bob likes tea", principal=who("bob"), source="user", reason="said so")
+        async with desk(memory, "bob", corpus) as team:
+            receipt = await team.forget(what, principal=asking)
+            assert (receipt.is_complete, receipt.erased, receipt.held, receipt.left) == (True, {}, {}, {})
+            assert await memory.receipts(principal=asking) == [receipt]
+            assert len(await memory.recall(principal=who("bob"))) == 1
+            assert memory.seal.keys is not None
+            assert memory.seal.keys.find(Subject(tenant, "nobody")) is None, "nobody gets a key by that"
+        assert (await memory.verify()).sound
+
+
 async def test_a_parked_and_a_queued_run_go_and_their_conversation_is_free(tmp_path: Path) -> None:
     async with Memory(f"sqlite:///{tmp_path}/desk.db") as memory:
         team = desk(memory, "alice")
         parked = await asks(team, "alice", thread_id="t1")
         queued = await team.submit("later", principal=who("alice"), thread_id="t1", plan=plan("alice"))
         other = desk(memory, "alice", name="other")  # nobody works for it any more
-        left = await asks(other, "alice", thread_id="t2")
+        third = await asks(other, "alice", thread_id="t2")
         await other.aclose()
         receipt = await soon(team.forget(ALICE, principal=alice))
         assert receipt.is_complete
-        for run in (parked, queued, left):
+        for run in (parked, queued, third):
             with pytest.raises(NotFound):
                 await team.resume(run.run_id, principal=alice)
-        (question,) = left.approvals
+        (question,) = third.approvals
         with pytest.raises(NotFound):
             await team.approve(question.approval_id, principal=who("bob"))
         assert await team.queue(principal=alice) == []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,14 @@ from pilotman.memory.forgetting.tables import holds, receipts
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import dump, load, maybe_moment, micros, moment
+from pilotman.memory.storage.database import lock
 from pilotman.memory.storage.statement import Row
 
 ACTOR = "memory"
+
+
+class _Changed(Exception):
+    """Another process was faster."""
 
 
 class Archive:
@@ -92,37 +98,34 @@ class Archive:
     # receipts
 
     async def keep(self, receipt: Receipt, order: Order, marks: Iterable[str]) -> Receipt:
-        """Store a receipt for these marks and those that it had, in place of what it was; as it is now."""
-        known = receipts.c.receipt_id == receipt.receipt_id
-        query = select(receipts.c.marks).where(known)
-        before = await self._journal.read(lambda connection: connection.execute(query).scalar_one_or_none())
-        covered = sorted({*marks, *(() if before is None else _marks(before))})
-        receipt = replace(receipt, erased=counted(covered), digest=digest_of(covered))
-        row = {
-            "receipt_id": receipt.receipt_id,
-            "tenant": order.tenant,
-            "what": dump(written(order.what)),
-            "asked_by": receipt.by,
-            "asked_at": micros(receipt.at),
-            "erased": dump(receipt.erased),
-            "held": dump(receipt.held),
-            "unreached": dump(receipt.open) if receipt.open else None,
-            "remains": dump(receipt.left) if receipt.left else None,
-            "digest": receipt.digest,
-            "marks": zlib.compress("\n".join(covered).encode()),
-        }
+        """Store a receipt for these marks and those that it had, in place of what it was; as it is now.
+        Two processes may be at the same one."""
+        known = select(receipts.c.marks).where(receipts.c.receipt_id == receipt.receipt_id)
+        given = set(marks)
+        while True:
+            before = await self._journal.read(lambda connection: connection.execute(known).scalar())
+            covered = sorted({*given, *(() if before is None else _marks(before))})
+            receipt = replace(receipt, erased=counted(covered), digest=digest_of(covered))
+            row = _row(receipt, order, covered)
 
-        def work(connection: Connection) -> None:
-            if not connection.execute(update(receipts).where(known).values(row)).rowcount:
-                connection.execute(insert(receipts), row)
+            def work(connection: Connection, before: bytes | None = before, row: Row = row) -> None:
+                lock(connection, f"receipt\n{row['receipt_id']}")
+                if connection.execute(known).scalar() != before:
+                    raise _Changed
+                its = receipts.c.receipt_id == row["receipt_id"]
+                if not connection.execute(update(receipts).where(its).values(row)).rowcount:
+                    connection.execute(insert(receipts), row)
 
+            with suppress(_Changed):
+                await self._journal.record(order.archivist, [self._told(receipt)], work)
+                return receipt
+
+    def _told(self, receipt: Receipt) -> NewEvent:
         said = {"receipt_id": receipt.receipt_id, "digest": receipt.digest, "erased": dict(receipt.erased)}
         said |= {"held": dict(receipt.held), "open": dict(receipt.open), "by": receipt.by}
         said |= {"left": dict(receipt.left)}
         name = "forgotten" if receipt.is_complete else "forgetting"
-        key = f"{receipt.receipt_id}:{receipt.digest}:{len(receipt.open)}"
-        await self._journal.record(order.archivist, [self._event(name, key, said)], work)
-        return receipt
+        return self._event(name, f"{receipt.receipt_id}:{receipt.digest}:{len(receipt.open)}", said)
 
     async def receipts(self, tenant: str) -> list[Receipt]:
         """The tenant's receipts, newest first."""
@@ -199,6 +202,22 @@ def _hold(row: Mapping[str, Any]) -> Hold:
         released_by=row["released_by"],
         released_at=maybe_moment(row["released_at"]),
     )
+
+
+def _row(receipt: Receipt, order: Order, covered: Sequence[str]) -> Row:
+    return {
+        "receipt_id": receipt.receipt_id,
+        "tenant": order.tenant,
+        "what": dump(written(order.what)),
+        "asked_by": receipt.by,
+        "asked_at": micros(receipt.at),
+        "erased": dump(receipt.erased),
+        "held": dump(receipt.held),
+        "unreached": dump(receipt.open) if receipt.open else None,
+        "remains": dump(receipt.left) if receipt.left else None,
+        "digest": receipt.digest,
+        "marks": zlib.compress("\n".join(covered).encode()),
+    }
 
 
 def _receipt(row: Mapping[str, Any]) -> Receipt:
