@@ -66,6 +66,35 @@ async def test_no_byte_of_the_store_says_what_a_graph_remembers(tmp_path: Path) 
         assert state.interrupts[0].value == {"may": MARK}
 
 
+class Note(TypedDict):
+    note: str
+
+
+async def test_the_threads_of_a_user_are_found_by_what_is_stored_and_no_others(url: str) -> None:
+    """One graph keeps nothing but a short text, which savers store in another place."""
+    keys = KeysInMemory() if url == "sqlite://" else None
+    more: dict[str, Any] = {} if keys is None else {"keys": keys}
+    async with Memory(url, **more) as memory:
+        built = StateGraph(Note)
+        built.add_node("same", lambda state: {"note": state["note"]})
+        built.add_edge(START, "same")
+        short = built.compile(checkpointer=memory.as_checkpointer())
+        users = ("alice", "alic", "alicea", 'al"ice', "bob")
+        for user in users:
+            who = Principal(tenant="acme", user=user)
+            await graph(memory).ainvoke({"said": [user]}, config(principal=who, thread_id=f"long {user}"))
+            await short.ainvoke({"note": user}, config(principal=who, thread_id=f"short {user}"))
+        await short.ainvoke({"note": "mine"}, config(principal=ALICE, thread_id="short bob"))
+        for user in users:
+            found = await memory._users_checkpointer.owned(Subject("acme", user))  # pyright: ignore[reportPrivateUsage]
+            shared = {"short bob"} if user == "alice" else set[str]()
+            assert set(found) == {f"long {user}", f"short {user}"} | shared
+            for name, newest in found.items():
+                listed = [item async for item in memory.as_checkpointer().alist(config(thread_id=name))]
+                assert newest.checkpoint["id"] == listed[0].checkpoint["id"]
+        assert await memory._users_checkpointer.owned(Subject("other", "alice")) == {}  # pyright: ignore[reportPrivateUsage]
+
+
 async def test_what_was_forgotten_is_as_if_it_had_never_been(shared_url: str) -> None:
     at_once = DatabaseKeys(shared_url, trusted_for=0) if shared_url.startswith("postgres") else None
     async with Memory(shared_url, keys=at_once) as memory:

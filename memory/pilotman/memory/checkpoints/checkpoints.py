@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -75,6 +76,35 @@ async def threads(saver: Saver, under: str) -> list[str]:
     async with connection.connection() as lent:
         found = await lent.execute(query.format("%s", "%s"), between)
         return [row["thread_id"] for row in await found.fetchall()]
+
+
+async def holding(saver: Saver, sign: bytes, word: str) -> list[str]:
+    """The threads in a store in which something is stored that holds the sign, or as text the word. The store
+    looks at the bytes of all that it has; nothing is read from it."""
+    signs = [sign, word.encode()]
+    if isinstance(saver, InMemorySaver):
+        blobs = ((key[0], body) for key, (_, body) in saver.blobs.items())
+        writes = ((key[0], row[2][1]) for key, rows in saver.writes.items() for row in rows.values())
+        return sorted({name for name, body in chain(blobs, writes) if any(one in body for one in signs)})
+    connection: Any = vars(saver)["conn"]
+    if hasattr(connection, "execute_fetchall"):
+        return sorted(name for (name,) in await connection.execute_fetchall(_LITE, signs * 2))
+    async with connection.connection() as lent:
+        found = await lent.execute(_GRES, [*signs, *signs, word])
+        return sorted(row["thread_id"] for row in await found.fetchall())
+
+
+_LITE = (
+    "SELECT thread_id FROM checkpoints WHERE instr(checkpoint, ?) > 0 OR instr(checkpoint, ?) > 0"
+    " UNION SELECT thread_id FROM writes WHERE instr(value, ?) > 0 OR instr(value, ?) > 0"
+)
+_GRES = (
+    "SELECT thread_id FROM checkpoint_blobs WHERE position(%s in blob) > 0 OR position(%s in blob) > 0"
+    " UNION"
+    " SELECT thread_id FROM checkpoint_writes WHERE position(%s in blob) > 0 OR position(%s in blob) > 0"
+    " UNION SELECT thread_id FROM checkpoints WHERE position(%s in checkpoint::text) > 0"
+)
+"""Where LangGraph's savers keep what a graph said; short plain values stand in the checkpoint itself."""
 
 
 def opener(url: str, serde: SerializerProtocol) -> Opener:

@@ -22,8 +22,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from pilotman.guardrails.errors import ConfigurationError
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
-from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, storage_errors, threads
-from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing, owners
+from pilotman.memory.checkpoints.checkpoints import CheckpointStore, Saver, holding, storage_errors, threads
+from pilotman.memory.checkpoints.sealing import INSTALLATION, Sealing, signs
 
 Owner: TypeAlias = Callable[[RunnableConfig], Subject | Awaitable[Subject]]
 
@@ -103,21 +103,21 @@ class LateSaver(BaseCheckpointSaver[str]):
 
     async def owned(self, subject: Subject) -> dict[str, CheckpointTuple]:
         """The threads of users' own graphs in which something is the subject's, each with its newest
-        checkpoint as it is stored. Reads all that there are."""
+        checkpoint as it is stored."""
         found: dict[str, CheckpointTuple] = {}
-        theirs: set[str] = set()
         saver = await self._store.saver()
         with storage_errors():
-            async for item in saver.alist(None):
-                thread_id = _thread(item.config)
-                if _OF_A_RUN.match(thread_id):
-                    continue
-                if subject in owners(item) or subject in self._owners.get(thread_id, ()):
-                    theirs.add(thread_id)
-                newest = found.get(thread_id)
-                if newest is None or newest.checkpoint["id"] < item.checkpoint["id"]:
-                    found[thread_id] = item
-        return {thread_id: found[thread_id] for thread_id in sorted(theirs)}
+            if self._seal is None:
+                theirs = sorted(name for name, whose in self._owners.items() if subject in whose)
+            else:
+                theirs = await holding(saver, *signs(subject))
+            for name in theirs:
+                if _OF_A_RUN.match(name) is None:
+                    async for item in saver.alist({"configurable": {"thread_id": name}}):
+                        newest = found.setdefault(name, item)
+                        if newest.checkpoint["id"] < item.checkpoint["id"]:
+                            found[name] = item
+        return found
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint; None also for one that was forgotten."""
