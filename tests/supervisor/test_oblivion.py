@@ -28,6 +28,7 @@ from pilotman.memory.checkpoints.checkpoints import threads
 from pilotman.memory.storage.schema import items
 from pilotman.retrieval import Corpus
 from pilotman.supervisor import Run, Supervisor
+from pilotman.supervisor.forgetting import corpus_stores
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -213,7 +214,7 @@ class Reads:
             """Fetch."""
             return "done"
 
-        self.memory = memory
+        self.memory, self.corpus = memory, corpus_stores([corpus])[0].name
         turns = [call("fetch", what=mark("lamp", "argument"))] if asks else []
         agents = [Specialist("operator", "Looks.", tools=[fetch] if asks else [])]
         model = ScriptedChatModel([*turns, f"It is {mark('lamp', 'answer')}."] * 9)
@@ -257,7 +258,7 @@ async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_
             assert mark("lamp", "answer") in str(told.answer)
             assert "xyzzylamp" in await reads.says(told)
             receipt = await reads.forget()
-            assert receipt.erased["corpus-1"] == 1
+            assert receipt.erased[reads.corpus] == 1
             for run in (first, told):
                 now = await reads.team.get(run.run_id, principal=who("alice"))
                 assert (now.state, now.answer, now.request) == ("COMPLETED", None, run.request)
@@ -266,7 +267,7 @@ async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_
             again = await reads.ask("and now", "t1")
             history = await memory.journal.events(again.run_id, tenant="acme")
             assert "conversation_recalled" not in {event.kind for event in history}
-            assert not (await reads.forget()).erased.keys() & {"facts", "corpus-1"}
+            assert not (await reads.forget()).erased.keys() & {"facts", reads.corpus}
         assert (await memory.verify()).sound
 
 

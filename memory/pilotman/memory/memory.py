@@ -138,10 +138,12 @@ class Memory(Facts, Defence, Holds):
         )
 
     def forgetting(self, stores: Sequence[Store], *, first: Sequence[Store] = ()) -> Forgetting:
-        """Who forgets in all of this memory, and in other ``stores`` beside it; ``first`` come first."""
+        """Who forgets in all of this memory, and in other ``stores`` beside it; ``first`` are asked
+        before, and have nothing when this process has ended."""
         return Forgetting(
-            (*first, *self._forgetful, *stores),
+            (*self._forgetful, *stores),
             (self._echo,),
+            first=first,
             keys=self._seal.keys,
             archive=self._archive,
             clock=self._clock,

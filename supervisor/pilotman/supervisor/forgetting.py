@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
+from pilotman.guardrails.digest import digest
 from pilotman.guardrails.errors import Conflict, NotFound, PilotmanError
 from pilotman.memory import Memory, Selector
 from pilotman.memory.facts.origin import FACT, RUN, document_id
@@ -129,12 +130,20 @@ class Halt:
 
 def forgetting(memory: Memory, team: Team, stop: Stop) -> Forgetting:
     """Who forgets in a memory and in a team's corpora, and stops the team's runs before."""
-    return memory.forgetting(corpus_stores(team.corpora()), first=[Halt(memory, team.name, stop)])
+    corpora = team.corpora()
+    passing = [Halt(memory, team.name, stop), *corpus_stores(one for one in corpora if one.folder is None)]
+    return memory.forgetting(corpus_stores(one for one in corpora if one.folder is not None), first=passing)
 
 
 def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:
-    """Corpora as they are asked to forget, numbered."""
-    return [CorpusStore(corpus, f"corpus-{number}") for number, corpus in enumerate(corpora, start=1)]
+    """Corpora as they are asked to forget. Those in folders are called the same in all processes."""
+    return [CorpusStore(corpus, _called(corpus, number)) for number, corpus in enumerate(corpora, start=1)]
+
+
+def _called(corpus: Corpus, number: int) -> str:
+    if corpus.folder is None:
+        return f"corpus-{number}"
+    return f"corpus-{digest(str(corpus.folder.resolve()))[:8]}"
 
 
 @asynccontextmanager

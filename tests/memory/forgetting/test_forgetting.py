@@ -174,6 +174,34 @@ async def test_a_store_that_cannot_be_reached_keeps_the_key_and_is_asked_again(u
         assert memory.seal.keys.find(Subject("acme", "alice")) is None
 
 
+async def test_a_store_that_another_process_has_keeps_the_order_open_until_it_is_asked_there(
+    url: str,
+) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        elsewhere = Fails("corpus-of-another-team", Crash())
+        with pytest.raises(Crash):
+            await memory.forgetting([elsewhere]).forget(ALICE, principal=alice)
+        (still,) = await memory.forgetting([]).go_on()
+        assert still.open.keys() == {"corpus-of-another-team"}
+        assert memory.seal.keys is not None
+        assert memory.seal.keys.find(Subject("acme", "alice")) is not None
+        elsewhere.error = None
+        (done,) = await memory.forgetting([elsewhere]).go_on()
+        assert done.is_complete
+        assert memory.seal.keys.find(Subject("acme", "alice")) is None
+        await checked(memory, done)
+
+
+async def test_what_is_asked_first_is_gone_with_its_process(url: str) -> None:
+    async with Memory(url) as memory:
+        await fill(memory)
+        with pytest.raises(Crash):
+            await memory.forgetting([], first=[Fails("in memory", Crash())]).forget(ALICE, principal=alice)
+        (done,) = await memory.forgetting([]).go_on()
+        assert done.is_complete
+
+
 async def test_a_graph_that_cannot_be_reached_keeps_no_key_alive(url: str) -> None:
     async with Memory(url) as memory:
         await fill(memory)

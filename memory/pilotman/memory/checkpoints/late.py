@@ -101,6 +101,15 @@ class LateSaver(BaseCheckpointSaver[str]):
             for thread_id in await threads(saver, under):
                 await saver.adelete_thread(thread_id)
 
+    async def is_used(self) -> bool:
+        """Whether there is anything of users' own graphs."""
+        saver = await self._store.saver()
+        with storage_errors():
+            async for item in saver.alist(None):
+                if _OF_A_RUN.match(_thread(item.config)) is None:
+                    return True
+        return False
+
     async def owned(self, subject: Subject) -> dict[str, CheckpointTuple]:
         """The threads of users' own graphs in which something is the subject's, each with its newest
         checkpoint as it is stored."""

@@ -22,6 +22,7 @@ def _receipt_id() -> str:
     return f"rcp_{uuid4().hex[:20]}"
 
 
+AWAY = "it is not at hand in the process that tried last"
 KEYS = "keys"
 """What a receipt calls the owners' keys."""
 
@@ -46,7 +47,8 @@ class _Tally:
 class Forgetting:
     """Reaches every store of an installation.
 
-    ``echoes`` hold ids and digests only: that one of them cannot be reached keeps no key alive.
+    ``echoes`` hold ids and digests only: that one of them cannot be reached keeps no key alive. ``first`` are
+    asked before all; what they have is gone with this process, nobody else goes on there.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Forgetting:
         stores: Sequence[Store],
         echoes: Sequence[Store],
         *,
+        first: Sequence[Store] = (),
         keys: Keys | None,
         archive: Archive,
         clock: Callable[[], datetime],
         new_id: Callable[[], str] = _receipt_id,
     ) -> None:
+        self._first = tuple(first)
         self._stores = tuple(stores)
         self._echoes = tuple(echoes)
         self._keys = keys
@@ -94,11 +98,12 @@ class Forgetting:
     ) -> Receipt:
         went = _items(marks)
         order = Order(tenant=tenant, what=what, holds=await self._archive.holds(tenant), erased=went)
-        everywhere = (*self._stores, *self._echoes)
-        begun = replace(receipt, open={store.name: "not yet" for store in everywhere})
-        tally = _Tally(set(marks), left=dict(receipt.left))
+        ours = dict.fromkeys((one.name for one in (*self._stores, *self._echoes)), "not yet")
+        away = {name: AWAY for name in receipt.open if name not in ours and name != KEYS}
+        begun = replace(receipt, open={**ours, **away})
+        tally = _Tally(set(marks), left=dict(receipt.left), open=away)
         await self._archive.keep(begun, order, tally.marks)  # from here on a crash is gone on from
-        for store in self._stores:
+        for store in (*self._first, *self._stores):
             await self._ask(store, order, tally, begun)
         if not tally.open and not tally.held:
             await self._destroy(order, tally, begun)

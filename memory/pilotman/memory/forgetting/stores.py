@@ -206,7 +206,9 @@ class GraphStore:
     async def _meant(self, order: Order) -> tuple[Erased, list[str]]:
         what = order.what
         if what.user is None or (what.source, what.run_id, what.fact_id) != (None, None, None):
-            return Erased(), []  # a graph of one's own has no run, and does not say what it read
+            unknown = what.source is not None and await self._saver.is_used()
+            said = "users' own graphs: nobody knows what they have read" if unknown else ""
+            return Erased(left=said), []  # a graph of one's own has no run, either
         meant: dict[str, str] = {}
         held = 0
         for thread_id, newest in (await self._saver.owned(Subject(order.tenant, what.user))).items():

@@ -105,13 +105,20 @@ def holds(
 
 
 def sweep(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Erase what is over. An open supervisor does so by itself."""
+    """Erase what is over, and what was to be forgotten and could not be. An open supervisor does so too."""
     place = Home(home)
-    done = perform(place, place.memory.sweep())
+    forgetting = place.memory.forgetting(corpus_stores(_corpora(place)))
+
+    async def work() -> tuple[list[Receipt], Mapping[str, int]]:
+        return await forgetting.go_on(), await place.memory.sweep()
+
+    gone_on, done = perform(place, work())
     if as_json:
-        output.as_json(dict(done))
-    else:
-        line(_counted(done) or "nothing is over")
+        output.as_json({**done, "gone_on_with": [one.receipt_id for one in gone_on]})
+        return
+    line(_counted(done) or "nothing is over")
+    if gone_on:
+        _show_receipts(gone_on, as_json=False)
 
 
 def _corpora(place: Home) -> list[Corpus]:
@@ -127,6 +134,8 @@ def _show_receipts(told: list[Receipt], *, as_json: bool) -> None:
         line(f"{one.receipt_id}  {day(one.at)}  by {one.by}: {_counted(one.erased) or 'nothing was there'}")
         if one.held:
             line(f"    under a legal hold: {_counted(one.held)}", style="yellow")
+        for store, what in one.left.items():
+            line(f"    {store} keeps {what}", style="yellow")
         for store, why in one.open.items():
             line(f"    {store} is still to do: {why}", style="red")
         line(f"    {one.digest}", style="dim")
