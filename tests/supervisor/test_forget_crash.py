@@ -84,7 +84,8 @@ class Home:
         process.join(PROCESS_PATIENCE)
         assert process.exitcode in (0, -9), (when, process.exitcode)
         killed = process.exitcode == -9
-        told, moments = ({}, 0) if killed else ours.recv()
+        nothing: tuple[dict[str, int], int] = ({}, 0)
+        told, moments = nothing if killed else ours.recv()
         ours.close()
         process.close()
         return Life(killed, plain(told), moments)

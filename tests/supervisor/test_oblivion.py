@@ -221,13 +221,8 @@ class Reads:
         policy = None if asks else yes
         self.team = Supervisor("desk", agents, models=model, policy=policy, memory=memory, corpus=corpus)
 
-    async def ask(self, text: str, thread_id: str | None = None) -> Run:
-        return await self.team.run(
-            text,
-            principal=who("alice"),
-            plan=plan("alice"),
-            **({"thread_id": thread_id} if thread_id else {}),
-        )
+    async def ask(self, text: str, **more: Any) -> Run:
+        return await self.team.run(text, principal=who("alice"), plan=plan("alice"), **more)
 
     async def forget(self) -> Any:
         receipt = await self.team.forget(Selector(source="notes/lamp"), principal=olga)
@@ -251,10 +246,10 @@ async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_
     async with Memory(f"sqlite:///{tmp_path}/desk.db") as memory:
         reads = Reads(memory, tmp_path)
         async with reads.team:
-            first = await reads.ask("where does the lamp lie", "t1")
+            first = await reads.ask("where does the lamp lie", thread_id="t1")
             assert mark("lamp", "answer") in str(first.answer)
             assert "lamp" in str(first.retrieved)
-            told = await reads.ask("xyzzy", "t1")  # finds nothing, but knows what was said before
+            told = await reads.ask("xyzzy", thread_id="t1")  # finds nothing, but knows what was said before
             assert mark("lamp", "answer") in str(told.answer)
             assert "xyzzylamp" in await reads.says(told)
             receipt = await reads.forget()
@@ -264,7 +259,7 @@ async def test_answers_that_stand_on_a_forgotten_source_go_and_so_do_those_that_
                 assert (now.state, now.answer, now.request) == ("COMPLETED", None, run.request)
                 assert "forgotten" in str(now.caveats)
                 assert "xyzzylamp" not in await reads.says(run)
-            again = await reads.ask("and now", "t1")
+            again = await reads.ask("and now", thread_id="t1")
             history = await memory.journal.events(again.run_id, tenant="acme")
             assert "conversation_recalled" not in {event.kind for event in history}
             assert not (await reads.forget()).erased.keys() & {"facts", reads.corpus}

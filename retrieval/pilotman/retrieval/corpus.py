@@ -123,8 +123,8 @@ class Corpus:
         self._reranker, self._not_reranked_because = reranker_of(rerank), ""
         self._embedding, self._lexical_because = embedding_of(embedding)
         quality = Quality(objective, on_event=on_event, meter_provider=meter_provider, draw=draw)
-        self._folder = None if path is None else Path(path)
-        self._holdings = Holdings(self._folder, config=config, quality=quality, keys=keys, clock=clock)
+        self.folder = None if path is None else Path(path)
+        self._holdings = Holdings(self.folder, config=config, quality=quality, keys=keys, clock=clock)
         self._lexicon = Lexicon(self._holdings.catalogue, Analyzer())
         self._ranker = Ranker(self._holdings, self._lexicon, hybrid=hybrid, fusion=fusion)
         self._meaning: Meaning | None = None
@@ -139,11 +139,6 @@ class Corpus:
         """What is kept of the sources; what is stored of others, or under other terms, goes."""
         terms = (str(getattr(source, "terms", "")) for source in self._sources)
         return StoredDocuments(self._holdings, dict(zip(keys_of(self._sources), terms, strict=True)))
-
-    @property
-    def folder(self) -> Path | None:
-        """Where documents and vectors are kept; None: in memory."""
-        return self._folder
 
     @property
     def store(self) -> FaissVectorStore:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, TypeAlias
 
 from pilotman.guardrails.digest import digest
@@ -63,7 +64,7 @@ class CorpusStore:
         found = await self.find(order)
         if _reaches(order.what):  # also where nothing was found: what a crash left of it goes
             whole = order.what == Selector(user=order.what.user) and not found.held
-            only = None if whole else lambda piece: _fits(piece, order) == "meant"
+            only = None if whole else partial(_is_meant, order)
             await self._corpus.forget(tenant=order.tenant, owner=order.what.user, only=only)
         return found
 
@@ -71,6 +72,10 @@ class CorpusStore:
 def _reaches(what: Selector) -> bool:
     """Whether there may be chunks that are meant: a corpus knows nothing of runs and facts."""
     return (what.run_id, what.fact_id) == (None, None) and not (what.source or "").startswith((RUN, FACT))
+
+
+def _is_meant(order: Order, piece: Piece) -> bool:
+    return _fits(piece, order) == "meant"
 
 
 def _fits(piece: Piece, order: Order) -> Literal["meant", "held", "untimed", ""]:
@@ -131,8 +136,9 @@ class Halt:
 def forgetting(memory: Memory, team: Team, stop: Stop) -> Forgetting:
     """Who forgets in a memory and in a team's corpora, and stops the team's runs before."""
     corpora = team.corpora()
-    passing = [Halt(memory, team.name, stop), *corpus_stores(one for one in corpora if one.folder is None)]
-    return memory.forgetting(corpus_stores(one for one in corpora if one.folder is not None), first=passing)
+    stay = corpus_stores(one for one in corpora if one.folder is not None)
+    pass_by = corpus_stores(one for one in corpora if one.folder is None)
+    return memory.forgetting(stay, first=(Halt(memory, team.name, stop), *pass_by))
 
 
 def corpus_stores(corpora: Iterable[Corpus]) -> list[CorpusStore]:

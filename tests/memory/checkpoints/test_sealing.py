@@ -70,13 +70,17 @@ class Note(TypedDict):
     note: str
 
 
+async def same(state: Note) -> dict[str, str]:
+    return {"note": state["note"]}
+
+
 async def test_the_threads_of_a_user_are_found_by_what_is_stored_and_no_others(url: str) -> None:
     """One graph keeps nothing but a short text, which savers store in another place."""
     keys = KeysInMemory() if url == "sqlite://" else None
     more: dict[str, Any] = {} if keys is None else {"keys": keys}
     async with Memory(url, **more) as memory:
         built = StateGraph(Note)
-        built.add_node("same", lambda state: {"note": state["note"]})
+        built.add_node("same", same)
         built.add_edge(START, "same")
         short = built.compile(checkpointer=memory.as_checkpointer())
         users = ("alice", "alic", "alicea", 'al"ice', "bob")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from sqlalchemy import exists
@@ -102,7 +102,7 @@ async def _turns(journal: Journal, run_id: str, history: Sequence[Event], tenant
         if event.kind == _TOLD:
             body = await journal.payload(run_id, event.data["turns"]["payload"], tenant=tenant)
             told: Any = orjson.loads(body)
-            said: Sequence[Mapping[str, Any]] = told if isinstance(told, list) else ()
+            said = cast("Sequence[Mapping[str, Any]]", told if isinstance(told, list) else ())
             found |= {f"{origin.RUN}{turn['run_id']}" for turn in said if turn.get("answer")}
     return frozenset(found)
 

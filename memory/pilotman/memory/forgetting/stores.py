@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -243,7 +243,7 @@ class GraphEcho:
 _ITEM = ("tenant", "user", "session", "path", "name")
 
 
-def _runs(connection: Connection, order: Order) -> Sequence[Mapping[str, Any]]:
+def _runs(connection: Connection, order: Order) -> list[Row]:
     """The tenant's runs and books that are meant and not erased yet; for a source all that read anything."""
     its = events.c.run_id == runs.c.run_id
     head = select(events.c.hash).where(its).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
