@@ -38,6 +38,7 @@ async def test_keys_and_digests_lie_blind_and_are_given_back_as_they_were(tmp_pa
     [asked] = await journal.request_approvals([make.approval(digest="e" * 64)], owner="me")
     assert await journal.permit(permit.permit_id) == permit
     assert (await journal.effect(effect.effect_id, tenant="acme")).digest == effect.digest
+    assert not isinstance(asked, str)
     assert (await journal.approval(asked.approval_id, tenant="acme")).digest == "e" * 64
     body = b'{"said":"yes"}'
     digest = journal.put_payload("run_1", body, blind=await journal.blinder("run_1"))

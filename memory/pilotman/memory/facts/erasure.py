@@ -29,20 +29,13 @@ def spare_none(_row: Row, _supports: frozenset[str]) -> bool:
 
 
 def meant(
-<<<<<<< HEAD
     connection: Connection, selector: Selector, tenant: str, spares: Spares, *, seal: Seal
 ) -> tuple[dict[str, str], list[str], frozenset[str]]:
     """The facts that go: the SHA-256 of what is stored of each, by id; those that stay, though the selector
-    means them by their source or run, because they stand on something else too; and what is gone with it."""
-=======
-    connection: Connection, selector: Selector, tenant: str, spares: Spares
-) -> tuple[dict[str, str], list[str]]:
-    """The facts that go: the SHA-256 of what is stored of each, by id; and those that stay, though the
-    selector means them by their source or run, because they stand on something else too.
+    means them by their source or run, because they stand on something else too; and what is gone with it.
 
     With what is meant by source, run or fact goes what stands on nothing but that: nobody would be told it.
     """
->>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
     ids: dict[str, str] = {}
     kept: list[str] = []
     if selector.is_empty:
@@ -58,22 +51,22 @@ def meant(
         if by_source and any(not any(map(is_gone, group)) for group in sets):
             kept.append(row["fact_id"])
         else:
-<<<<<<< HEAD
-            ids[row["fact_id"]] = hashlib.sha256(row["body"]).hexdigest()
-    return ids, kept, gone
-=======
             ids[row["fact_id"]] = _told(row)
     if by_source or selector.fact_id is not None:
-        _follow(connection, selector, tenant, spares, ids)
-    return ids, kept
->>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
+        _follow(connection, selector, tenant, spares, ids, is_gone)
+    return ids, kept, gone
 
 
 def _follow(
-    connection: Connection, selector: Selector, tenant: str, spares: Spares, ids: dict[str, str]
+    connection: Connection,
+    selector: Selector,
+    tenant: str,
+    spares: Spares,
+    ids: dict[str, str],
+    is_gone: Callable[[str], bool],
 ) -> None:
     """Add the facts that stood on nothing but what goes, and on those, and so on."""
-    is_gone, known = _gone(selector), {rows.FACT + one for one in ids}
+    known = {rows.FACT + one for one in ids}
     upon = (rows.find(connection, one, tenant=tenant) for one in sorted(rows.upon(connection, tenant, known)))
     rest = {row["fact_id"]: row for row in upon if row is not None and row["body"] is not None}
     supports = rows.supports_of(connection, rest)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.guardrails.principal import Principal
-from pilotman.guardrails.seal import Forgotten, Seal, Subject
+from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.facts import rows
 from pilotman.memory.facts.contradiction import Contradictions
 from pilotman.memory.facts.fact import Fact, Records, Sources
@@ -26,7 +26,6 @@ from pilotman.memory.facts.shelf import Shelf, same_text
 from pilotman.memory.facts.support import standing
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.keyring.place import is_near
-from pilotman.memory.provenance.names import own_documents
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.opened import Opened
 from pilotman.memory.storage.statement import Row
@@ -135,29 +134,6 @@ class Reader:
                 wrong[row["fact_id"]] = f"{record.system} has another version of {record.key} now"
         return wrong
 
-<<<<<<< HEAD
-    async def impacted(self, source: str, principal: Principal) -> list[str]:
-        """Ids of the facts that stand on a source, directly or through other facts, whatever else they stand
-        on: a document, a run, a fact, or all documents of a source. One's own and those of nobody; operators
-        are told all of the tenant's."""
-        whose, bare = Subject(principal.tenant, principal.user), source.removeprefix(DOCUMENT)
-        ways = [source, *await asyncio.to_thread(own_documents, bare, self._seal, whose)]
-
-        def work(connection: Connection) -> list[str]:
-            named = rows.within(connection, principal.tenant, ways)
-            found = rows.upon(
-                connection,
-                principal.tenant,
-                [source, *(one for one in named if any(is_within(one, way) for way in ways))],
-            )
-            owners = rows.owners(connection, found)
-            every = OPERATOR in principal.roles
-            return sorted(one for one in found if every or owners[one] in (None, principal.user))
-
-        return await self._journal.read(work)
-
-=======
->>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
     def _when(self, question: Question) -> When:
         now = self._clock()
         valid, recorded = question.valid_at or now, question.recorded_at or now

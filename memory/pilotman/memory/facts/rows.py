@@ -174,16 +174,6 @@ def upon(connection: Connection, tenant: str, roots: Collection[str]) -> set[str
     return {str(row[0]) for row in _UPON.rows(connection, dump(sorted(roots)), tenant, tenant)}
 
 
-<<<<<<< HEAD
-def within(connection: Connection, tenant: str, sources: Collection[str]) -> list[str]:
-    """What the tenant's facts stand on that is one of the sources, or is named like something in it."""
-    its = fact_supports.c.support
-    query = select(its).where(fact_supports.c.tenant == tenant, _named(its, sources)).distinct()
-    return list(connection.execute(query).scalars())
-
-
-=======
->>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
 def owners(connection: Connection, fact_ids: Collection[str]) -> dict[str, str | None]:
     """Whose some facts are."""
     return {str(row[0]): row[1] for row in _OWNERS.rows(connection, dump(sorted(fact_ids)))}

@@ -137,23 +137,15 @@ def _tell(connection: Connection, run_id: str, gone: list[int], *, actor: str, n
         connection.info[SCRUB] = True
 
 
-<<<<<<< HEAD
-def _erase_events(connection: Connection, run_id: str, *, key: str | None = None) -> list[int]:
-    """Of all events, or of the one with a key: their numbers."""
-    query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id)
-    if key is not None:
-        stored = hidden(connection, owner(connection, run_id).subject, key)
-        query = query.where(events.c.key.in_((key, stored)))
-    rows = connection.execute(query).all()
-=======
 def _erase_events(
     connection: Connection, run_id: str, *, key: str | None = None, but: Collection[str] = ()
 ) -> list[int]:
     """Of all events, or of the one with a key, but those of some kinds: their numbers."""
     query = select(events.c.seq, events.c.data).where(events.c.run_id == run_id, events.c.kind.not_in(but))
-    rows = connection.execute(query if key is None else query.where(events.c.key == key)).all()
-    rows = [row for row in rows if not is_erased(row.data)]
->>>>>>> a8f591f (Forgetting a source takes what came of it: answers that stand on it, reports, questions, items, facts upon facts; a killed process is gone on from)
+    if key is not None:
+        stored = hidden(connection, owner(connection, run_id).subject, key)
+        query = query.where(events.c.key.in_((key, stored)))
+    rows = [row for row in connection.execute(query).all() if not is_erased(row.data)]
     gone = [{"its_run": run_id, "its_seq": seq, "gone": erased(data)} for seq, data in rows]
     if gone:
         where = (events.c.run_id == bindparam("its_run"), events.c.seq == bindparam("its_seq"))
