@@ -24,7 +24,7 @@ def test_what_is_remembered_is_told_taken_back_and_listed(pilotman: Terminal) ->
     assert (code, "live" in out, "until it is forgotten" in out) == (0, True, True)
     code, out, _ = pilotman("memory", "retract", fact["fact_id"], "--reason", "it moved")
     assert (code, "retracted" in out) == (0, True)
-    assert pilotman("memory", "recall")[1] == "nothing is remembered of that\n"
+    assert pilotman("memory", "recall", "journal")[1] == "nothing is remembered of that\n"
     code, kept = pilotman.json("memory", "inventory")
     assert {one["state"] for one in kept if one["kind"] == "fact"} == {"retracted"}
 
@@ -32,8 +32,28 @@ def test_what_is_remembered_is_told_taken_back_and_listed(pilotman: Terminal) ->
 def test_what_cannot_be_done_is_said_in_a_line(pilotman: Terminal) -> None:
     code, _, err = pilotman("memory", "remember", "the key is AKIAIOSFODNN7EXAMPLE")
     assert (code, "secret" in err, "AKIA" in err) == (2, True, False)
-    code, _, err = pilotman("memory", "retract", "fact_0", "--reason", "x")
-    assert (code, "no fact fact_0" in err) == (2, True)
+    for verb in ("retract", "release", "pull"):
+        code, _, err = pilotman("memory", verb, "fact_0", "--reason", "x")
+        assert (code, "no fact fact_0" in err, "inventory" in err) == (2, True, True)
+    for time, said in (("0001-01-01", "beyond all calendars"), ("yesterday", "--valid-at")):
+        code, _, err = pilotman("memory", "recall", "--valid-at", time)
+        assert (code, said in err) == (2, True)
+    code, _, err = pilotman("memory", "forget", "--user", "alice")
+    assert (code, "--of USER" in err, "Forget" in err) == (2, True, False)
+
+
+def test_a_home_that_is_new_is_named_once(pilotman: Terminal) -> None:
+    code, out, err = pilotman("memory", "recall", "--user", "alice")
+    assert (code, out, "is a new home" in err) == (0, "nothing is remembered of alice\n", True)
+    assert pilotman("memory", "quarantine") == (0, "nothing is in quarantine\n", "")
+
+
+def test_the_shared_options_are_those_of_every_command_and_come_after_its_own(pilotman: Terminal) -> None:
+    for command in ("remember", "recall", "retract", "release", "forget", "hold", "receipts"):
+        code, out, _ = pilotman("memory", command, "--help")
+        shared = [out.find(option) for option in ("--tenant", "--user", "--home", "--json", "--help")]
+        assert (code, shared, min(shared) > 0) == (0, sorted(shared), True)
+        assert "--of" not in out or out.find("--of") < shared[0]
 
 
 def test_what_is_in_quarantine_is_listed_let_out_and_put_there_with_all_that_came_of_it(
@@ -50,7 +70,7 @@ def test_what_is_in_quarantine_is_listed_let_out_and_put_there_with_all_that_cam
         0,
         {"facts": [fact["fact_id"]], "runs": [], "effects": []},
     )
-    assert pilotman("memory", "recall", "--user", "alice")[1] == "nothing is remembered of that\n"
+    assert pilotman("memory", "recall", "--user", "alice")[1] == "nothing is remembered of alice\n"
     code, _, err = pilotman("memory", "pull", "fact_0", "--reason", "x")
     assert (code, "no fact fact_0" in err) == (2, True)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pilotman.guardrails.errors import Conflict, NotFound, PermissionDenied, PermitRefused
+from pilotman.guardrails.errors import Conflict, PermissionDenied, PermitRefused
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
+from pilotman.memory.facts.rows import missing
 from pilotman.memory.storage.statement import Row
 from pilotman.memory.store.acting import Acting, acting
 
@@ -30,7 +31,7 @@ def seen(row: Row, principal: Principal) -> Row:
     """
     if row["owner"] in (None, principal.user) or OPERATOR in principal.roles:
         return row
-    raise NotFound(f"there is no fact {row['fact_id']}")
+    raise missing(row["fact_id"])
 
 
 def owned(row: Row, principal: Principal) -> Row:

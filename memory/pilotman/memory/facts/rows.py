@@ -75,8 +75,13 @@ def get(connection: Connection, fact_id: str, *, tenant: str) -> Row:
     """
     row = find(connection, fact_id, tenant=tenant)
     if row is None:
-        raise NotFound(f"there is no fact {fact_id}")
+        raise missing(fact_id)
     return row
+
+
+def missing(fact_id: str) -> NotFound:
+    """The error for a fact that there is not, or not for whoever asks."""
+    return NotFound(f"there is no fact {fact_id}", hint="recall and inventory say the ids of one's facts")
 
 
 def claim(connection: Connection, fact_id: str, *, tenant: str) -> Row:

@@ -8,100 +8,90 @@ from typing import Annotated, Any
 
 import typer
 
+from pilotman.guardrails.errors import InvalidRequest
 from pilotman.memory import Receipt, Selector
 from pilotman.memory.forgetting.archive import written
 from pilotman.memory.forgetting.hold import Hold
 from pilotman.retrieval import Corpus
 from pilotman.supervisor.cli import output
+from pilotman.supervisor.cli.desk import Desk, at_desk
 from pilotman.supervisor.cli.guardrails_app import JsonOption
-from pilotman.supervisor.cli.home import TENANT, Home
-from pilotman.supervisor.cli.memory_app import ReasonOption, day, line, local, operator, plain
-from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, perform
+from pilotman.supervisor.cli.home import Home
+from pilotman.supervisor.cli.memory_app import ReasonOption, day, line, local, plain
+from pilotman.supervisor.cli.session import HomeOption, perform
 from pilotman.supervisor.forgetting import corpus_stores
 
 OfOption = Annotated[str | None, typer.Option("--of", metavar="USER", help="Of this user.")]
 SourceOption = Annotated[str | None, typer.Option(help="What came from there.")]
 RunOption = Annotated[str | None, typer.Option(help="A run, and what came from it.")]
 FactOption = Annotated[str | None, typer.Option(help="A fact.")]
-BeforeOption = Annotated[datetime | None, typer.Option(help="Only what is older. A local time.")]
+BeforeOption = Annotated[
+    datetime | None, typer.Option(help="Only what is older than this local time, such as 2026-05-01.")
+]
 
 
+@at_desk
 def forget(
+    desk: Desk,
     of: OfOption = None,
     source: SourceOption = None,
     run: RunOption = None,
     fact: FactOption = None,
     before: BeforeOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Erase for good all that fits, everywhere in the home, and leave a receipt."""
-    place, who = Home(home), operator(tenant, user)
-    what = Selector(user=of, source=source, run_id=run, fact_id=fact, before=local(before))
+    what = _meant(of, source, run, fact, before)
     if not yes:
-        typer.confirm(f"Forget {_words(what)} in {tenant}? This cannot be undone", abort=True, err=True)
-    forgetting = place.memory.forgetting(corpus_stores(_corpora(place)))
-    receipt = perform(place, forgetting.forget(what, principal=who))
-    _show_receipts([receipt], as_json=as_json)
+        question = f"Forget {_words(what)} in {desk.who.tenant}? This cannot be undone"
+        typer.confirm(question, abort=True, err=True)
+    forgetting = desk.memory.forgetting(corpus_stores(_corpora(desk.home)))
+    receipt = desk.do(forgetting.forget(what, principal=desk.operator))
+    _show_receipts([receipt], as_json=desk.as_json)
     if receipt.open:
         raise typer.Exit(output.FAILED)
 
 
-def receipts(
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@at_desk
+def receipts(desk: Desk) -> None:
     """List what was forgotten, the newest first."""
-    place, who = Home(home), operator(tenant, user)
-    _show_receipts(perform(place, place.memory.receipts(principal=who)), as_json=as_json)
+    _show_receipts(desk.do(desk.memory.receipts(principal=desk.operator)), as_json=desk.as_json)
 
 
+@at_desk
 def hold(
+    desk: Desk,
     reason: ReasonOption,
     of: OfOption = None,
     source: SourceOption = None,
     run: RunOption = None,
     fact: FactOption = None,
     before: BeforeOption = None,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Keep all that fits, whoever wants it forgotten and whatever time is over."""
-    place, who = Home(home), operator(tenant, user)
-    what = Selector(user=of, source=source, run_id=run, fact_id=fact, before=local(before))
-    _show_holds([perform(place, place.memory.hold(what, principal=who, reason=reason))], as_json=as_json)
+    what = _meant(of, source, run, fact, before)
+    placed = desk.do(desk.memory.hold(what, principal=desk.operator, reason=reason))
+    _show_holds([placed], as_json=desk.as_json)
 
 
+@at_desk
 def lift(
+    desk: Desk,
     hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="The id of a hold.")],
     reason: ReasonOption,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """End a hold."""
-    place, who = Home(home), operator(tenant, user)
-    _show_holds([perform(place, place.memory.lift(hold_id, principal=who, reason=reason))], as_json=as_json)
+    lifted = desk.do(desk.memory.lift(hold_id, principal=desk.operator, reason=reason))
+    _show_holds([lifted], as_json=desk.as_json)
 
 
+@at_desk
 def holds(
+    desk: Desk,
     history: Annotated[bool, typer.Option("--history", help="Those that were lifted too.")] = False,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List what must be kept, and why."""
-    place, who = Home(home), operator(tenant, user)
-    _show_holds(perform(place, place.memory.holds(principal=who, history=history)), as_json=as_json)
+    _show_holds(desk.do(desk.memory.holds(principal=desk.operator, history=history)), as_json=desk.as_json)
 
 
 def sweep(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -119,6 +109,20 @@ def sweep(home: HomeOption = None, as_json: JsonOption = False) -> None:
     line(_counted(done) or "nothing is over")
     if gone_on:
         _show_receipts(gone_on, as_json=False)
+
+
+def _meant(
+    of: str | None, source: str | None, run: str | None, fact: str | None, before: datetime | None
+) -> Selector:
+    """
+    Raises:
+        InvalidRequest: nothing is named.
+    """
+    what = Selector(user=of, source=source, run_id=run, fact_id=fact, before=local(before))
+    if what.is_empty:
+        hint = "name what: --of USER, --source, --run, --fact or --before; --user says who asks"
+        raise InvalidRequest("an empty selector selects nothing", hint=hint)
+    return what
 
 
 def _corpora(place: Home) -> list[Corpus]:

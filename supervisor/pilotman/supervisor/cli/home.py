@@ -62,9 +62,15 @@ class Home:
     def __init__(self, path: Path | None) -> None:
         self._named = path is not None
         self.path = path or platformdirs.user_data_path("pilotman", appauthor=False)
-        self.url = f"sqlite:///{self.path / 'pilotman.db'}"
+        self._journal = self.path / "pilotman.db"
+        self.url = f"sqlite:///{self._journal}"
         self.memory = memory_at(self.url)
         self.records = Records(self.memory, lambda: datetime.now(UTC))
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept here."""
+        return self._journal.exists()
 
     @property
     def shop(self) -> SQLiteShop:

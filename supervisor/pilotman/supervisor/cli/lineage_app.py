@@ -14,9 +14,8 @@ from pilotman.guardrails.display import visible
 from pilotman.memory import Lineage, Memory
 from pilotman.supervisor.cli import output
 from pilotman.supervisor.cli.audit_app import JournalOption
-from pilotman.supervisor.cli.guardrails_app import JsonOption
-from pilotman.supervisor.cli.home import TENANT, Home, memory_at
-from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, principal_of
+from pilotman.supervisor.cli.desk import Desk, at_desk
+from pilotman.supervisor.cli.home import memory_at
 
 Ask: TypeAlias = Callable[[Memory], Coroutine[Any, Any, Lineage]]
 
@@ -35,26 +34,26 @@ ProvenanceOption = Annotated[
 ]
 
 
+@at_desk
 def why(
+    desk: Desk,
     what: Annotated[
         str,
-        typer.Argument(metavar="WHAT", help="A run, an effect, an approval, a document, or any node's id."),
+        typer.Argument(
+            metavar="WHAT", help="A run, an effect, an approval, a fact, a document, or any node's id."
+        ),
     ],
     html: HtmlOption = None,
     journal: JournalOption = None,
     provenance: ProvenanceOption = None,
-    home: HomeOption = None,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Say what something came from: request, documents, decisions, approvals, and by whom."""
-    who = principal_of(tenant, user)
-    found = _asked(lambda memory: memory.why(what, principal=who), journal or Home(home).url, provenance)
-    _show(found, html, as_json=as_json)
+    _tell(desk, lambda memory: memory.why(what, principal=desk.who), html, journal, provenance)
 
 
+@at_desk
 def impact(
+    desk: Desk,
     source: Annotated[
         str,
         typer.Argument(metavar="SOURCE", help="A source's name, a document's id or URI, or any node's id."),
@@ -62,34 +61,25 @@ def impact(
     html: HtmlOption = None,
     journal: JournalOption = None,
     provenance: ProvenanceOption = None,
-    home: HomeOption = None,
-    tenant: TenantOption = TENANT,
-    user: UserOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Say what came of a source, and would be in doubt without it: runs, answers, effects."""
-    who = principal_of(tenant, user)
-    found = _asked(lambda memory: memory.impact(source, principal=who), journal or Home(home).url, provenance)
-    _show(found, html, as_json=as_json)
+    _tell(desk, lambda memory: memory.impact(source, principal=desk.who), html, journal, provenance)
 
 
-def _asked(ask: Ask, url: str, provenance: str | None) -> Lineage:
+def _tell(desk: Desk, ask: Ask, html: Path | None, journal: str | None, provenance: str | None) -> None:
     async def work() -> Lineage:
-        async with memory_at(url, provenance=provenance) as memory:
+        async with memory_at(journal or desk.home.url, provenance=provenance) as memory:
             return await ask(memory)
 
     try:
-        return asyncio.run(work())
+        found = asyncio.run(work())
     except KeyboardInterrupt:  # beyond here, typer would end the process without a word
         output.complain("interrupted")
         raise typer.Exit(output.INTERRUPTED) from None
-
-
-def _show(found: Lineage, html: Path | None, *, as_json: bool) -> None:
     if html is not None:
         found.to_html(html)
         output.remark(f"{html} was written")
-    if as_json:
+    if desk.as_json:
         output.as_json(found.to_dict())
     elif html is None:
         for line in str(found).splitlines():
