@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, TypeVar, get_type_hints
 
 from pilotman.guardrails.level import OPERATOR
 from pilotman.guardrails.principal import Principal
@@ -17,7 +17,6 @@ from pilotman.supervisor.cli.guardrails_app import JsonOption
 from pilotman.supervisor.cli.home import TENANT, Home
 from pilotman.supervisor.cli.session import HomeOption, TenantOption, UserOption, perform, principal_of
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -60,7 +59,7 @@ def _shared(
     return Desk(principal_of(tenant, user), home, as_json)
 
 
-def at_desk(command: Callable[Concatenate[Desk, P], None]) -> Callable[..., None]:
+def at_desk(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., None]:
     """The command with the options ``--tenant --user --home --json`` after its own; it is given a desk."""
     _, *own = inspect.signature(command).parameters.values()
     shared = inspect.signature(_shared).parameters
