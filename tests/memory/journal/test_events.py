@@ -34,6 +34,17 @@ async def test_a_reader_goes_on_after_what_it_has(owned: Journal, make: Any) -> 
     assert await owned.events("run_1", tenant="acme", after=6) == []
 
 
+async def test_a_reader_of_some_kinds_is_given_no_others(owned: Journal, make: Any) -> None:
+    owned.append("run_1", [make.event(f"e{i}", kind=f"kind {i % 3}") for i in range(6)])
+    found = await owned.events("run_1", tenant="acme", after=2, kinds=("kind 1", "kind 2", "none"))
+    assert [(event.seq, event.kind) for event in found] == [
+        (3, "kind 1"),
+        (4, "kind 2"),
+        (6, "kind 1"),
+        (7, "kind 2"),
+    ]
+
+
 async def test_appends_keep_their_order_among_awaited_operations(owned: Journal, make: Any) -> None:
     owned.append("run_1", [make.event("b", kind="before")])
     move = make.move(1, "RECEIVED", "PLANNED")

@@ -170,7 +170,8 @@ class Ward:
 
     async def _told(self, run_id: str, tenant: str) -> set[str]:
         ids = set[str]()
-        for event in await self._journal.events(run_id, tenant=tenant):
+        kinds = ("facts_recalled", "tool_call_completed")
+        for event in await self._journal.events(run_id, tenant=tenant, kinds=kinds):
             if event.kind == "facts_recalled":
                 ids |= {str(row["fact_id"]) for row in event.data["documents"]}
             elif event.kind == "tool_call_completed" and event.data.get("tool") == RECALL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -125,10 +125,11 @@ def place(run_id: str, seq: int) -> str:
     return f"events.data/{run_id}/{seq}"
 
 
-def read(connection: Connection, run_id: str, after: int) -> list[Event]:
-    """A run's events with ``seq > after``, in order, less those that were erased; ``{"forgotten": true}`` for
-    data whose key was destroyed."""
+def read(connection: Connection, run_id: str, after: int, kinds: Collection[str] = ()) -> list[Event]:
+    """A run's events with ``seq > after``, in order, of these ``kinds`` if any are named, less those that were
+    erased; ``{"forgotten": true}`` for data whose key was destroyed."""
     subject = owned.owner(connection, run_id).subject
+    asked = (run_id, after, dump(sorted(kinds))) if kinds else (run_id, after)
     return [
         Event(
             seq=seq,
@@ -138,7 +139,7 @@ def read(connection: Connection, run_id: str, after: int) -> list[Event]:
             actor=actor,
             data=owned.data(connection, subject, place(run_id, seq), data),
         )
-        for seq, at, kind, actor, data in _READ.rows(connection, run_id, after)
+        for seq, at, kind, actor, data in (_READ_SOME if kinds else _READ).rows(connection, *asked)
         if not is_erased(data)
     ]
 
@@ -174,6 +175,11 @@ _SEEN = Statement(
 """The last event of some runs, and which of some keys they have."""
 _READ = Statement(
     "SELECT seq, at, kind, actor, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq",
+)
+_SOME = "SELECT seq, at, kind, actor, data FROM events WHERE run_id = ? AND seq > ? AND kind IN (SELECT "
+_READ_SOME = Statement(
+    f"{_SOME}value FROM json_each(?)) ORDER BY seq",
+    postgresql=f"{_SOME}jsonb_array_elements_text(?::jsonb)) ORDER BY seq",
 )
 _CALLS = Statement(
     "SELECT e.tool, count(DISTINCT e.run_id || coalesce(e.step_id, e.key)) FROM events e"

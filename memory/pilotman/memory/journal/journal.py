@@ -253,9 +253,14 @@ class Journal(Ledger, Metering, Feed):
         if events:
             self._open.ride(Rider(run_id, prepared(run_id, events)))
 
-    async def events(self, run_id: str, *, tenant: str, after: int = 0) -> list[Event]:
-        """The run's events in order, those with ``seq > after``; also what this process has just appended."""
-        return await self._of_run(run_id, tenant, lambda connection, _: read(connection, run_id, after))
+    async def events(
+        self, run_id: str, *, tenant: str, after: int = 0, kinds: Collection[str] = ()
+    ) -> list[Event]:
+        """The run's events in order, those with ``seq > after``, of these ``kinds`` if any are named; also
+        what this process has just appended."""
+        return await self._of_run(
+            run_id, tenant, lambda connection, _: read(connection, run_id, after, kinds)
+        )
 
     def put_payload(
         self, run_id: str, body: bytes, *, blind: Callable[[bytes], bytes] = payloads.digested
