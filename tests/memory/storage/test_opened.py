@@ -49,3 +49,16 @@ def test_of_one_owner_with_too_much_the_first_are_kept() -> None:
     opened = Opened[int, Thing](limit=100)
     opened.keep("a", {number: Thing(30) for number in range(9)})
     assert [*opened.of("a")] == [0, 1, 2]
+
+
+def test_of_whom_nobody_asks_any_more_nothing_stays() -> None:
+    now = [0.0]
+    opened = Opened[int, Thing](limit=100, seconds=60.0, clock=lambda: now[0])
+    opened.keep("a", {1: Thing(30)})
+    opened.keep("b", {1: Thing(30)})
+    now[0] = 50.0
+    assert opened.of("b")
+    now[0] = 100.0
+    assert opened.of("b")
+    assert opened.size == 30
+    assert not opened.of("a")

@@ -94,12 +94,11 @@ class Reader:
         many = sum(len(one.fact_ids) for one in held)
         asked = await self._apart(many, lambda: self._ranked(held, question, principal.tenant))
         found: list[Fact] = []
-        at_once = min(_AT_ONCE, 2 * question.limit)  # more than asked for: some may not stand
-        for first in range(0, len(asked.things), at_once):
+        first, at_once = 0, min(_AT_ONCE, 2 * question.limit)  # more than asked for: some may not stand
+        while first < len(asked.things) and len(found) < question.limit:
             some = _Found(gists=asked.gists, things=asked.things[first : first + at_once])
             found += await self._told(some, question, principal, when)
-            if len(found) >= question.limit:
-                break
+            first, at_once = first + at_once, min(_AT_ONCE, 2 * at_once)
         return found[: question.limit]
 
     async def holds_any(self, principal: Principal) -> bool:
