@@ -26,8 +26,7 @@ _WORTH = 100
 
 
 _BARE, _PER_BYTE = 1_000, 6
-"""Bytes of an item that is kept open without what it says, and of each byte of that: measured by
-``tests.bench.recall``."""
+"""Bytes that an item takes which is kept open, about: by itself, and for each byte of its body."""
 
 
 class KeptItem(Item):
