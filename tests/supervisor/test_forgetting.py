@@ -54,7 +54,7 @@ class Desk:
     async def kept(self, user: str = "alice") -> list[str]:
         await self.corpus.reconcile()  # what was forgotten does not come back by that
         found = await self.corpus.pieces(tenant="acme", owner=user)
-        return sorted({piece.document for piece in found})
+        return sorted({min(name for name, _ in piece.names) for piece in found})  # a pseudonym comes last
 
     def has_key(self) -> bool:
         keys = self.memory.seal.keys

@@ -126,8 +126,8 @@ def place(run_id: str, seq: int) -> str:
 
 
 def read(connection: Connection, run_id: str, after: int, kinds: Collection[str] = ()) -> list[Event]:
-    """A run's events with ``seq > after``, in order, of these ``kinds`` if any are named, less those that were
-    erased; ``{"forgotten": true}`` for data whose key was destroyed."""
+    """A run's events with ``seq > after``, in order, of these ``kinds`` if any are named, less what was erased;
+    ``{"forgotten": true}`` for data whose key was destroyed."""
     subject = owned.owner(connection, run_id).subject
     asked = (run_id, after, dump(sorted(kinds))) if kinds else (run_id, after)
     return [
