@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pilotman.guardrails import Approval
 from pilotman.guardrails.seal import KeysInMemory, Seal, Subject
 from pilotman.memory.journal.journal import Journal
 
@@ -36,6 +37,7 @@ async def test_keys_and_digests_lie_blind_and_are_given_back_as_they_were(tmp_pa
     await journal.issue_permit(permit, owner="me")
     await journal.intend(effect, owner="me")
     [asked] = await journal.request_approvals([make.approval(digest="e" * 64)], owner="me")
+    assert isinstance(asked, Approval)
     assert await journal.permit(permit.permit_id) == permit
     assert (await journal.effect(effect.effect_id, tenant="acme")).digest == effect.digest
     assert not isinstance(asked, str)
