@@ -17,11 +17,12 @@ from pilotman.guardrails.principal import Principal
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What a tool returned for these arguments."""
+    """What a tool returned for these arguments. ``foreign``: memory told the tool what others wrote."""
 
     tool: str
     args: Mapping[str, Any]
     value: Any
+    foreign: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,7 @@ class Flow:
         self._earlier = earlier
         self._waiting: list[Observation] = []
         self._used: set[str] = set()
+        self._foreign: set[str] = set()
         self._suspicions: dict[str, frozenset[str]] = {}
         self._gate: Gate | None = None
 
@@ -111,7 +113,23 @@ class Flow:
         """Take in what a tool returned. The value must not be changed afterwards."""
         if seen.tool in self._tools:
             self._used.add(seen.tool)
+            self._foreign |= {seen.tool} if seen.foreign else set()
             self._waiting.append(seen)
+
+    def hear(self, label: Label, value: Any) -> None:
+        """Memory told somebody in the run what an earlier run, or others, have left there."""
+        told = memories(trusted=label.trusted)
+        self.observe(Observation(tool=told, args={}, value=value))
+        self.suspect(told, label.suspicions)
+
+    @property
+    def reminded(self) -> bool:
+        """Whether memory has told the run anything that is not trusted."""
+        return memories(trusted=False) in self._used
+
+    def read(self) -> Label:
+        """The label of all that was read so far, the request included."""
+        return Label.join(self._labels(()))
 
     def suspect(self, tool: str, suspicions: Iterable[str]) -> None:
         """Something that the tool returned is suspicious, for these reasons: its labels say so."""
@@ -142,7 +160,7 @@ class Flow:
             self._waiting[:0] = self._earlier()
         waiting, self._waiting = self._waiting, []
         for seen in waiting:
-            self._gate.observe(Call(tool=seen.tool, args=seen.args), seen.value)
+            self._gate.observe(Call(tool=seen.tool, args=seen.args), seen.value, foreign=seen.foreign)
         return self._gate
 
     def _labels(self, tools_used: Sequence[str]) -> frozenset[Label]:
@@ -155,7 +173,7 @@ class Flow:
         author: Author | None = getattr(tool, "author", None)
         return frozenset(
             replace(label, suspicions=suspicions, author=author or label.author)
-            for label in output_of(tool, self._principal.tenant)
+            for label in output_of(tool, self._principal.tenant, foreign=tool.name in self._foreign)
         )
 
 

@@ -15,6 +15,7 @@ from pilotman.agents.context import ToolContext
 from pilotman.agents.entrance import enter
 from pilotman.agents.failure import ToolError
 from pilotman.agents.flow import Observation
+from pilotman.agents.hearing import Listener
 from pilotman.agents.result import ToolResult
 from pilotman.agents.scope import TaskScope
 from pilotman.agents.switches import Look, PromptBody
@@ -207,8 +208,10 @@ class ToolRunner:
     async def _attempt(
         self, call: ProposedCall, tool: Tool[..., Any], started: _Started, context: ToolContext
     ) -> ToolResult:
+        ear = Listener(self.task.run)
         try:
-            result = await self._call(call, _prompt(tool, started.until), context, timeout=started.timeout)
+            prompt = _prompt(tool, started.until)
+            result = await self._call(call, prompt, context, ear, timeout=started.timeout)
             started.admission.record(ok=result.error is None or not _is_its_fault(result.error))
         except asyncio.CancelledError:
             kind: FailureKind = "transient" if tool.reads else "unknown_outcome"
@@ -219,18 +222,28 @@ class ToolRunner:
             started.admission.release()
             started.reservation.settle(Spend(tool_calls=1))
         if result.error is None:
-            self._completed(call, tool, started, result)
+            self._completed(call, tool, started, result, reminded=ear.foreign)
         return result
 
     def _completed(
-        self, call: ProposedCall, tool: Tool[..., Any], started: _Started, result: ToolResult
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        started: _Started,
+        result: ToolResult,
+        *,
+        reminded: bool,
     ) -> None:
-        """Take in what came, as it came, and write it down with what is suspicious in it."""
+        """Take in what came, as it came, and write it down with what is suspicious in it. ``reminded``:
+        memory told the tool what is not trusted; where it does not say in which fields that stands, its
+        result is not trusted either."""
         flow = self.task.run.flow
-        flow.observe(Observation(tool=tool.name, args=call.args, value=result.value))
-        cleaned = clean(result.value, third_party=tool.third_party)
+        foreign = reminded and not tool.third_party
+        flow.observe(Observation(tool=tool.name, args=call.args, value=result.value, foreign=foreign))
+        cleaned = clean(result.value, third_party=tool.third_party or foreign)
         odd: dict[str, Any] = {"cleaned": dict(cleaned.did), "suspicions": sorted(cleaned.suspicions)}
-        odd |= {"trusted": not tool.third_party, "sensitivity": tool.sensitivity.replace("internal", "")}
+        odd |= {"trusted": not (tool.third_party or foreign), "reminded": reminded}
+        odd |= {"sensitivity": tool.sensitivity.replace("internal", "")}
         flow.suspect(tool.name, cleaned.suspicions)
         self._emit(
             "tool_call_completed",
@@ -244,12 +257,18 @@ class ToolRunner:
         )
 
     async def _call(
-        self, call: ProposedCall, tool: Tool[..., Any], context: ToolContext, *, timeout: float
+        self,
+        call: ProposedCall,
+        tool: Tool[..., Any],
+        context: ToolContext,
+        ear: Listener,
+        *,
+        timeout: float,
     ) -> ToolResult:
         run = self.task.run
         attributes = {"gen_ai.tool.name": tool.name, "gen_ai.tool.call.id": call.call_id}
         run.activity.waiting(self.task.path, +1)
-        before = acting.set(self._acting(tool))
+        before = acting.set(self._acting(tool, ear))
         try:
             with run.telemetry.span("execute_tool", tool.name, attributes) as span:
                 run.telemetry.say(span, "gen_ai.tool.call.arguments", dict(call.args))
@@ -262,10 +281,16 @@ class ToolRunner:
             run.activity.waiting(self.task.path, -1)
         return result
 
-    def _acting(self, tool: Tool[..., Any]) -> Acting:
+    def _acting(self, tool: Tool[..., Any], ear: Listener) -> Acting:
         """For whom the tool acts; a call that is no read got here with a permit."""
-        run, writes = self.task.run, None if tool.reads else tool.name
-        return Acting(principal=run.principal, run_id=run.run_id, thread_id=run.thread_id, writes=writes)
+        run = self.task.run
+        return Acting(
+            principal=run.principal,
+            run_id=run.run_id,
+            thread_id=run.thread_id,
+            writes=None if tool.reads else tool.name,
+            ear=ear,
+        )
 
     def _not_started(
         self, call: ProposedCall, tool: Tool[..., Any], refused: ToolResult, *, after: ToolError | None

@@ -182,12 +182,26 @@ class TaskScope:
             return await lane.enter(self.run.left())
 
     def decide(self, call: Call, *opinions: Decision) -> Decision:
-        """What all policies of the chain, the gate and others say together: deny over escalate over allow."""
+        """What all policies of the chain, the gate and others say together: deny over escalate over allow.
+
+        Where nothing confines the run, the gate is asked all the same once memory has told it what is not
+        trusted: what was left there in another session moves nothing that the request does not ask for,
+        unless a person says yes.
+        """
         answers = [*(decide(group, call) for group in self.policies), *opinions]
         if self.confined:
             answers.append(self.run.flow.judge(call))
+        elif self.errand is None and self.run.flow.reminded:
+            answers.append(_asked(self.run.flow.judge(call)))
         for verdict in ("deny", "escalate"):
             for answer in answers:
                 if answer.verdict == verdict:
                     return answer
         return Decision.allow(*(reason for answer in answers for reason in answer.reasons))
+
+
+def _asked(said: Decision) -> Decision:
+    """A person decides instead of the gate."""
+    if said.verdict != "deny":
+        return said
+    return Decision.escalate(*said.reasons, "the run was told memories that nobody vouches for")

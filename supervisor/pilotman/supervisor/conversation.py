@@ -12,6 +12,7 @@ from pilotman.agents.tokens import estimate_tokens
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.incoming.cleaner import clean
 from pilotman.memory.event import Event
+from pilotman.memory.facts.origin import CONVERSATION as RECALLED
 from pilotman.memory.journal.records import RunRow
 from pilotman.memory.memory import Memory
 from pilotman.memory.store.conversation import Turn, earlier, keep, summary
@@ -19,7 +20,6 @@ from pilotman.memory.store.store import MemoryStore
 
 TOKENS = 1_000
 """At most so many for earlier turns, and at most a tenth of the context."""
-RECALLED = "conversation_recalled"
 
 
 class Conversations:
@@ -67,6 +67,7 @@ class Conversations:
         told = [turn.to_dict() for turn in summary(turns, tokens=limit, cost=estimate_tokens)]
         if told:
             facts = {"runs": [turn["run_id"] for turn in told], "left_out": len(turns) - len(told)}
+            facts["answers"] = any("answer" in turn for turn in told)
             body = {"payload": run.recorder.keep(told)}
             run.recorder.emit(RECALLED, actor="memory", path="conversation", turns=body, **facts)
         return told

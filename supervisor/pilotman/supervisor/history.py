@@ -13,6 +13,7 @@ from pilotman.agents.report import Passage
 from pilotman.guardrails.approval import Approval
 from pilotman.guardrails.budget import Budget
 from pilotman.memory.event import Event
+from pilotman.memory.facts.origin import TOLD
 from pilotman.memory.journal.records import WAITING, RunRow
 from pilotman.supervisor.notices import ACTOR as NOTIFIER
 from pilotman.supervisor.team import SEARCH
@@ -90,8 +91,22 @@ def seen(history: Sequence[Event], recorder: Recorder) -> list[Observation]:
             body: Mapping[str, Any] = recorder.body(data, "result") or {}
             if done:
                 given: Mapping[str, Any] = args.get(data["path"]) or {}
-                seen.append(Observation(tool=data["tool"], args=given, value=body.get("value")))
+                foreign = bool(data.get("reminded")) and not data.get("trusted")
+                value = body.get("value")
+                seen.append(Observation(tool=data["tool"], args=given, value=value, foreign=foreign))
     return [*seen, *from_corpus(passages(history, recorder).values())]
+
+
+def reminded(history: Sequence[Event], recorder: Recorder) -> Iterator[Observation]:
+    """That memory had told the run what is not trusted. A tool's result stands for what it was told; who else
+    was told goes through its work again."""
+    for event in history:
+        data = event.data
+        if event.kind == TOLD:
+            yield Observation(tool=memories(trusted=False), args={}, value=[])
+        elif event.kind == "tool_call_completed" and data.get("reminded"):
+            body: Mapping[str, Any] = recorder.body(data, "result") or {}
+            yield Observation(tool=memories(trusted=False), args={}, value=body.get("value"))
 
 
 def suspected(history: Sequence[Event]) -> Iterator[tuple[str, Sequence[str]]]:

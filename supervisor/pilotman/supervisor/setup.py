@@ -14,6 +14,7 @@ from pilotman.agents.blocking import Threads, bounded
 from pilotman.agents.circuits import Circuits, SharedCircuits
 from pilotman.agents.flow import Flow
 from pilotman.agents.graph import Desks
+from pilotman.agents.hearing import Listener
 from pilotman.agents.lane import Lane, Lanes
 from pilotman.agents.limits import Limits
 from pilotman.agents.meter import Meter
@@ -42,7 +43,7 @@ from pilotman.memory.store.acting import Acting, acting
 from pilotman.supervisor.conduct import Conductor
 from pilotman.supervisor.conversation import Conversations
 from pilotman.supervisor.graphs import Graphs
-from pilotman.supervisor.history import Before, deadline_of, passages, seen, suspected
+from pilotman.supervisor.history import Before, deadline_of, passages, reminded, seen, suspected
 from pilotman.supervisor.lead import ANSWER_SHARE, Lead
 from pilotman.supervisor.mover import Mover
 from pilotman.supervisor.notices import Notifier
@@ -161,7 +162,8 @@ class Setup:
         before = Before(history, conversation=claimed.conversation_calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline)
         # all that the run calls from here on, in tasks and threads, inherits it from this task
-        acting.set(Acting(principal=scope.principal, run_id=row.run_id, thread_id=row.thread_id))
+        who = {"principal": scope.principal, "run_id": row.run_id, "thread_id": row.thread_id}
+        acting.set(Acting(**who, ear=Listener(scope)))
         scope.credentials = await self._credentials(scope)
         await self._step_down(row, scope, before)
         writes = not scope.read_only and any(not tool.reads for tool in self._team.tools().values())
@@ -275,6 +277,8 @@ class Setup:
         )
         for tool, suspicions in suspected(before.history):
             flow.suspect(tool, suspicions)
+        for told in reminded(before.history, recorder):
+            flow.observe(told)
         return flow
 
     async def _credentials(self, scope: RunScope) -> Mapping[str, str]:

@@ -130,15 +130,15 @@ class Gate:
         leaving = EXFILTRATION(call)
         return own if leaving is None else _stricter(own, leaving)
 
-    def observe(self, call: Call, result: object) -> None:
-        """Take in what an allowed call returned."""
+    def observe(self, call: Call, result: object, *, foreign: bool = False) -> None:
+        """Take in what an allowed call returned. ``foreign``: others wrote it, whatever the tool declares."""
         tool = self._tools.get(call.tool)
-        third_party = True if tool is None else tool.third_party
+        third_party = True if tool is None else tool.third_party or foreign
         self._evidence.observe(call.args, result, source=call.tool, third_party=third_party)
         self._used.append(call.tool)
         if tool is None:
             return
-        self._read |= output_of(tool, self._principal.tenant)
+        self._read |= output_of(tool, self._principal.tenant, foreign=foreign)
         digest = _digest(call)
         if digest is not None and tool.effect != "read":
             self._done[digest] += 1

@@ -37,9 +37,11 @@ def asked_by(tenant: str) -> Label:
     return Label(author="user", trusted=True, tenant=tenant, sources=frozenset({"request"}))
 
 
-def output_of(tool: Source, tenant: str) -> frozenset[Label]:
-    """The labels of what a tool returns: its own, third parties', or one of each by field."""
-    trusted = frozenset[bool]({not tool.third_party} if isinstance(tool.third_party, bool) else {True, False})
+def output_of(tool: Source, tenant: str, *, foreign: bool = False) -> frozenset[Label]:
+    """The labels of what a tool returns: its own, third parties', or one of each by field. ``foreign``: it
+    was third parties' this time, whatever the tool declares."""
+    third_party = tool.third_party or foreign
+    trusted = frozenset[bool]({not third_party} if isinstance(third_party, bool) else {True, False})
     return frozenset(_read(tool.name, sensitivity_of(tool), tenant, trusted=one) for one in trusted)
 
 

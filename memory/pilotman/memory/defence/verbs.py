@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilotman.guardrails.principal import Principal
 from pilotman.memory.defence.ward import Pulled, Ward
 from pilotman.memory.facts.fact import Fact
+from pilotman.memory.facts.verbs import told
 
 
 class Defence:
@@ -15,7 +16,7 @@ class Defence:
     async def quarantined(self, *, principal: Principal) -> list[Fact]:
         """What is kept but told to nobody, the oldest first: the principal's own and the tenant's; for the
         role ``operator`` everybody's. Why stands in ``label.suspicions``; none: a person has put it there."""
-        return await self._ward.held(principal)
+        return told(await self._ward.held(principal))
 
     async def release(self, fact_id: str, *, principal: Principal, reason: str) -> None:
         """Let a fact out of quarantine, as little trusted as it was. To trust it, ``promote`` it.

@@ -16,6 +16,8 @@ RUN, FACT, DOCUMENT = "run:", "fact:", "document:"
 _SEARCH = "search_corpus"  # whose documents have a row each, with their own trust
 RECALL = "recall"
 """The tool by which agents look facts up."""
+TOLD, CONVERSATION = "memory_told", "conversation_recalled"
+"""Events: memory told a run what is not trusted; what was said before in its conversation."""
 _FACT_ID = re.compile(rb'"fact_id":\s*"(fact_[0-9a-f]{20})"')
 USER = "user"
 """The source of what a user says of their own accord."""
@@ -89,6 +91,8 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
                 name = _name_of(row)
                 read.add(name)
                 documents.setdefault((row["source"], row["version"]), set()).add(name)
+        elif event.kind == TOLD or (event.kind == CONVERSATION and event.data.get("answers", True)):
+            labels.append(_of_memory(event.data, tenant))
         elif event.kind == "answer_validated":
             cited = {(c["source"], c["version"]) for c in event.data.get("citations", ())}
     stands_on = set[str]().union(*(documents.get(one, set()) for one in cited)) or read
@@ -128,6 +132,11 @@ def _of_tool(data: Any, tenant: str) -> Label:
         sources=frozenset({str(data["tool"])}),
         suspicions=_suspicions(data),
     )
+
+
+def _of_memory(data: Any, tenant: str) -> Label:
+    """Of what others, or earlier runs, have left in memory and nobody vouches for."""
+    return Label(author="memory", trusted=False, tenant=tenant, suspicions=_suspicions(data))
 
 
 def _of_row(row: Any, tenant: str) -> Label:

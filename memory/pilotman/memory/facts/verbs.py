@@ -11,8 +11,17 @@ from pilotman.guardrails.principal import Principal
 from pilotman.memory.facts.book import FactBook, Said
 from pilotman.memory.facts.fact import Fact, Pointer
 from pilotman.memory.facts.inventory import Inventory
+from pilotman.memory.facts.origin import RUN
 from pilotman.memory.facts.reader import Question, Reader
 from pilotman.memory.selector import Selector
+from pilotman.memory.store.acting import tell
+
+
+def told(facts: list[Fact]) -> list[Fact]:
+    """The facts; a run that reads them takes over their labels."""
+    for fact in facts:
+        tell(fact.label, [fact.text], by=fact.source.removeprefix(RUN))
+    return facts
 
 
 class Facts:
@@ -87,7 +96,9 @@ class Facts:
 
     async def kept(self, key: str, *, principal: Principal) -> Fact | None:
         """The fact that the principal has had remembered with this key, or None."""
-        return await self._facts.kept(key, principal)
+        found = await self._facts.kept(key, principal)
+        told([] if found is None else [found])
+        return found
 
     async def recall(
         self,
@@ -117,7 +128,7 @@ class Facts:
             purpose=purpose,
             trusted_only=trusted_only,
         )
-        return await self._reader.recall(question, principal)
+        return told(await self._reader.recall(question, principal))
 
     async def inventory(self, selector: Selector, *, principal: Principal) -> list[Mapping[str, Any]]:
         """What is kept of facts and runs, why and until when: a mapping each, ``kind`` ``fact``, ``run`` or

@@ -126,7 +126,7 @@ def place(run_id: str, seq: int) -> str:
 
 
 def read(connection: Connection, run_id: str, after: int, kinds: Collection[str] = ()) -> list[Event]:
-    """A run's events with ``seq > after``, in order, of these ``kinds`` if any are named, less what was erased;
+    """A run's events with ``seq > after``, in order, of these ``kinds`` if any are named, but erased ones;
     ``{"forgotten": true}`` for data whose key was destroyed."""
     subject = owned.owner(connection, run_id).subject
     asked = (run_id, after, dump(sorted(kinds))) if kinds else (run_id, after)

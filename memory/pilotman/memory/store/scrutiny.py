@@ -14,10 +14,10 @@ from pilotman.memory.defence.steering import steers
 
 
 def suspicions(
-    namespace: Sequence[str], key: str, value: Mapping[str, Any], *, by_run: bool = False
+    namespace: Sequence[str], key: str, value: Mapping[str, Any], *, own: bool = True
 ) -> frozenset[str]:
     """Why an item may be up to something: it reads like instructions, hides text, holds chat tokens; or a run
-    wrote it (``by_run``), and it would steer those that come later.
+    wrote it, or others (it is not its owner's ``own``), and it would steer those that come later.
 
     Raises:
         SecretRefused: there is a password, a key or a token in it.
@@ -25,7 +25,7 @@ def suspicions(
     inspection = Inspection()
     refuse(_secrets([*namespace, key], "", inspection) | _secrets(value, key, inspection))
     found = frozenset[str](clean([*namespace, key, value]).suspicions)
-    return found | {"steering"} if by_run and steers(" ".join(leaves(value))) else found
+    return found | {"steering"} if not own and steers(" ".join(leaves(value))) else found
 
 
 def _secrets(value: Any, name: str, inspection: Inspection) -> set[str]:

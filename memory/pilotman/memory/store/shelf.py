@@ -11,6 +11,7 @@ from langgraph.store.base import GetOp, Item, ListNamespacesOp, SearchItem, Sear
 from sqlalchemy import Connection
 
 from pilotman.guardrails.digest import canonical
+from pilotman.guardrails.label import Label
 from pilotman.guardrails.seal import Forgotten, Seal
 from pilotman.memory.storage.codec import dump, load, moment
 from pilotman.memory.storage.opened import Opened
@@ -30,22 +31,23 @@ _BARE, _PER_BYTE = 1_000, 6
 
 
 class KeptItem(Item):
-    """An item with its ``revision``: which changes with every write, and only grows."""
+    """An item with its ``revision``, which changes with every write and only grows, and its ``label``."""
 
-    __slots__ = ("revision",)
+    __slots__ = ("label", "revision")
 
-    def __init__(self, *, revision: int, **fields: Any) -> None:
+    def __init__(self, *, revision: int, label: Label, **fields: Any) -> None:
         super().__init__(**fields)
         self.revision = revision
+        self.label = label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """``select`` runs in a transaction, ``finish`` makes the result of what that gave, and says which rows
-    were used by it."""
+    """``select`` runs in a transaction, ``finish`` makes the result of what that gave, and says what is told
+    by it."""
 
     select: Callable[[Connection], list[ItemRow]]
-    finish: Callable[[Sequence[ItemRow]], tuple[Any, Sequence[ItemRow]]]
+    finish: Callable[[Sequence[ItemRow]], tuple[Any, Sequence[Found]]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Content:
     namespace: tuple[str, ...]
     key: str
     value: dict[str, Any]
+    label: Label
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -71,6 +74,7 @@ class Content:
         return SearchItem(self.namespace, self.key, value, at, changed, score)
 
 
+Found: TypeAlias = tuple[ItemRow, Content]
 Contents: TypeAlias = Opened[tuple[str, ...], Content]
 """Of each subject what was opened, by session, path and name."""
 
@@ -87,9 +91,10 @@ class Shelf:
         self.sought = Places(seal, owner, seek=True)
         self.now = now
 
-    def sealed(self, place: Place, namespace: Sequence[str], key: str, value: Any) -> bytes:
+    def sealed(self, place: Place, namespace: Sequence[str], key: str, value: Any, label: Label) -> bytes:
         """An item's body, as it may lie on a disk in this place."""
-        return self._seal.seal(self.subject, dump([namespace, key, value]).encode(), self._bound(place))
+        body = dump([namespace, key, value, label.to_dict()]).encode()
+        return self._seal.seal(self.subject, body, self._bound(place))
 
     def digest(self, value: Any) -> str:
         """A blind digest of a value: two of the same owner are equal or not."""
@@ -105,8 +110,24 @@ class Shelf:
             raw = self._seal.open(self.subject, row.body, self._bound(row.place))
         except Forgotten:
             return None
-        namespace, key, value = load(raw.decode())
-        return Content(row.body, tuple(namespace), key, value)
+        namespace, key, value, *labels = load(raw.decode())
+        label = self._label(labels[0] if labels else None, row)
+        return Content(row.body, tuple(namespace), key, value, label)
+
+    def _label(self, kept: Any, row: ItemRow) -> Label:
+        """As it was kept. Items were once kept without: what a run wrote then, nobody vouches for."""
+        tenant = self.subject.tenant
+        if kept is None:
+            trusted = row.run_id is None
+            return Label(author="user" if trusted else "memory", trusted=trusted, tenant=tenant)
+        return Label(
+            author=kept["author"],
+            trusted=kept["trusted"],
+            tenant=tenant,
+            sensitivity=kept["sensitivity"],
+            sources=frozenset(kept["sources"]),
+            suspicions=frozenset(kept["suspicions"]),
+        )
 
     def contents(self, found: Sequence[ItemRow], prefix: Sequence[str]) -> list[tuple[ItemRow, Content]]:
         """What is in all items under a prefix; what was opened before is not opened again."""
@@ -161,7 +182,7 @@ class Shelf:
         row = rows.find(connection, self.subject, place, now=self.now)
         return [] if row is None or row.suspicions else [row]
 
-    def _got(self, found: Sequence[ItemRow]) -> tuple[KeptItem | None, Sequence[ItemRow]]:
+    def _got(self, found: Sequence[ItemRow]) -> tuple[KeptItem | None, Sequence[Found]]:
         content = self.content(found[0]) if found else None
         if content is None:
             return None, ()
@@ -173,8 +194,9 @@ class Shelf:
             created_at=moment(row.created_at),
             updated_at=moment(row.updated_at),
             revision=row.revision,
+            label=content.label,
         )
-        return item, found
+        return item, [(row, content)]
 
     def _search(self, op: SearchOp) -> Reading:
         sessions = self.owner.sessions(op.namespace_prefix)
@@ -190,7 +212,7 @@ class Shelf:
         )
         return Reading(select=select, finish=partial(self._found, op) if all_of_them else self._first)
 
-    def _found(self, op: SearchOp, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[ItemRow]]:
+    def _found(self, op: SearchOp, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[Found]]:
         known = self.contents(found, op.namespace_prefix)
         kept = [pair for pair in known if matches(pair[1].value, op.filter or {})]
         scores: list[float | None] = [None] * len(kept)
@@ -199,21 +221,22 @@ class Shelf:
             scores = [score(asked, content.words) for _, content in kept]
         ranked = sorted(zip(scores, kept, strict=True), key=lambda one: -(one[0] or 0.0))
         meant = ranked[max(0, op.offset) :][: max(0, op.limit)]
-        return [content.found(row, rank) for rank, (row, content) in meant], [row for _, (row, _) in meant]
+        return [content.found(row, rank) for rank, (row, content) in meant], [one for _, one in meant]
 
-    def _first(self, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[ItemRow]]:
+    def _first(self, found: Sequence[ItemRow]) -> tuple[list[SearchItem], Sequence[Found]]:
         known = [(row, content) for row in found if (content := self.content(row)) is not None]
-        return [content.found(row) for row, content in known], [row for row, _ in known]
+        return [content.found(row) for row, content in known], known
 
     def _spaces(self, connection: Connection) -> list[ItemRow]:
         return rows.spaces(connection, self.subject, self.owner.sessions(()), now=self.now)
 
     def _namespaces(
         self, op: ListNamespacesOp, found: Sequence[ItemRow]
-    ) -> tuple[list[tuple[str, ...]], Sequence[ItemRow]]:
-        known = [content.namespace for row in found if (content := self.content(row)) is not None]
-        meant = {space[: op.max_depth] for space in known if within(space, op.match_conditions or ())}
-        return sorted(meant)[max(0, op.offset) :][: max(0, op.limit)], ()
+    ) -> tuple[list[tuple[str, ...]], Sequence[Found]]:
+        opened = [(row, content) for row in found if (content := self.content(row)) is not None]
+        known = [pair for pair in opened if within(pair[1].namespace, op.match_conditions or ())]
+        meant = {content.namespace[: op.max_depth] for _, content in known}
+        return sorted(meant)[max(0, op.offset) :][: max(0, op.limit)], known
 
     def worth_refreshing(self, used: Sequence[ItemRow]) -> list[ItemRow]:
         """Those of the used that would end noticeably later."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -24,6 +24,7 @@ from langgraph.store.base import (
 from sqlalchemy import Connection
 
 from pilotman.guardrails.errors import ConfigurationError, InvalidRequest, NotFound, PermitRefused
+from pilotman.guardrails.label import Label
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.guardrails.shape import is_mapping
@@ -37,12 +38,13 @@ from pilotman.memory.keyring.place import is_near
 from pilotman.memory.retention import Retention
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.store import rows
-from pilotman.memory.store.acting import Acting, acting
+from pilotman.memory.store.acting import acting, tell
 from pilotman.memory.store.change import Change, RevisionConflict
+from pilotman.memory.store.hand import Hand
 from pilotman.memory.store.place import DURABLE, Owner
 from pilotman.memory.store.rows import ItemRow
 from pilotman.memory.store.scrutiny import suspicions
-from pilotman.memory.store.shelf import Content, Contents, KeptItem, Reading, Shelf
+from pilotman.memory.store.shelf import Contents, Found, KeptItem, Reading, Shelf
 
 T = TypeVar("T")
 Expected: TypeAlias = int | NotProvided | None
@@ -57,20 +59,6 @@ _MANY = 64
 """Items from which on they are opened in a thread, not on the event loop."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hand:
-    """Who uses the store at the moment, and the run in which: None outside of runs."""
-
-    principal: Principal
-    run: Acting | None
-    shelf: Shelf
-
-    @property
-    def actor(self) -> str:
-        """Who writes, as events name it."""
-        return f"user:{self.principal.user}" if self.run is None else f"tool:{self.run.writes}"
-
-
 class MemoryStore(BaseStore):
     """LangGraph's ``BaseStore`` over the journal's database. Made by ``Memory.as_store``.
 
@@ -82,6 +70,9 @@ class MemoryStore(BaseStore):
       released if it reads like instructions, and is written down in the journal: in the run, or in the
       user's own book outside of runs. Inside a run it needs a permit, as every write: it belongs into a
       tool with an effect.
+
+    An item keeps its label: what a run wrote is as trusted as the least of what it had read by then, and a
+    later run that reads it takes that over.
 
     All of it is the principal's own: another's items are not there, whatever the namespace. What has expired
     is not there either, swept or not. ``search(query=…)`` ranks by words that stand in the values, ``index=``
@@ -141,8 +132,9 @@ class MemoryStore(BaseStore):
         results: list[Result] = [None] * len(known)
         used: list[ItemRow] = []
         for (number, reading), selected in zip(readings.items(), found, strict=True):
-            results[number], rows_used = await self._finished(reading, selected)
-            used += rows_used if getattr(known[number], "refresh_ttl", False) else ()
+            results[number], told = await self._finished(reading, selected)
+            used += [row for row, _ in told] if getattr(known[number], "refresh_ttl", False) else ()
+            self._tell_run(told)
         await self._refresh(hand.shelf, used)
         return results
 
@@ -215,13 +207,14 @@ class MemoryStore(BaseStore):
         item = await self.aget(namespace, key)
         if item is None:
             raise NotFound("this session has no such item", hint="it may have expired")
-        change = self._change(hand, PutOp(to, str(key), item.value))
+        change = self._change(hand, PutOp(to, str(key), item.value), of=item.label)
         source = {"promoted_from": hand.shelf.sought.of(namespace, str(key)).name}
         return cast("int", await self._change_one(hand, replace(change, facts=source)))
 
     async def aquarantined(self) -> list[SearchItem]:
         """What cannot be read because it reads like instructions, the oldest first."""
         held = await self._quarantined((await self._ready(writes=False)).shelf)
+        self._tell_run(held)
         return [content.found(row) for row, content in held]
 
     async def arelease(self, namespace: tuple[str, ...], key: str) -> None:
@@ -236,16 +229,15 @@ class MemoryStore(BaseStore):
             raise PermitRefused("a run cannot release what is quarantined", hint="do it outside of runs")
         for row, item in await self._quarantined(hand.shelf):
             if (item.namespace, item.key) == (namespace, str(key)):
-                change = self._change(hand, PutOp(namespace, str(key), item.value), expected=row.revision)
+                op = PutOp(namespace, str(key), item.value)
+                change = self._change(hand, op, expected=row.revision, of=item.label)
                 released = {"released": sorted(change.suspicions)}
                 trusted = replace(change, suspicions=frozenset(), ttl=row.ttl, facts=released)
                 await self._change_one(hand, trusted)
                 return
         raise NotFound("nothing is quarantined there", hint="aquarantined() lists what is")
 
-    # how
-
-    async def _quarantined(self, shelf: Shelf) -> list[tuple[ItemRow, Content]]:
+    async def _quarantined(self, shelf: Shelf) -> list[Found]:
         sessions = shelf.owner.sessions(())
         found = await self._journal.read(lambda c: rows.suspicious(c, shelf.subject, sessions, now=shelf.now))
         return [(row, content) for row in found if (content := shelf.content(row)) is not None]
@@ -273,7 +265,10 @@ class MemoryStore(BaseStore):
         shelf = Shelf(self._seal, owner, now=micros(self._clock()), opened=self._opened)
         return Hand(principal=principal, run=run, shelf=shelf)
 
-    def _change(self, hand: Hand, op: PutOp, *, expected: Expected = NOT_PROVIDED) -> Change:
+    def _change(
+        self, hand: Hand, op: PutOp, *, expected: Expected = NOT_PROVIDED, of: Label | None = None
+    ) -> Change:
+        """``of``: the label of what it is a copy of."""
         shelf, value = hand.shelf, op.value
         place = (shelf.sought if value is None else shelf.places).of(op.namespace, op.key)
         durable = place.session == DURABLE
@@ -286,8 +281,9 @@ class MemoryStore(BaseStore):
             return Change(place=place, body=None, digest="", expected=expected)
         if not is_mapping(value):
             raise InvalidRequest("an item's value is a mapping", hint='such as {"text": …}')
+        label = hand.label if of is None else Label.join((hand.label, of))
         try:
-            body = shelf.sealed(place, op.namespace, op.key, value)
+            body = shelf.sealed(place, op.namespace, op.key, value, label)
         except TypeError as error:
             raise InvalidRequest(f"an item's value is JSON: {error}", hint="use plain values") from None
         return Change(
@@ -296,7 +292,7 @@ class MemoryStore(BaseStore):
             digest=shelf.digest(value),
             ttl=self._ttl(op.ttl, None if durable else hand.principal.tenant),
             suspicions=(
-                suspicions(op.namespace, op.key, value, by_run=hand.run is not None)
+                suspicions(op.namespace, op.key, value, own=hand.run is None and label.trusted)
                 if durable
                 else frozenset()
             ),
@@ -367,7 +363,11 @@ class MemoryStore(BaseStore):
             run_id = hand.run.run_id
         events.append(connection, [events.prepare(run_id, event) for event in told])
 
-    async def _finished(self, reading: Reading, selected: Sequence[ItemRow]) -> tuple[Any, Sequence[ItemRow]]:
+    def _tell_run(self, found: Iterable[Found]) -> None:
+        for row, one in () if self._apart else found:  # of a conversation's turns the run knows the labels
+            tell(one.label, [*one.namespace, one.key, one.value], by=row.run_id)
+
+    async def _finished(self, reading: Reading, selected: Sequence[ItemRow]) -> tuple[Any, Sequence[Found]]:
         if len(selected) < _MANY:
             return reading.finish(selected)
         return await asyncio.to_thread(reading.finish, selected)
