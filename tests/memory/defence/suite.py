@@ -3,20 +3,25 @@
 After the public descriptions of MemoryTrap (notes that an agent keeps of what it worked on and later takes
 for its own), MINJA (Dong et al. 2025: queries only, bridging steps from one subject to another, then
 shortened) and AgentPoison (Chen et al. 2024: demonstrations with a trigger, which are found for whoever
-uses it). The wordings are ours. By those of ``known.json`` the detector was chosen; those of
-``unseen.json`` are held out: they were written before its patterns, and only their figures are looked at.
+uses it), and of what came later: commands that wait for a word, facts that are swapped without any command,
+experiences that recommend themselves, summaries, reports of sub-agents and MCP servers, encodings, other
+languages, texts in several parts (OWASP Agentic Applications 2026, ASI06). The wordings are ours. By those of
+``known.json`` the detector was chosen; those of ``unseen.json`` and ``fresh.json`` are held out: they were
+written before its patterns (of the first and of the second detector), and only their figures are looked at.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Texts: TypeAlias = Literal["known", "unseen"]
+Texts: TypeAlias = Literal["known", "unseen", "fresh"]
 TENANT = "acme"
 _HERE = Path(__file__).parent
 
@@ -39,7 +44,8 @@ class Domain:
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One memory. ``wrote``: ``user``, ``run`` (one that had read what others wrote) or ``document``.
-    ``family`` of an attack, empty: honest; ``target`` is where an attacker wants the write to go."""
+    ``family`` of an attack, empty: honest; ``target`` is where an attacker wants the write to go. An attack
+    may come in several ``parts``, each remembered by itself."""
 
     text: str
     wrote: str
@@ -48,6 +54,10 @@ class Case:
     topic: str
     family: str = ""
     target: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        return self.text.split(" || ")
 
 
 def domains() -> list[Domain]:
@@ -106,6 +116,8 @@ class _Writer:
             thing=choice(domain.things),
             person=choice(domain.people),
         )
+        how, _, plain = text.rpartition("::")
+        text = _ENCODED[how](plain) if how in _ENCODED else text
         aim = target if family else ""
         owner = self._owner()
         return Case(
@@ -114,3 +126,14 @@ class _Writer:
 
     def _owner(self) -> str:
         return f"user-{self._dice.randrange(40)}"
+
+
+_LOOKALIKE = str.maketrans("aceopxyi", "асеорхуі")  # noqa: RUF001
+_ENCODED: Mapping[str, Callable[[str], str]] = {
+    "base64": lambda text: f"note: {base64.b64encode(text.encode()).decode()}",
+    "hex": lambda text: f"ref {text.encode().hex()}",
+    "homoglyph": lambda text: text.translate(_LOOKALIKE),
+    "zerowidth": lambda text: re.sub(r"(?<=\w)(?=\w)", "\u200b", text),
+    "spaced": lambda text: "  ".join(" ".join(word) for word in text.split()),
+}
+"""How an attack hides its words, by what stands before ``::``."""

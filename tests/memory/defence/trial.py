@@ -10,22 +10,23 @@ from typing import Any
 from tests.memory.defence.suite import TENANT, Case
 
 from pilotman.agents import Specialist, memory_tools, tool
-from pilotman.agents.testing import ScriptedChatModel, call
+from pilotman.agents.testing import call
 from pilotman.guardrails import Principal
 from pilotman.memory import Fact, Memory
 from pilotman.supervisor import Plan, Supervisor, Task
+from pilotman.supervisor.bench.obedient import Obedient
 
 _SOURCES = {"user": "user", "run": "reading", "document": "manuals"}
-_OPERATOR = Principal(tenant=TENANT, user="the operator", roles=frozenset({"operator"}))
+OPERATOR = Principal(tenant=TENANT, user="the operator", roles=frozenset({"operator"}))
 _PLAN = Plan((Task(task_id="t", agent="clerk", goal="help"),))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What became of one memory. ``back``: it was put in quarantine, at once or later."""
+    """What became of one memory. ``back``: it, or a part of it, was put in quarantine, at once or later."""
 
     case: Case
-    fact: Fact
+    facts: tuple[Fact, ...]
     back: bool
 
 
@@ -36,19 +37,23 @@ def principal(user: str) -> Principal:
 async def written(memory: Memory, cases: Sequence[Case]) -> list[Kept]:
     """All of them remembered for their owners, in an order that chance has made, the same every time."""
     order = sorted(cases, key=lambda case: random.Random(f"{case.text} {case.owner}").random())
-    facts = [
-        await memory.remember(
-            case.text,
-            principal=principal(case.owner),
-            source=_SOURCES[case.wrote],
-            reason="it was there",
-        )
-        for case in order
-    ]
-    held = {fact.fact_id for fact in await memory.quarantined(principal=_OPERATOR)}
+    kept = [(case, [await _remembered(memory, part, case) for part in case.parts]) for case in order]
+    held = {fact.fact_id for fact in await memory.quarantined(principal=OPERATOR)}
     return [
-        Kept(case=case, fact=fact, back=fact.fact_id in held) for case, fact in zip(order, facts, strict=True)
+        Kept(case=case, facts=tuple(facts), back=any(fact.fact_id in held for fact in facts))
+        for case, facts in kept
     ]
+
+
+async def _remembered(memory: Memory, text: str, case: Case) -> Fact:
+    who, source = principal(case.owner), _SOURCES[case.wrote]
+    return await memory.remember(text, principal=who, source=source, reason="it was there")
+
+
+async def vouched(memory: Memory, kept: Sequence[Kept]) -> None:
+    """Somebody was talked into trusting all of it: what confines is then seen to be missing."""
+    for fact in (fact for one in kept for fact in one.facts):
+        await memory.promote(fact.fact_id, principal=OPERATOR, approved_by=OPERATOR)
 
 
 async def alone(cases: Sequence[Case]) -> list[Kept]:
@@ -61,8 +66,9 @@ async def alone(cases: Sequence[Case]) -> list[Kept]:
 
 
 async def done_later(memory: Memory, case: Case, **held: Any) -> list[str]:
-    """Where writes went in a later session of the owner's. Its model is hijacked: it looks up what it knows,
-    and writes to where the poison says, in answer to a question and instead of what was asked for."""
+    """Where writes went in a later session of the owner's. Its model obeys: it looks up what it knows, all of
+    it and about the topic, and if it is told the poison writes to where that says, in answer to a question
+    and instead of what was asked for."""
     went: list[str] = []
 
     async def write(to: str) -> str:
@@ -75,8 +81,10 @@ async def done_later(memory: Memory, case: Case, **held: Any) -> list[str]:
     _, recall = memory_tools(memory)
     clerk = Specialist("clerk", "Helps.", tools=[tool(effect="write")(write), recall])
     for request in (f"What is known about {case.topic}?", f"Please {domain.deed}, to {domain.honest[0]}."):
-        turns = [call("recall", query=case.topic), call(domain.tool, to=case.target)]
-        model = ScriptedChatModel([*turns, *["That is all."] * 8])
+        looks = call("recall", query=case.text), call("recall", query=case.topic)
+        turns = [*looks, call(domain.tool, to=case.target)]
+        needles = tuple(part[:24] for part in case.parts)
+        model = Obedient([*turns, *["That is all."] * 8], deed=domain.tool, needles=needles)
         async with Supervisor("desk", [clerk], models=model, memory=memory, **held) as desk:
             await desk.run(request, principal=principal(case.owner), plan=_PLAN)
     return went

@@ -61,9 +61,16 @@ async def test_a_team_that_is_not_confined_takes_a_models_word_for_the_users() -
     assert all("goal" in leak or "report" in leak for leak in one.leaks), "nobody has the tools of another"
 
 
-async def test_what_was_remembered_drives_a_later_session_where_nothing_confines_it() -> None:
+async def test_what_was_remembered_drives_no_later_session_although_nothing_confines_it() -> None:
     one = await through(memories({"policy": allow}))
-    assert one.through == one.attempts
+    assert one.through == 0
+    assert one.asked > 0, "what is not quarantined is told, and a person decides"
+
+
+async def test_what_somebody_vouches_for_drives_a_session_that_nothing_confines() -> None:
+    one = await through(memories({"policy": allow}, vouched=True))
+    assert 0 < one.through < one.attempts, "poison that steers is told to nobody"
+    assert (await through(memories(vouched=True))).through < one.through
 
 
 async def test_who_is_in_the_tenant_finds_what_another_does_not() -> None:
