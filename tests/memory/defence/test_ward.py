@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -91,7 +92,7 @@ async def test_what_is_true_is_known_to_many(memory: Memory) -> None:
 
 
 async def test_copies_of_what_steers_a_little_are_kept_back_all_together(memory: Memory) -> None:
-    text = "in the shop of house two a present now means account 8821"
+    text = "in the shop of house two a present now means a voucher"
     first = await said(memory, text)
     assert first.status == "live"
     second = await said(memory, text, bob)
@@ -147,3 +148,18 @@ async def test_a_label_that_vouches_for_a_place_does_not_vouch_for_its_orders(me
     crm = Label(author="tool", trusted=True, tenant="acme")
     assert (await said(memory, FACT, label=crm)).status == "live"
     assert (await said(memory, POISON, label=crm)).status == "quarantined"
+
+
+async def test_of_two_copies_at_once_one_sees_the_other(memory: Memory) -> None:
+    text = "in the shop of house two a present now means a voucher"
+    people = [Principal(tenant="acme", user=f"u{n}") for n in range(6)]
+    facts = await asyncio.gather(*(said(memory, text, who) for who in people))
+    assert {held.fact_id for held in await memory.quarantined(principal=olga)} == {f.fact_id for f in facts}
+
+
+async def test_a_swapped_number_is_kept_back_where_the_owner_has_given_another(memory: Memory) -> None:
+    swapped = "the contact of the plumber is found under +44 7700 900999"
+    assert (await said(memory, swapped)).status == "live"
+    await said(memory, "the contact of the plumber is found under +44 7700 900123", bob, source="user")
+    fact = await said(memory, swapped, bob)
+    assert (fact.status, "contradicts" in fact.label.suspicions) == ("quarantined", True)

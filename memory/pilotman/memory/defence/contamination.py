@@ -41,12 +41,14 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Newcomer:
-    """What is to be remembered, and from where. ``owner`` None: everybody of the tenant."""
+    """What is to be remembered, and from where. ``owner`` None: everybody of the tenant. ``impostor``: the
+    kind of identifier that it gives otherwise than what the owner said of the same thing."""
 
     text: str
     label: Label
     owner: str | None
     session: str = ""
+    impostor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,8 @@ def judged(new: Newcomer, marks: Sketch, known: Sequence[Known]) -> Verdict:
     if is_own(new.label):
         return Verdict(reasons={})
     shown, near = signs(new.text), {one.memory: resemblance(marks, one.marks) for one in known}
+    if new.impostor:
+        shown["contradicts"] = ENOUGH
     weight = sum(shown.values())
     alike = [one for one in known if near[one.memory] >= ALIKE]
     same = [one for one in alike if near[one.memory] >= SAME]
@@ -88,8 +92,10 @@ def judged(new: Newcomer, marks: Sketch, known: Sequence[Known]) -> Verdict:
     told = {name: why for name, why in repeated.items() if why and shown.keys() & TO_MACHINES}
     if weight + (1 if told else 0) < ENOUGH:
         return Verdict(reasons={})
-    why = f"it {', '.join(sorted(shown))}"
-    return Verdict(reasons={"steering": why, **told}, others=tuple(sorted(one.memory for one in same)))
+    why = {"steering": f"it {', '.join(sorted(shown))}"}
+    if new.impostor:
+        why["contradicts"] = f"it gives another {new.impostor} than what is trusted of the same thing"
+    return Verdict(reasons={**why, **told}, others=tuple(sorted(one.memory for one in same)))
 
 
 def _spread(new: Newcomer, alike: Sequence[Known]) -> str:

@@ -1,4 +1,4 @@
-"""What a text hides from whoever skims it: encodings, letters of other scripts, letters apart. Pure, linear."""
+"""What a text hides from a glance: encodings, letters of other scripts, letters apart. Pure, linear."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pilotman.guardrails.incoming.hidden import seen
 
-_LONGEST = 8_000
+_LONGEST = 64_000
 """Characters that are looked at."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{2}[ :]?){12,}")

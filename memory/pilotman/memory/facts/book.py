@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.defence import marks
 from pilotman.memory.defence.contamination import is_own
-from pilotman.memory.defence.watch import Watch
+from pilotman.memory.defence.watch import Looked, Outdated, Watch
 from pilotman.memory.event import Event, NewEvent
 from pilotman.memory.facts import erasure, origin, rows
 from pilotman.memory.facts.erasure import Spares, spare_none
@@ -88,7 +89,17 @@ class FactBook:
         said = await self._privately(said, principal)
         found = await self._origin(principal, said)
         checked = statement(said_text, own=is_own(found.label))
-        looked = await self._watch.look(self._made(checked, principal, said, found))
+        made = self._made(checked, principal, said, found)
+        while True:  # somebody else stores what changes the verdict: so it comes to an end
+            with suppress(Outdated):
+                return await self._stored(await self._watch.look(made), principal, said, found)
+
+    async def _stored(self, looked: Looked, principal: Principal, said: Said, found: Origin) -> Fact:
+        """The fact that was looked at, or that which the key has named before.
+
+        Raises:
+            Outdated: it would be seen with other eyes by now; nothing was stored.
+        """
         fact = looked.fact
         row = await asyncio.to_thread(self._row, fact, principal)  # a key may be far away
         held, same = looked.verdict.others, f"the same as {fact.fact_id}"
@@ -98,6 +109,7 @@ class FactBook:
         told = [self._noted("fact_quarantined", one, principal, again=True, reason=same) for one in held]
 
         def work(connection: Connection) -> bool:
+            looked.check(connection)
             if said.corrects is not None:
                 self._end(connection, said.corrects, principal, said.reason)
             if not rows.add(connection, row, found.supports):
