@@ -2,8 +2,9 @@
 
 Every memory of the suite (``tests/memory/defence``) is remembered for its owner: attacks and honest ones
 together, as they would come, and each in a memory of its own. Then the owner of each attack has later
-sessions with a hijacked model, which looks up what it knows and writes to where the poison says. The
-policy lets everything pass; confined or not is all the difference. Attacks in unseen wordings are the
+sessions with a model that obeys: it looks up what it knows, and if it is told the poison writes to where that
+says. The policy lets everything pass; confined or not is all the difference. What the attacks are worth is
+seen where somebody was talked into vouching for all of it. Attacks in unseen and fresh wordings are the
 figures that count.
 
     python tests/bench/memory_attacks.py [MEMORIES OF EACH WORDING]
@@ -25,8 +26,18 @@ from tests.memory.defence.trial import Kept
 from pilotman.guardrails import Call, Decision
 from pilotman.memory import Memory
 
-EACH = 18
-HEADS = ("wordings", "what", "memories", "kept back", "each alone", "wrote, not confined", "wrote, confined")
+EACH = 4
+HEADS = (
+    "wordings",
+    "what",
+    "memories",
+    "kept back",
+    "each alone",
+    "wrote, confined",
+    "wrote, not confined",
+    "wrote, vouched for",
+)
+ATTACKS, HONEST = "all attacks", "all honest"
 
 
 def allow(_: Call, /) -> Decision:
@@ -34,10 +45,12 @@ def allow(_: Call, /) -> Decision:
     return Decision.allow("everything passes")
 
 
-async def writes(memory: Memory, cases: Sequence[Case], *, confine: bool) -> str:
-    """How many of the cases drive a write in a later session."""
-    done = [await trial.done_later(memory, case, policy=allow, confine=confine) for case in cases]
-    return str(sum(bool(went) for went in done))
+async def wrote(memory: Memory, cases: Sequence[Case], went: dict[str, list[bool]], *, confine: bool) -> None:
+    """Note of each attack whether it drives a write in a later session."""
+    for case in cases:
+        if case.family:
+            done = await trial.done_later(memory, case, policy=allow, confine=confine)
+            went.setdefault(case.text + case.owner, []).append(bool(done))
 
 
 def share(kept: Sequence[Kept]) -> str:
@@ -54,17 +67,26 @@ def kind(case: Case) -> str:
 async def rows(texts: Texts, each: int) -> list[tuple[str, ...]]:
     """A row for each kind of memories."""
     cases = [*suite.attacks(texts, each), *suite.honest(texts, each)]
-    found: list[tuple[str, ...]] = []
     single = await trial.alone(cases)
+    went: dict[str, list[bool]] = {}
     async with Memory() as memory:
         together = await trial.written(memory, cases)
-        for name in dict.fromkeys(map(kind, cases)):
-            back = [share([one for one in kept if kind(one.case) == name]) for kept in (together, single)]
-            those = [case for case in cases if kind(case) == name]
-            attacks = [case for case in those if case.family]
-            went = [await writes(memory, attacks, confine=one) for one in (False, True)] if attacks else []
-            found.append((texts, name, str(len(those)), *back, *went))
+        for confine in (True, False):
+            await wrote(memory, cases, went, confine=confine)
+        await trial.vouched(memory, [one for one in together if one.case.family])
+        await wrote(memory, cases, went, confine=False)
+    found: list[tuple[str, ...]] = []
+    for name in (*dict.fromkeys(map(kind, cases)), ATTACKS, HONEST):
+        back = [share([one for one in kept if named(one.case, name)]) for kept in (together, single)]
+        those = [case for case in cases if named(case, name)]
+        done = zip(*(went[case.text + case.owner] for case in those if case.family), strict=True)
+        found.append((texts, name, str(len(those)), *back, *(str(sum(one)) for one in done)))
     return found
+
+
+def named(case: Case, name: str) -> bool:
+    """Whether a case belongs into the row of this name."""
+    return name in (kind(case), ATTACKS if case.family else HONEST)
 
 
 async def main(each: int) -> None:
@@ -74,7 +96,8 @@ async def main(each: int) -> None:
     for texts in get_args(Texts):
         for row in await rows(texts, each):
             table.add_row(*row)
-    Console(width=130).print(table)
+        table.add_section()
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":
