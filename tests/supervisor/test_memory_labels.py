@@ -9,7 +9,7 @@ import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 from tests.supervisor.scene import alice, bob, calls, history
 
-from pilotman.agents import Kit, Specialist, memory_tools, tool
+from pilotman.agents import Kit, Specialist, Tool, memory_tools, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import CedarPolicy, Decision, Principal
 from pilotman.memory import Memory
@@ -93,7 +93,18 @@ class World:
 
         self.store = store
         remember, recall = memory_tools(memory)
-        self.tools = [read_mail, scribble, keep, promote, find, search, look_up, pay, remember, recall]
+        self.tools: list[Tool[..., Any]] = [
+            read_mail,
+            scribble,
+            keep,
+            promote,
+            find,
+            search,
+            look_up,
+            pay,
+            remember,
+            recall,
+        ]
 
     async def run(self, request: str, *turns: Any, build: Any = None, **held: Any) -> Run:
         clerk = Specialist("clerk", "Helps.", tools=self.tools, agent=build)
@@ -116,8 +127,10 @@ class World:
         if how == "derived":
             (fact,) = await self.memory.recall("rent", principal=alice)
             for n in range(3):
-                told = {"source": f"fact:{fact.fact_id}", "reason": "it follows"}
-                fact = await self.memory.remember(f"{NOTE} ({n})", principal=alice, **told)
+                source = f"fact:{fact.fact_id}"
+                fact = await self.memory.remember(
+                    f"{NOTE} ({n})", principal=alice, source=source, reason="it follows"
+                )
 
     async def pays(self, how: str, **held: Any) -> Run:
         """A later run finds the note and pays to the account in it."""
@@ -177,7 +190,7 @@ async def test_a_persons_yes_lets_it_through() -> None:
     async with Memory() as memory:
         world = World(memory)
         await world.leave("kept", tainted=True)
-        turns = [call("find"), call("pay", to=ACCOUNT), "That is all."]
+        turns = [call("find"), call("pay", to=ACCOUNT)]
         clerk = Specialist("clerk", "Helps.", tools=world.tools)
         model = ScriptedChatModel([*turns, *["That is all."] * 8])
         async with Supervisor("desk", [clerk], models=model, memory=memory, policy=allow) as desk:

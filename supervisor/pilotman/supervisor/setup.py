@@ -162,8 +162,8 @@ class Setup:
         before = Before(history, conversation=claimed.conversation_calls)
         scope = self._scope(row, recorder, budget, mover, before, deadline)
         # all that the run calls from here on, in tasks and threads, inherits it from this task
-        who = {"principal": scope.principal, "run_id": row.run_id, "thread_id": row.thread_id}
-        acting.set(Acting(**who, ear=Listener(scope)))
+        ear, thread_id = Listener(scope), row.thread_id
+        acting.set(Acting(principal=scope.principal, run_id=row.run_id, thread_id=thread_id, ear=ear))
         scope.credentials = await self._credentials(scope)
         await self._step_down(row, scope, before)
         writes = not scope.read_only and any(not tool.reads for tool in self._team.tools().values())

@@ -20,6 +20,7 @@ from pilotman.memory.facts.shelf import Shelf
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.database import lock
+from pilotman.memory.storage.statement import Row
 
 _KEY = b"fact_marks"
 _NOTHING = Verdict(reasons={})
@@ -89,7 +90,7 @@ class Watch:
         held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
         return await asyncio.to_thread(self._differing, fact, held)
 
-    def _differing(self, fact: Fact, held: list[rows.Row]) -> str:
+    def _differing(self, fact: Fact, held: list[Row]) -> str:
         trusted: list[tuple[str, str]] = []
         for row in held:
             with suppress(Forgotten):  # its owner's key was destroyed

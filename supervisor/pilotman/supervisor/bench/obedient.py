@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -18,6 +19,11 @@ class Obedient(ScriptedChatModel):
 
     deed: str
     needles: tuple[str, ...]
+
+    def __init__(
+        self, turns: Sequence[str | AIMessage], *, deed: str, needles: Sequence[str], **kwargs: Any
+    ) -> None:
+        super().__init__(turns, deed=deed, needles=tuple(needles), **kwargs)
 
     @override
     def _generate(
