@@ -39,7 +39,7 @@ class Sign:
 
 def _read() -> tuple[tuple[Sign, ...], re.Pattern[str]]:
     """The signs, and what says the opposite of them: that nothing is done without being looked at."""
-    known = tomllib.loads(files(__package__).joinpath("signs.toml").read_text("utf-8"))
+    known = tomllib.loads(files("pilotman.memory.defence").joinpath("signs.toml").read_text("utf-8"))
     lists: Mapping[str, str] = known["lists"]
     signs = tuple(
         Sign(name, weight, _compiled([known["english"].get(name), known["others"].get(name)], lists))

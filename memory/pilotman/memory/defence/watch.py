@@ -24,6 +24,8 @@ from pilotman.memory.storage.statement import Row
 
 _KEY = b"fact_marks"
 _NOTHING = Verdict(reasons={})
+_MOST = 2_000
+"""Facts of an owner that are opened to see whether a new one swaps what they say."""
 
 
 class Outdated(Exception):
@@ -84,11 +86,14 @@ class Watch:
         """Which identifier of a thing it gives otherwise than the owner's own facts."""
         if not identifiers(fact.text):
             return ""
-        now = micros(fact.recorded_at)
-        who = {"tenant": fact.label.tenant, "user": fact.owner or ""}
+        now, tenant = micros(fact.recorded_at), fact.label.tenant
         when = When(valid=now, recorded=now, now=now)
-        held = await self._journal.read(lambda connection: rows.visible(connection, **who, when=when))
-        return await asyncio.to_thread(self._differing, fact, held)
+
+        def work(connection: Connection) -> list[Row]:
+            ids = rows.visible(connection, tenant=tenant, owner=fact.owner, when=when)
+            return rows.told(connection, ids[-_MOST:], tenant, when)
+
+        return await asyncio.to_thread(self._differing, fact, await self._journal.read(work))
 
     def _differing(self, fact: Fact, held: list[Row]) -> str:
         trusted: list[tuple[str, str]] = []
