@@ -13,6 +13,7 @@ from langgraph.graph import START, StateGraph
 from tests.patience import PROCESS_PATIENCE
 
 import pilotman.memory
+from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import ConfigurationError, CorruptJournal
 from pilotman.memory import Memory
 from pilotman.memory.checkpoints.parking import strict_serde
@@ -112,6 +113,16 @@ def test_a_users_own_graph_keeps_its_state_from_loop_to_loop(url: str) -> None:
             return len([state async for state in graph.aget_state_history(CONFIG)])
 
     assert asyncio.run(go()) < asyncio.run(go())
+
+
+def test_code_without_a_loop_starts_uses_and_closes_it_call_by_call(url: str) -> None:
+    memory = Memory(url)
+    store = memory.as_store(principal=Principal(tenant="acme", user="alice"))
+    for number in range(2):
+        asyncio.run(memory.start())
+        store.put(("n",), str(number), {"number": number})
+        assert store.search(("n",), filter={"number": number})
+        asyncio.run(memory.aclose())
 
 
 async def test_a_users_graph_needs_a_started_memory() -> None:

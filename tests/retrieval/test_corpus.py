@@ -84,6 +84,21 @@ async def test_the_right_document_comes_first_with_its_place_and_labels(
     assert text[best.metadata["start"] : best.metadata["end"]] == best.page_content
 
 
+async def test_it_is_a_retriever_of_what_its_principal_may_read(folder: Folder) -> None:
+    source = FolderSource(folder(BOOKS), readers=["tenant:acme"])
+    async with Corpus([source], embedding=None) as corpus:
+        retriever = corpus.as_retriever(principal=ALICE, k=1)
+        (found,) = await retriever.ainvoke("the disk is full")
+        assert found.metadata["source"] == "DiskFull.md"
+        assert "no space left" in found.page_content
+        assert found.metadata["version"]
+        assert await corpus.as_retriever(principal=BOB).ainvoke("the disk is full") == []
+    (again,) = await asyncio.to_thread(
+        Corpus([source], embedding=None).as_retriever(principal=ALICE, k=1).invoke, "disk"
+    )
+    assert again.metadata["source"] == "DiskFull.md"
+
+
 async def test_a_strange_question_is_not_covered(corpus: Corpus) -> None:
     snapshot = await corpus.search("Which violin concerto did the orchestra rehearse?", principal=ALICE)
     assert not snapshot.covered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import InvalidRequest
 from pilotman.memory import Memory
+from pilotman.retrieval import Corpus, FolderSource
 from pilotman.supervisor import Plan, Supervisor, Task
 
 pytestmark = pytest.mark.anyio
@@ -36,10 +38,12 @@ async def mend(host: str) -> str:
 class Talk:
     """A team that says that all is fine; ``told`` is the conversation in its last prompt of work."""
 
-    def __init__(self, memory: Memory, *tools: Any, turns: Sequence[Any] = (), policy: Any = yes) -> None:
+    def __init__(
+        self, memory: Memory, *tools: Any, turns: Sequence[Any] = (), policy: Any = yes, **more: Any
+    ) -> None:
         self.model = ScriptedChatModel([*turns, *["It is fine."] * 20])
         agents = [Specialist("looker", "Looks at hosts.", tools=tools or [look])]
-        self.team = Supervisor("desk", agents, models=self.model, memory=memory, policy=policy)
+        self.team = Supervisor("desk", agents, models=self.model, memory=memory, policy=policy, **more)
 
     async def ask(self, text: str, who: Principal = alice, thread: str | None = "t1") -> Any:
         return await self.team.run(text, principal=who, plan=PLAN, thread_id=thread)
@@ -63,6 +67,26 @@ async def test_the_next_run_is_told_what_was_asked_and_answered() -> None:
             assert (told["author"], told["run_id"]) == ("memory", first.run_id)
             (recalled,) = [e for e in await history(talk.team, second) if e.kind == "conversation_recalled"]
             assert recalled.data["runs"] == [first.run_id]
+
+
+async def test_an_answer_is_not_told_again_once_its_document_has_changed(tmp_path: Path) -> None:
+    page = tmp_path / "wiki" / "disks.md"
+    page.parent.mkdir()
+    page.write_text("# web-1\nThe host web-1 is fine.\n")
+    folder = FolderSource(page.parent, readers=["tenant:acme"], max_staleness=timedelta(microseconds=1))
+    async with Memory() as memory:
+        talk = Talk(memory, turns=["“The host web-1 is fine.” [1]"], corpus=Corpus([folder], embedding=None))
+        async with talk.team:
+            first = await talk.ask("How is the host web-1?")
+            assert first.citations
+            await talk.ask("And now?")
+            (told,) = talk.told
+            assert told["answer"] == first.answer
+            page.write_text("# web-1\nThe host web-1 is ill.\n")
+            await talk.ask("And now?")
+            told, *_ = talk.told
+            assert told["request"] == "How is the host web-1?", "what the user said is still so"
+            assert "answer" not in told
 
 
 @pytest.mark.parametrize(("who", "thread"), [(bob, "t1"), (alice, "t2"), (alice, None)])

@@ -155,6 +155,23 @@ async def test_nobody_is_told_what_another_was_told() -> None:
 
 
 @pytest.mark.anyio
+async def test_an_earlier_answer_goes_with_the_document_that_it_stands_on(tmp_path: Path) -> None:
+    page = tmp_path / "slow.md"
+    page.write_text("# web-1 is slow\n\nWhen web-1 is slow, restart it.")
+    folder = FolderSource(tmp_path, readers=["*"], max_staleness=timedelta(microseconds=1))
+    place = Place(corpus=Corpus([folder], embedding=None))
+    async with place.team:
+        first, events = await place.run()
+        assert "retrieval_completed" in {event.kind for event in events}
+        place.rung = "cached"
+        again, _ = await place.run()
+        page.write_text("# web-1 is slow\n\nWhen web-1 is slow, leave it alone.")
+        last, _ = await place.run()
+    assert any(first.run_id in caveat for caveat in again.caveats)
+    assert not any("ago" in caveat for caveat in last.caveats)
+
+
+@pytest.mark.anyio
 async def test_a_template_says_that_nothing_was_done() -> None:
     place = Place("template")
     async with place.team:

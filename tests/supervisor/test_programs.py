@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import httpx
 import pytest
 from langchain.agents import create_agent  # pyright: ignore[reportUnknownVariableType]
 from langchain_core.runnables import Runnable
 from langchain_core.tools import tool as lc_tool
+from langgraph.graph import START, StateGraph
+from langgraph.store.base import BaseStore
 
 from pilotman.agents import Kit, Specialist, Tool, ToolContext, tool
 from pilotman.agents.testing import ScriptedChatModel, call, faulty
 from pilotman.guardrails import Breaker, Budget, Call, Decision, Principal, Retry
-from pilotman.memory import Memory
-from pilotman.retrieval import Corpus, FolderSource
+from pilotman.memory import Memory, Retention, Selector
+from pilotman.retrieval import Corpus, FolderSource, SQLSource
 from pilotman.supervisor import Plan, Supervisor, Task
 
 alice = Principal(tenant="acme", user="alice")
@@ -356,3 +360,69 @@ async def test_a_corpus_gives_citations_and_snapshots(tmp_path: Path) -> None:
     assert "vacuum" in run.citations[0].quote
     assert nothing.retrieved == ()
     assert nothing.covered is False
+
+
+@pytest.mark.anyio
+async def test_memory_and_retrieval_are_one_program(tmp_path: Path) -> None:
+    """A run, a fact that it came to, why, forgetting, a retriever, and a graph of the user's own."""
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks" / "disk.md").write_text("# Disk full\n\nWhen /var fills up, rotate the logs.\n")
+    with closing(sqlite3.connect(tmp_path / "wiki.db")) as wiki, wiki:
+        wiki.execute("CREATE TABLE page (id TEXT, body TEXT, rev TEXT)")
+        wiki.execute("INSERT INTO page VALUES ('p1', 'The pager of the night shift is 4711.', '7')")
+    memory = Memory(f"sqlite:///{tmp_path}/acme.db", retention=Retention(session_ttl=timedelta(days=7)))
+    folder = FolderSource(tmp_path / "runbooks", readers=["tenant:acme"], max_staleness=timedelta(minutes=5))
+    pages = SQLSource(
+        f"sqlite:///{tmp_path}/wiki.db",
+        "select id, body, rev from page",
+        id="id",
+        text="body",
+        version="rev",
+    )
+    corpus = Corpus([folder, pages], path=tmp_path / "index", embedding=None)
+    team = Supervisor("desk", [Specialist("librarian", "Looks up runbooks.")], memory=memory, corpus=corpus)
+    async with team:
+        run = await team.run("What do we do when /var fills up?", principal=alice, thread_id="incident-7")
+        assert [c.source for c in run.citations] == ["disk.md"]
+        fact = await memory.remember(
+            "web-1 keeps its journal on /var",
+            principal=alice,
+            source=f"run:{run.run_id}",
+            reason="asked twice this week",
+        )
+        why = await memory.why(fact.fact_id, principal=alice)
+        assert {str(node["uri"]) for node in why.of("document")} == {"disk.md"}
+        assert fact.fact_id in str(await memory.impact("disk.md", principal=alice))
+        why.to_html(tmp_path / "why.html")
+        assert "<svg" in (tmp_path / "why.html").read_text()
+        kept = await memory.inventory(Selector(user="alice"), principal=alice)
+        assert {str(one["kind"]) for one in kept} == {"run", "fact", "session", "book"}
+        receipt = await team.forget(Selector(user="alice"), principal=alice)
+        assert receipt.erased.keys() >= {"runs", "facts", "items", "graphs", "corpus-1", "provenance", "keys"}
+        assert receipt.is_complete
+        assert await memory.inventory(Selector(user="alice"), principal=alice) == []
+        docs = await corpus.as_retriever(principal=alice).ainvoke("disk full")
+        assert (docs[0].metadata["source"], bool(docs[0].metadata["version"])) == ("disk.md", True)
+        mine = _counter().compile(
+            checkpointer=memory.as_checkpointer(), store=memory.as_store(principal=alice)
+        )
+        assert await mine.ainvoke({"count": 1}, {"configurable": {"thread_id": "mine"}}) == {"count": 2}
+    assert (await memory.verify()).sound
+
+
+class _Count(TypedDict):
+    count: int
+
+
+async def _count(state: _Count, *, store: BaseStore) -> _Count:
+    await store.aput(("session", "seen"), "count", {"count": state["count"]})
+    await store.aput(("seen",), "count", {"count": state["count"]})
+    found = await store.asearch((), filter={"count": state["count"]})
+    return {"count": len(found)}
+
+
+def _counter() -> StateGraph[_Count]:
+    builder = StateGraph(_Count)
+    builder.add_node("count", _count)
+    builder.add_edge(START, "count")
+    return builder

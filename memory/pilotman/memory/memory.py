@@ -11,7 +11,7 @@ from typing import Self
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.errors import ConfigurationError, InvalidRequest
 from pilotman.guardrails.principal import Principal
 from pilotman.guardrails.seal import Seal
 from pilotman.memory.audit.anchor_store import AnchorStore
@@ -244,9 +244,11 @@ class Memory(Facts, Defence, Holds):
         ``what``: the id of a run, an effect, an approval, a fact, a document or a chunk, or of any node.
 
         Raises:
-            NotFound: there is no such thing, or it is another tenant's.
+            InvalidRequest: it is empty.
+            NotFound: there is no such thing, or it is another tenant's, or another user's fact.
             Unavailable: the provenance graph cannot be reached, and the journal alone cannot tell.
         """
+        await self._check_asked(what, principal)
         return await self._provenance.why(what, principal=principal)
 
     async def impact(self, source: str, *, principal: Principal) -> Lineage:
@@ -255,10 +257,20 @@ class Memory(Facts, Defence, Holds):
         ``source``: the name of a source, a document's id or URI, or the id of any node.
 
         Raises:
-            NotFound: nothing came of such a thing, or it is another tenant's.
+            InvalidRequest: it is empty.
+            NotFound: nothing came of such a thing, or it is another tenant's, or another user's fact.
             Unavailable: the provenance graph cannot be reached.
         """
+        await self._check_asked(source, principal)
         return await self._provenance.impact(source, principal=principal)
+
+    async def _check_asked(self, what: str, principal: Principal) -> None:
+        """Nobody is told of nothing, nor of another user's facts."""
+        if not what.strip():
+            raise InvalidRequest(
+                "nothing is asked about", hint="name a run, an effect, a document, a source …"
+            )
+        await self._facts.check_seen(what.removeprefix("fact:"), principal)
 
     async def lag(self) -> Lag:
         """How far the provenance graph is behind the journal."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from opentelemetry.metrics import MeterProvider
 
@@ -34,6 +35,7 @@ from pilotman.retrieval.passage import emptied, passage, place_of
 from pilotman.retrieval.quality import Figures, OnEvent, Quality
 from pilotman.retrieval.ranking import Found, Near, Ranker
 from pilotman.retrieval.reranker import Reranker, RerankingFailed, reranker_of
+from pilotman.retrieval.retriever import CorpusRetriever
 from pilotman.retrieval.snapshot import Mode, Snapshot
 from pilotman.retrieval.source import Source
 from pilotman.retrieval.sources.freshness import Freshness
@@ -308,6 +310,14 @@ class Corpus:
             covered=found.coverage >= _COVERED,
             documents=tuple(passage(hit, seal) for hit in found.hits),
         )
+
+    def as_retriever(self, *, principal: Principal, k: int = 4) -> CorpusRetriever:
+        """The search of what the principal may read, for LangChain's chains."""
+
+        async def find(query: str) -> Sequence[Document]:
+            return (await self.search(query, principal=principal, k=k)).documents
+
+        return CorpusRetriever(find=find)
 
     async def _found(
         self, query: str, k: int, sight: Sight, *, asked: str | None = None

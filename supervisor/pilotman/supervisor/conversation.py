@@ -11,8 +11,11 @@ from pilotman.agents.scope import RunScope
 from pilotman.agents.tokens import estimate_tokens
 from pilotman.guardrails.errors import PilotmanError
 from pilotman.guardrails.incoming.cleaner import clean
+from pilotman.guardrails.principal import Principal
 from pilotman.memory.event import Event
+from pilotman.memory.facts.grounds import grounds
 from pilotman.memory.facts.origin import CONVERSATION as RECALLED
+from pilotman.memory.facts.origin import RECALL
 from pilotman.memory.journal.records import RunRow
 from pilotman.memory.memory import Memory
 from pilotman.memory.store.conversation import Turn, earlier, keep, summary
@@ -42,7 +45,7 @@ class Conversations:
         """
         known = [event.data for event in history if event.kind == RECALLED]
         if known:
-            told: Sequence[Mapping[str, Any]] = run.recorder.body(known[-1], "turns") or ()
+            told = await self._again(run, run.recorder.body(known[-1], "turns") or ())
         else:
             told = await self._recalled(run, context=context, writes=writes) if run.fresh else ()
         for turn in told:
@@ -51,12 +54,26 @@ class Conversations:
                 run.flow.observe(Observation(tool=memories(trusted=False), args={}, value=[turn["answer"]]))
         return tuple(told)
 
+    async def _again(self, run: RunScope, told: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """What was told before, without the answers whose grounds are gone meanwhile."""
+        store = self._store(run)
+        try:
+            now = [] if store is None else await self._standing(store, run.principal)
+        except PilotmanError as error:
+            run.caveat(f"what was said before could not be read: {error}")
+            return ()
+        fallen = {turn.run_id for turn in now if not turn.answer}
+        return [
+            {name: said for name, said in turn.items() if name != "answer" or turn["run_id"] not in fallen}
+            for turn in told
+        ]
+
     async def _recalled(self, run: RunScope, *, context: int, writes: bool) -> Sequence[Mapping[str, Any]]:
         store = self._store(run)
         if store is None:
             return ()
         try:
-            found = await earlier(store)
+            found = await self._standing(store, run.principal)
         except PilotmanError as error:
             run.caveat(f"what was said before could not be read: {error}")
             return ()
@@ -72,14 +89,25 @@ class Conversations:
             run.recorder.emit(RECALLED, actor="memory", path="conversation", turns=body, **facts)
         return told
 
+    async def _standing(self, store: MemoryStore, principal: Principal) -> list[Turn]:
+        """The last turns; of those whose grounds are gone or have changed the user's own words alone."""
+        found = await earlier(store)
+        stand = await self._memory.facts.stand([turn.grounds for turn in found], principal)
+        return [
+            turn if stands else replace(turn, answer="") for turn, stands in zip(found, stand, strict=True)
+        ]
+
     async def keep(self, run: RunScope, row: RunRow, answer: str) -> None:
         """Let the conversation's next run know what this one was asked and answered."""
         store = self._store(run)
         if store is None:
             return
         turn = Turn(run_id=row.run_id, at=run.clock(), request=str(row.request["text"]), answer=answer)
+        journal = self._memory.journal
         try:
-            await self._memory.journal.run(row.run_id, tenant=row.tenant)  # else it was forgotten meanwhile
+            await journal.run(row.run_id, tenant=row.tenant)  # else it was forgotten meanwhile
+            if run.passages or RECALL in run.tools_used:
+                turn = replace(turn, grounds=await grounds(journal, row.run_id, row.tenant))
             await keep(store, turn)
         except PilotmanError as error:
             run.caveat(f"this turn is not remembered in the conversation: {error}")

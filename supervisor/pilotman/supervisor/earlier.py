@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pilotman.guardrails.principal import Principal
+from pilotman.memory.facts.grounds import grounds
+from pilotman.memory.facts.reader import Reader
 from pilotman.memory.journal.journal import Journal
 
 MOST_RUNS = 200
@@ -40,11 +42,13 @@ async def earlier(
     request: str,
     facts: Mapping[str, Any],
     principal: Principal,
+    memory: Reader | None,
     now: datetime,
 ) -> Earlier | None:
     """The newest whole answer to the same request that this principal was given, or None.
 
-    Nobody is told what another was told, nor what they themselves were told with rights that they lost.
+    Nobody is told what another was told, nor what they themselves were told with rights that they lost, nor
+    what stands on something that is gone or has changed, as ``memory`` knows.
     """
     known = await journal.runs(
         tenant=principal.tenant, supervisor=supervisor, state="COMPLETED", limit=MOST_RUNS
@@ -58,7 +62,10 @@ async def earlier(
         events = await journal.events(row.run_id, tenant=principal.tenant)
         kinds = {event.kind for event in events}
         ended: Mapping[str, Any] = events[-1].data if events else {}
-        if ended.get("outcome") == "answered" and not kinds & _LESS:
+        if ended.get("outcome") != "answered" or kinds & _LESS:
+            continue
+        stands_on = await grounds(journal, row.run_id, principal.tenant)
+        if memory is None or (await memory.stand([stands_on], principal))[0]:
             return Earlier(text=str(ended["answer"]), run_id=row.run_id, at=events[-1].at)
     return None
 

@@ -121,6 +121,7 @@ class Lead:
             request=brief.request,
             facts=brief.facts,
             principal=run.principal,
+            memory=run.facts,
             now=run.clock(),
         )
 

@@ -33,6 +33,15 @@ async def test_what_is_remembered_is_told_to_its_owner_alone(memory: Memory) -> 
         await memory.retract(fact.fact_id, principal=bob, reason="not mine")
     with pytest.raises(NotFound):
         await memory.retract(fact.fact_id, principal=mallory, reason="not mine")
+    assert (await memory.why(fact.fact_id, principal=olga)).of("fact")
+    for ask in (memory.why, memory.impact):
+        assert (await ask(fact.fact_id, principal=alice)).of("fact")
+        for what in (fact.fact_id, f"fact:{fact.fact_id}"):
+            for other in (bob, mallory):
+                with pytest.raises(NotFound):
+                    await ask(what, principal=other)
+        with pytest.raises(InvalidRequest):
+            await ask(" ", principal=alice)
 
 
 async def test_a_run_remembers_with_a_permit_alone_and_in_its_own_name(memory: Memory, make: Make) -> None:
@@ -168,6 +177,9 @@ async def test_a_fact_needs_a_reason_a_source_and_times_that_can_be(memory: Memo
         {"valid_from": naive},
         {"valid_to": START - timedelta(days=1)},
         {"retention": timedelta(0)},
+        {"retention": timedelta.max},
+        {"source": "document:"},
+        {"derived_from": "user"},
         {"label": Label(author="user", trusted=True, tenant="evil")},
     ]
     for wrong in wrongs:

@@ -305,10 +305,27 @@ async def test_a_run_releases_nothing(opened: Open, owned: Journal) -> None:
         await asyncio.create_task(inside())
 
 
-@pytest.mark.parametrize("odd", [["no", "mapping"], {"v": object()}, {"v": 2**70}])
+@pytest.mark.parametrize(
+    "odd", [["no", "mapping"], {"v": object()}, {"v": 2**70}, {"v": {1}}, {"v": "\ud800"}]
+)
 async def test_a_value_that_cannot_be_kept_is_refused(store: MemoryStore, odd: Any) -> None:
     with pytest.raises(InvalidRequest):
         await store.aput(("n",), "k", odd)
+
+
+async def test_what_is_too_deep_or_named_in_half_characters_is_refused(store: MemoryStore) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(10_000):
+        deep = {"in": deep}
+    refused: list[tuple[tuple[str, ...], str, dict[str, Any]]] = [
+        (("n",), "k", deep),
+        (("\ud800",), "k", {}),
+        (("n",), "\ud800", {}),
+    ]
+    for namespace, key, value in refused:
+        with pytest.raises(InvalidRequest):
+            await store.aput(namespace, key, value)
+    assert await store.asearch(()) == []
 
 
 # what is told

@@ -86,8 +86,9 @@ class Anchoring:
         """
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            if task.get_loop() is asyncio.get_running_loop():  # else its loop was closed, and it with that
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
             await self._anchor()
 
     async def _go_on(self) -> None:

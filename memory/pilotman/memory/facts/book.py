@@ -21,10 +21,11 @@ from pilotman.guardrails.seal import Forgotten, Seal, Subject
 from pilotman.memory.defence import marks
 from pilotman.memory.defence.contamination import is_own
 from pilotman.memory.defence.watch import Looked, Outdated, Watch
-from pilotman.memory.event import Event, NewEvent
+from pilotman.memory.event import NewEvent
 from pilotman.memory.facts import erasure, origin, rows
 from pilotman.memory.facts.erasure import Spares, spare_none
 from pilotman.memory.facts.fact import Fact, Pointer
+from pilotman.memory.facts.grounds import looked_up
 from pilotman.memory.facts.origin import Origin
 from pilotman.memory.facts.rights import check_approver, check_open, owned, permitted, seen
 from pilotman.memory.facts.shelf import Shelf, label_text
@@ -138,6 +139,16 @@ class FactBook:
         if row["body"] is None:
             raise Forgotten(f"the fact {fact_id} was forgotten", hint="nobody can read it any more")
         return await asyncio.to_thread(self._shelf.fact, row, supports)
+
+    async def check_seen(self, fact_id: str, principal: Principal) -> None:
+        """See that a fact is not another user's; one that there is not is nobody's.
+
+        Raises:
+            NotFound: it is.
+        """
+        row = await self._journal.read(lambda c: rows.find(c, fact_id, tenant=principal.tenant))
+        if row is not None:
+            seen(row, principal)
 
     async def kept(self, key: str, principal: Principal) -> Fact | None:
         """What was remembered with a key; None: nothing was, or it was forgotten."""
@@ -255,6 +266,8 @@ class FactBook:
             PermitRefused: a run moves, and no permitted write of it is being executed.
         """
         worded(said.source, "the source of a fact")
+        if isinstance(said.derived_from, str):
+            raise InvalidRequest("derived_from is a sequence of ids", hint=f"[{said.derived_from!r}]")
         run = permitted()
         within = () if run is None else (f"{origin.RUN}{run.run_id}",)
         named = [*dict.fromkeys((said.source, *said.derived_from, *within))]
@@ -273,27 +286,16 @@ class FactBook:
             if is_book(run_id):  # nothing that anybody said stands there
                 raise NotFound(f"there is no run {run_id}")
             events = await self._journal.events(run_id, tenant=principal.tenant)
-            told = await self._looked_up(run_id, events, principal.tenant)
+            told = await looked_up(self._journal, run_id, events, principal.tenant)
             return origin.of_run(run_id, events, principal.tenant, told)
         if name.startswith(origin.FACT):
             fact = await self.get(name.removeprefix(origin.FACT), principal)
             return Origin(label=fact.label, supports=frozenset({name}))
+        if name == origin.DOCUMENT:
+            raise InvalidRequest("a document without a name", hint="document:SOURCE/ID@VERSION")
         if name.startswith(origin.DOCUMENT):
             return origin.of_document(name, principal.tenant, given)
         return origin.said(worded(name, "the name of another place", word=True), principal.tenant, given)
-
-    async def _looked_up(self, run_id: str, events: Sequence[Event], tenant: str) -> set[str]:
-        """The facts that the run's agents were told when they asked."""
-        named = set[str]()
-        for event in events:
-            if event.kind == "tool_call_completed" and event.data.get("tool") == origin.RECALL:
-                body = await self._journal.payload(run_id, event.data["result"]["payload"], tenant=tenant)
-                named |= origin.named_in(body)
-
-        def known(connection: Connection) -> set[str]:
-            return {one for one in named if rows.find(connection, one, tenant=tenant) is not None}
-
-        return await self._journal.read(known) if named else named
 
     def _made(self, checked: Statement, principal: Principal, said: Said, found: Origin) -> Fact:
         now = self._clock()
@@ -305,6 +307,7 @@ class FactBook:
         )
         since = said.valid_from or now
         _check_times(since, said.valid_to, said.retention)
+        end = None if retention is None else _later(now, retention)
         suspicions = found.label.suspicions | checked.suspicions
         return Fact(
             fact_id=f"fact_{self._new_id()[:20]}" if said.key is None else _named(principal, said.key),
@@ -320,7 +323,7 @@ class FactBook:
             valid_from=since,
             valid_to=said.valid_to,
             recorded_at=now,
-            expires_at=None if retention is None else now + retention,
+            expires_at=end,
             about=text(worded(said.about, "the name of a thing")),
             purpose=text(worded(said.purpose, "a purpose", word=True)),
             status=checked.status,
@@ -386,3 +389,10 @@ def _check_times(since: datetime, until: datetime | None, retention: timedelta |
         raise InvalidRequest("a fact would end before it begins", hint="valid_to lies after valid_from")
     if retention is not None and retention <= timedelta(0):
         raise InvalidRequest(f"the retention is {retention}", hint="a positive time")
+
+
+def _later(now: datetime, retention: timedelta) -> datetime:
+    try:
+        return now + retention
+    except OverflowError:
+        raise InvalidRequest(f"the retention is {retention}", hint="None: until it is forgotten") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -21,11 +22,15 @@ from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import maybe_moment, micros, moment
 from pilotman.memory.storage.schema import events, payloads, runs
 from pilotman.memory.storage.statement import Row
+from pilotman.memory.store import rows as items
+from pilotman.memory.store import stock
+from pilotman.memory.store.rows import HeldRow
 
 
 class Inventory:
-    """Lists what is kept of facts and runs. Users see their own and what belongs to nobody, operators all of
-    the tenant's, without the words of others' facts."""
+    """Lists what is kept of facts, items and runs. Users see their own and what belongs to nobody, operators
+    all of the tenant's, without others' words. What has expired is listed to operators alone, without words:
+    it lies there until it is swept, or as long as it is held."""
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Inventory:
         clock: Callable[[], datetime],
     ) -> None:
         self._journal = journal
+        self._seal = seal
         self._shelf = Shelf(seal)
         self._reader = reader
         self._retention = retention
@@ -48,15 +54,21 @@ class Inventory:
             return []
         tenant = principal.tenant
 
-        def work(connection: Connection) -> tuple[list[Row], list[Row]]:
+        def work(connection: Connection) -> tuple[list[Row], list[HeldRow], list[Row]]:
             held = [row for row in rows.selected(connection, selector, tenant) if row["body"] is not None]
-            return held, _runs(connection, selector, tenant)
+            return held, items.selected(connection, selector, tenant), _runs(connection, selector, tenant)
 
-        held, of_runs = await self._journal.read(work)
-        held = [row for row in held if _may_see(principal, row["owner"])]
+        held, of_items, of_runs = await self._journal.read(work)
+        now = micros(self._clock())
+        held = [row for row in held if _may_see(principal, row["owner"], row["expires_at"], now)]
+        of_items = [one for one in of_items if _may_see(principal, one.user, one.item.expires_at, now)]
         stand = await self._reader.standing({row["fact_id"] for row in held}, principal)
-        told = [self._fact(row, principal, stands=row["fact_id"] in stand) for row in held]
-        return [*told, *self._of_runs(of_runs, principal)]
+
+        def told() -> list[Mapping[str, Any]]:
+            of_facts = (self._fact(row, principal, stands=row["fact_id"] in stand) for row in held)
+            return [*of_facts, *stock.told(of_items, self._seal, principal, now=now)]
+
+        return [*await asyncio.to_thread(told), *self._of_runs(of_runs, principal)]
 
     def _fact(self, row: Row, principal: Principal, *, stands: bool) -> Mapping[str, Any]:
         """A fact: what it says, if it is one's own."""
@@ -69,7 +81,7 @@ class Inventory:
             "until": maybe_moment(row["expires_at"]),
             "state": self._state(row, stands=stands),
         }
-        if row["owner"] not in (None, principal.user):
+        if row["owner"] not in (None, principal.user) or told["state"] == "expired":
             return told
         try:
             fact = self._shelf.fact(row)
@@ -78,10 +90,10 @@ class Inventory:
         return {**told, "what": fact.text, "why": fact.reason}
 
     def _state(self, row: Row, *, stands: bool) -> str:
-        if row["retracted_at"] is not None:
-            return "retracted"
         if row["expires_at"] is not None and row["expires_at"] <= micros(self._clock()):
             return "expired"
+        if row["retracted_at"] is not None:
+            return "retracted"
         if row["status"] != "live":
             return str(row["status"])
         return "live" if stands else "unsupported"
@@ -105,8 +117,10 @@ class Inventory:
                 }
 
 
-def _may_see(principal: Principal, owner: str | None) -> bool:
-    return owner in (None, principal.user) or OPERATOR in principal.roles
+def _may_see(principal: Principal, owner: str | None, end: int | None = None, now: int = 0) -> bool:
+    """``end`` and ``now`` in microseconds since 1970 UTC."""
+    live = end is None or end > now
+    return OPERATOR in principal.roles or (live and owner in (None, principal.user))
 
 
 def _runs(connection: Connection, selector: Selector, tenant: str) -> list[Row]:

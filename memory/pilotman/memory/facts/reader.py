@@ -112,6 +112,18 @@ class Reader:
         ground = await self._ground(fact_ids, principal, When(valid=now, recorded=now, now=now))
         return {one for one in fact_ids if FACT + one in ground}
 
+    async def stand(self, grounds: Sequence[Collection[str]], principal: Principal) -> list[bool]:
+        """Of each of these sets, whether all that is in it is there now: facts that are believed, documents
+        that somebody vouches for. Ids as facts name their supports."""
+        named = frozenset[str]().union(*grounds)
+        if not named:
+            return [True for _ in grounds]
+        facts = {one.removeprefix(FACT) for one in named if one.startswith(FACT)}
+        there = {FACT + one for one in await self.standing(facts, principal)}
+        documents = {one.removeprefix(DOCUMENT) for one in named if one.startswith(DOCUMENT)}
+        there |= {DOCUMENT + one for one in await self._live(documents, principal)}
+        return [there.issuperset(group) for group in grounds]
+
     async def outdated(self, fact_ids: Collection[str], principal: Principal) -> dict[str, str]:
         """Which of these facts their systems of record do not bear out now, and why. Facts that name no
         system are taken as they are; what a system raises is raised."""

@@ -131,12 +131,13 @@ class Facts:
         return told(await self._reader.recall(question, principal))
 
     async def inventory(self, selector: Selector, *, principal: Principal) -> list[Mapping[str, Any]]:
-        """What is kept of facts and runs, why and until when: a mapping each, ``kind`` ``fact``, ``run`` or
-        ``book`` (the events about a user's facts), with ``id``, ``owner``, ``source``, ``since``, ``until``
-        (None: until it is forgotten), ``state``, and where one may read it ``what`` and ``why``.
+        """What is kept, why and until when: a mapping each, ``kind`` ``fact``, ``item`` and ``session`` (of
+        stores), ``run`` or ``book`` (the events about a user's facts and items), with ``id``, ``owner``,
+        ``source``, ``since``, ``until`` (None: until it is forgotten), ``state``, and where one may read it
+        ``what`` and ``why``.
 
-        One's own and what belongs to nobody; for the role ``operator`` all of the tenant's, without the words
-        of others' facts. An empty selector lists nothing.
+        One's own and what belongs to nobody; for the role ``operator`` all of the tenant's, without others'
+        words, and what has expired and was not swept yet. An empty selector lists nothing.
         """
         return await self._inventory.kept(selector, principal)
 

@@ -98,14 +98,14 @@ class Archive:
     # receipts
 
     async def keep(self, receipt: Receipt, order: Order, marks: Iterable[str]) -> Receipt:
-        """Store a receipt for these marks and those that it had, in place of what it was; as it is now.
-        Two processes may be at the same one."""
+        """Store a receipt for these marks and those that it had, in place of what it was; as it is now. What
+        it names as ``erased`` stays named, with how many things went there. Two processes may be at it."""
         known = select(receipts.c.marks).where(receipts.c.receipt_id == receipt.receipt_id)
-        given = set(marks)
+        given, named = set(marks), dict.fromkeys(sorted(receipt.erased), 0)
         while True:
             before = await self._journal.read(lambda connection: connection.execute(known).scalar())
             covered = sorted({*given, *(() if before is None else _marks(before))})
-            receipt = replace(receipt, erased=counted(covered), digest=digest_of(covered))
+            receipt = replace(receipt, erased=named | counted(covered), digest=digest_of(covered))
             row = _row(receipt, order, covered)
 
             def work(connection: Connection, before: bytes | None = before, row: Row = row) -> None:

@@ -110,7 +110,9 @@ class Forgetting:
         told = replace(order, erased=_items(tally.marks))
         for store in self._echoes:
             await self._ask(store, told, tally, begun)
-        done = replace(receipt, held=tally.held, open=tally.open, left=tally.left)
+        asked = (store.name for store in (*self._stores, *self._echoes))
+        covered = {name: 0 for name in asked if name not in tally.open}
+        done = replace(receipt, erased=covered, held=tally.held, open=tally.open, left=tally.left)
         return await self._archive.keep(done, order, tally.marks)
 
     async def _ask(self, store: Store, order: Order, tally: _Tally, begun: Receipt) -> None:

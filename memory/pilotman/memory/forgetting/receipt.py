@@ -23,7 +23,8 @@ class Erased:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What was forgotten. ``erased`` and ``held`` count items by store; ``held`` is under a legal hold.
+    """What was forgotten. ``erased`` counts items by store, with 0 for a store in which there was nothing;
+    ``held`` those under a legal hold.
 
     ``digest`` is the SHA-256 of the sorted marks of all that was erased, one a line, each ``STORE ITEM
     DIGEST``: whoever has kept a mark can show that it is among them, and the journal's chain, which stays

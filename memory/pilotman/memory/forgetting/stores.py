@@ -27,6 +27,7 @@ from pilotman.memory.provenance.graph import Graph
 from pilotman.memory.storage.codec import micros, moment
 from pilotman.memory.storage.schema import events, items, runs
 from pilotman.memory.storage.statement import Row
+from pilotman.memory.store.rows import HeldRow, selected
 
 
 class RunStore:
@@ -176,9 +177,10 @@ class ItemStore:
 
     async def erase(self, order: Order) -> Erased:
         def work(connection: Connection) -> Erased:
-            erased, rows = _items(connection, order)
-            for row in rows:
-                connection.execute(delete(items).where(*(items.c[one] == row[one] for one in _ITEM)))
+            erased, meant = _items(connection, order)
+            for held in meant:
+                where = (items.c[name] == value for name, value in zip(_ITEM, _key(held), strict=True))
+                connection.execute(delete(items).where(*where))
             return erased
 
         erased = await self._journal.transact(work)
@@ -289,29 +291,21 @@ def _facts(erased: Mapping[str, str], held: Collection[str]) -> Erased:
     return Erased(marks=frozenset(f"fact:{one} {told}" for one, told in erased.items()), held=len(held))
 
 
-def _items(connection: Connection, order: Order) -> tuple[Erased, list[Mapping[str, Any]]]:
+def _items(connection: Connection, order: Order) -> tuple[Erased, list[HeldRow]]:
     """What is meant, and its rows."""
-    what = order.what
-    if what.source is not None or what.fact_id is not None:
-        return Erased(), []
-    query = select(items).where(items.c.tenant == order.tenant)
-    if what.user is not None:
-        query = query.where(items.c.user == what.user)
-    if what.run_id is not None:
-        query = query.where(items.c.run_id == what.run_id)
-    if what.before is not None:
-        query = query.where(items.c.updated_at < micros(what.before))
-    found = [dict(row) for row in connection.execute(query).mappings()]
-    rows = [row for row in found if not order.spares(_item(row))]
-    return Erased(marks=frozenset(map(_mark, rows)), held=len(found) - len(rows)), [*rows]
+    found = selected(connection, order.what, order.tenant)
+    meant = [held for held in found if not order.spares(_item(held))]
+    marks = frozenset(f"item:{_name(*_key(held))} {held.item.digest}" for held in meant)
+    return Erased(marks=marks, held=len(found) - len(meant)), meant
 
 
-def _mark(row: Mapping[Any, Any]) -> str:
-    return f"item:{_name(*(row[one] for one in _ITEM))} {row['digest']}"
+def _key(held: HeldRow) -> tuple[str, ...]:
+    """As ``_ITEM`` names it."""
+    return held.tenant, held.user, held.item.session, held.item.path, held.item.name
 
 
-def _item(row: Mapping[str, Any]) -> Thing:
-    return Thing(user=row["user"], run_id=row["run_id"], at=moment(row["updated_at"]))
+def _item(held: HeldRow) -> Thing:
+    return Thing(user=held.user, run_id=held.item.run_id, at=moment(held.item.updated_at))
 
 
 def _name(*parts: str) -> str:

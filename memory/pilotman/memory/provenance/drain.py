@@ -79,8 +79,9 @@ class Drain:
         if task is not None:
             if self._deaf is not None:
                 self._deaf()
-            task.cancel()
-            await asyncio.wait([task])
+            if task.get_loop() is asyncio.get_running_loop():  # else its loop was closed, and it with that
+                task.cancel()
+                await asyncio.wait([task])
             if self._error is None:
                 with suppress(Exception):  # as above: what was not told is told the next time
                     async with asyncio.timeout(AT_CLOSE):

@@ -20,12 +20,14 @@ _SENTENCE = re.compile(r".{1,160}?[.!?\u3002](?=\s|$)|.{1,160}(?=\s|$)|.{1,160}"
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """What was asked and answered in one run; ``answer`` is empty where it must not be told."""
+    """What was asked and answered in one run; ``answer`` is empty where it must not be told. ``grounds`` are
+    the ids of what the answer stands on."""
 
     run_id: str
     at: datetime
     request: str
     answer: str
+    grounds: frozenset[str] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """As a model is told it: a memory, no order and no source."""
@@ -44,7 +46,8 @@ def _first(text: str) -> str:
 
 async def keep(store: MemoryStore, turn: Turn) -> None:
     """Keep a turn as long as the session lasts; the same run's again takes its place."""
-    value = {"at": turn.at.isoformat(), "request": turn.request[:_LONGEST], "answer": turn.answer[:_LONGEST]}
+    said = {"request": turn.request[:_LONGEST], "answer": turn.answer[:_LONGEST]}
+    value = {"at": turn.at.isoformat(), **said, "grounds": sorted(turn.grounds)}
     await store.aput(SPACE, turn.run_id, value)
 
 
@@ -57,6 +60,7 @@ async def earlier(store: MemoryStore) -> list[Turn]:
             at=datetime.fromisoformat(item.value["at"]),
             request=item.value["request"],
             answer=item.value["answer"],
+            grounds=frozenset(item.value.get("grounds", ())),
         )
         for item in found
     ]

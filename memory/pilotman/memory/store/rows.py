@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from pilotman.guardrails.seal import Subject
+from pilotman.memory.selector import Selector
+from pilotman.memory.storage.codec import micros
 from pilotman.memory.storage.database import lock
 from pilotman.memory.storage.schema import items
 from pilotman.memory.storage.statement import Query, Statement
@@ -42,6 +45,15 @@ class ItemRow(NamedTuple):
     @property
     def place(self) -> Place:
         return Place(self.session, self.path, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """An item, and whose it is."""
+
+    tenant: str
+    user: str
+    item: ItemRow
 
 
 def find(connection: Connection, subject: Subject, place: Place, *, now: int) -> ItemRow | None:
@@ -94,6 +106,22 @@ def suspicious(
 ) -> list[ItemRow]:
     """What is kept from being read, the oldest first."""
     return _rows(_SUSPICIOUS.tuples(connection, {**_owner(subject), **_in(sessions), "now": now}))
+
+
+def selected(connection: Connection, selector: Selector, tenant: str) -> list[HeldRow]:
+    """The tenant's items that a selector means, the oldest first, expired ones too. None for a source or a
+    fact: items name neither."""
+    if selector.source is not None or selector.fact_id is not None:
+        return []
+    query = select(_C.tenant, _C.user, *(_C[name] for name in _NAMES)).where(_C.tenant == tenant)
+    if selector.user is not None:
+        query = query.where(_C.user == selector.user)
+    if selector.run_id is not None:
+        query = query.where(_C.run_id == selector.run_id)
+    if selector.before is not None:
+        query = query.where(_C.updated_at < micros(selector.before))
+    found = connection.execute(query.order_by(_C.updated_at, _C.path, _C.name)).all()
+    return [HeldRow(row[0], row[1], ItemRow(*row[2:])) for row in found]
 
 
 def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *, now: int) -> None:

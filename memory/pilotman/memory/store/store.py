@@ -283,12 +283,12 @@ class MemoryStore(BaseStore):
             raise InvalidRequest("an item's value is a mapping", hint='such as {"text": …}')
         label = hand.label if of is None else Label.join((hand.label, of))
         try:
-            body = shelf.sealed(place, op.namespace, op.key, value, label)
+            shelf.digest([*op.namespace, op.key, value])
         except TypeError as error:
-            raise InvalidRequest(f"an item's value is JSON: {error}", hint="use plain values") from None
+            raise InvalidRequest(f"an item is plain JSON: {error}", hint="use plain values") from None
         return Change(
             place=place,
-            body=body,
+            body=shelf.sealed(place, op.namespace, op.key, value, label),
             digest=shelf.digest(value),
             ttl=self._ttl(op.ttl, None if durable else hand.principal.tenant),
             suspicions=(
