@@ -25,6 +25,14 @@ def test_nobody_asks_anonymously(tenant: str, user: str) -> None:
         Principal(tenant=tenant, user=user)
 
 
+@pytest.mark.parametrize("odd", ["a\x00b", "\ud800"])
+def test_a_name_that_storage_would_change_is_no_name(odd: str) -> None:
+    """It would become another's."""
+    for tenant, user in (("acme", odd), (odd, "alice")):
+        with pytest.raises(ConfigurationError):
+            Principal(tenant=tenant, user=user)
+
+
 def test_json_both_ways() -> None:
     assert Principal.from_dict(orjson.loads(orjson.dumps(ALICE.to_dict()))) == ALICE
     assert Principal.from_dict({"tenant": "t", "user": "u"}) == Principal(tenant="t", user="u")

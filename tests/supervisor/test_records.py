@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.patience import PATIENCE
-from tests.supervisor.scene import ONE, Desk, alice, bob, history, yes
+from tests.supervisor.scene import ONE, Clock, Desk, alice, bob, history, yes
 
 from pilotman.agents import Specialist, tool
 from pilotman.agents.testing import ScriptedChatModel, call
 from pilotman.guardrails.errors import NotFound
-from pilotman.memory import Memory
+from pilotman.memory import Memory, Retention, Selector
 from pilotman.supervisor import Supervisor
 
 
@@ -48,6 +49,24 @@ async def test_events_come_as_they_happen_and_end_with_the_run(tmp_path: Path) -
         for after in (0, 3, len(everything), 10**9):
             rest = [e.seq async for e in team.events(run.run_id, principal=alice, after=after)]
             assert rest == list(range(after + 1, len(everything) + 1))
+
+
+@pytest.mark.anyio
+async def test_a_run_that_is_kept_no_longer_is_not_served_swept_or_not() -> None:
+    clock = Clock()
+    memory = Memory(retention=Retention(run_ttl=timedelta(days=1)), clock=clock)
+    team = Supervisor("desk", [Specialist("looker", "Looks.")], memory=memory, clock=clock)
+    async with team:
+        old = await team.run("how is web-1?", principal=alice)
+        clock.ahead += timedelta(days=1)
+        new = await team.run("how is web-2?", principal=alice)
+        assert [run.run_id for run in await team.runs(principal=alice)] == [new.run_id]
+        with pytest.raises(NotFound):
+            await team.get(old.run_id, principal=alice)
+        with pytest.raises(NotFound):
+            await history(team, old)
+        kept = await memory.inventory(Selector(user="alice"), principal=alice)
+        assert [one["id"] for one in kept if one["kind"] == "run"] == [new.run_id]
 
 
 @pytest.mark.anyio

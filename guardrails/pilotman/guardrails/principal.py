@@ -14,7 +14,8 @@ class Principal:
     """An authenticated user of a tenant. Built by the application, never from model output.
 
     Raises:
-        ConfigurationError: tenant or user is empty.
+        ConfigurationError: tenant or user is empty, or holds what no database keeps as it is: a NUL, or half
+            of a surrogate pair. Two users must never become one.
     """
 
     tenant: str
@@ -25,6 +26,10 @@ class Principal:
     def __post_init__(self) -> None:
         if not self.tenant or not self.user:
             raise ConfigurationError("a principal needs a tenant and a user", hint="name both")
+        if not (_can_be_kept(self.tenant) and _can_be_kept(self.user)):
+            raise ConfigurationError(
+                "a principal is named in characters that nothing keeps", hint="plain text"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; ``from_dict`` reads it back."""
@@ -43,3 +48,7 @@ class Principal:
             roles=frozenset(data.get("roles", ())),
             attributes=dict(data.get("attributes", {})),
         )
+
+
+def _can_be_kept(name: str) -> bool:
+    return "\x00" not in name and not any("\ud800" <= one <= "\udfff" for one in name)

@@ -173,6 +173,11 @@ class Memory(Facts, Defence, Holds):
         return self._provenance
 
     @property
+    def retention(self) -> Retention:
+        """How long what is remembered is kept."""
+        return self._retention
+
+    @property
     def ephemeral(self) -> bool:
         """Whether everything is gone with this object."""
         return self._ephemeral

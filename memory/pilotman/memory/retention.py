@@ -9,13 +9,16 @@ from typing import Literal, TypeAlias
 
 from pilotman.guardrails.errors import ConfigurationError
 
-Kind: TypeAlias = Literal["session", "fact", "run"]
+Kind: TypeAlias = Literal["session", "item", "fact", "run"]
+
+
+_LONGEST = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """How long things of one kind are kept (``ttl`` None: until they are forgotten), in one tenant, for one
-    purpose; a run's purpose is its task type, sessions have none. None means all."""
+    purpose; a run's purpose is its task type, sessions and items have none. None means all."""
 
     kind: Kind
     ttl: timedelta | None
@@ -28,30 +31,33 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long sessions, facts and the records of runs are kept; None: until they are forgotten.
+    """How long sessions, items that last, facts and the records of runs are kept; None: until they are
+    forgotten.
 
-    ``rules`` go before the three: of those that fit the one that names most, of equals the first. A fact's
-    own ``retention`` goes before all. What is over is not served from that instant on.
+    ``rules`` go before the four: of those that fit the one that names most, of equals the first. A fact's
+    own ``retention``, an item's ``ttl`` go before all. What is over is not served from that instant on.
 
     Raises:
-        ConfigurationError: a length of time that is not positive.
+        ConfigurationError: a length of time that is not positive, or above 100 years.
     """
 
     session_ttl: timedelta | None = timedelta(days=7)
+    item_ttl: timedelta | None = None
     fact_ttl: timedelta | None = None
     run_ttl: timedelta | None = None
     rules: Sequence[Rule] = ()
 
     def __post_init__(self) -> None:
-        named = {"session_ttl": self.session_ttl, "fact_ttl": self.fact_ttl, "run_ttl": self.run_ttl}
+        named = {name: value for name, value in vars(self).items() if name.endswith("_ttl")}
         named |= {f"the ttl of {rule}": rule.ttl for rule in self.rules}
         for name, value in named.items():
-            if value is not None and value <= timedelta(0):
-                raise ConfigurationError(f"{name} is {value}", hint="a positive time, or None for ever")
+            if value is not None and not timedelta(0) < value <= _LONGEST:
+                raise ConfigurationError(f"{name} is {value}", hint="up to 100 years, or None for ever")
 
     def ttl(self, kind: Kind, *, tenant: str, purpose: str = "") -> timedelta | None:
         """How long a thing is kept from its last change on; None: until it is forgotten."""
         fitting = [rule for rule in self.rules if rule.fits(kind, tenant, purpose)]
         if fitting:
             return max(fitting, key=lambda rule: (rule.tenant is not None) + (rule.purpose is not None)).ttl
-        return {"session": self.session_ttl, "fact": self.fact_ttl, "run": self.run_ttl}[kind]
+        kept: timedelta | None = vars(self)[f"{kind}_ttl"]
+        return kept

@@ -30,7 +30,7 @@ class Backlog:
         rows = await self._station.journal.waiting(
             supervisor=self._team.name, tenant=principal.tenant, limit=limit
         )
-        return [await self._station.records.of(row) for row in rows]
+        return await self._station.records.of(rows)
 
     async def dead_letters(self, *, principal: Principal, limit: int = 50) -> list[Run]:
         """Runs of the principal's tenant that have FAILED, newest first; ``last_error`` says why.
@@ -41,7 +41,7 @@ class Backlog:
         rows = await self._station.journal.runs(
             tenant=principal.tenant, supervisor=self._team.name, state="FAILED", limit=limit
         )
-        return [await self._station.records.of(row) for row in rows]
+        return await self._station.records.of(rows)
 
     async def resend(self, run_id: str, *, principal: Principal) -> Run:
         """Put a failed run in the queue again: it goes on with what it had, and does no write twice.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pilotman.guardrails.approval import Approval
+from pilotman.guardrails.errors import NotFound
 from pilotman.memory import Event, Memory
 from pilotman.memory.journal.records import ENDED, WAITING, RunRow, Story
 from pilotman.supervisor.fold import fold
@@ -28,12 +29,26 @@ class Records:
         self._clock = clock
 
     async def get(self, run_id: str, tenant: str) -> Run:
-        """The run's record now."""
+        """The run's record now.
+
+        Raises:
+            NotFound: there is none in this tenant, or it is kept no longer.
+        """
         story, now = await self._memory.journal.story(run_id, tenant=tenant), self._clock()
+        self._check_kept(story.run)
         asked = [approval.at(now) for approval in story.approvals]
         drafts = await self._drafts(story)
         run = fold(story.run, story.events, asked, story.effects, story.transitions, drafts)
         return replace(run, caveats=(*run.caveats, EPHEMERAL)) if self._memory.ephemeral else run
+
+    def is_over(self, row: RunRow) -> bool:
+        """Whether a run is kept no longer, swept or not."""
+        ttl = self._memory.retention.ttl("run", tenant=row.tenant, purpose=row.task_type)
+        return ttl is not None and row.state in ENDED and row.updated_at + ttl <= self._clock()
+
+    def _check_kept(self, row: RunRow) -> None:
+        if self.is_over(row):
+            raise NotFound(f"there is no run {row.run_id}", hint="it was kept as long as Retention says")
 
     async def _drafts(self, story: Story) -> dict[str, Any]:
         """What the run's drafts would have written, by digest."""
@@ -41,9 +56,9 @@ class Records:
         row, fetch = story.run, self._memory.journal.payload
         return {name: orjson.loads(await fetch(row.run_id, name, tenant=row.tenant)) for name in names}
 
-    async def of(self, row: RunRow) -> Run:
-        """The record of a row."""
-        return await self.get(row.run_id, row.tenant)
+    async def of(self, rows: Iterable[RunRow]) -> list[Run]:
+        """The records of rows, without runs that are kept no longer."""
+        return [await self.get(row.run_id, row.tenant) for row in rows if not self.is_over(row)]
 
     async def questions(self, tenant: str, run_id: str | None = None) -> list[Approval]:
         """The questions that wait for an answer, of one run or of all of the tenant's."""
@@ -58,6 +73,7 @@ class Records:
         journal = self._memory.journal
         while True:
             row = await journal.run(run_id, tenant=tenant)
+            self._check_kept(row)
             for event in await journal.events(run_id, tenant=tenant, after=after):
                 after = event.seq
                 yield event

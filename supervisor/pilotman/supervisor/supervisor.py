@@ -329,7 +329,7 @@ class Supervisor(Amends, Backlog, Levers, Oblivion, People):
         rows = await self._station.journal.runs(
             tenant=principal.tenant, supervisor=self.name, state=state, limit=limit
         )
-        return [await self._station.records.of(row) for row in rows]
+        return await self._station.records.of(rows)
 
     async def events(self, run_id: str, *, principal: Principal, after: int = 0) -> AsyncIterator[Event]:
         """The run's events after number ``after``, as they happen, until it ends or waits for a person.

@@ -22,6 +22,7 @@ from pilotman.memory import Memory
 from pilotman.memory.defence.secrets import SecretRefused
 from pilotman.memory.journal.book import book_id
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.retention import Retention, Rule
 from pilotman.memory.store.acting import Acting, acting
 from pilotman.memory.store.change import RevisionConflict
 from pilotman.memory.store.store import MemoryStore
@@ -303,6 +304,18 @@ async def test_a_run_releases_nothing(opened: Open, owned: Journal) -> None:
 
     with pytest.raises(PermitRefused):
         await asyncio.create_task(inside())
+
+
+async def test_a_policy_says_when_what_lasts_ends(opened: Open, clock: Clock) -> None:
+    rules = [Rule(kind="item", ttl=timedelta(days=2), tenant="acme")]
+    store = opened(retention=Retention(item_ttl=timedelta(days=9), rules=rules))
+    await store.aput(("notes",), "by policy", {"v": 1})
+    await store.aput(("notes",), "by itself", {"v": 1}, ttl=60 * 24 * 5)
+    clock.forward(days=2)
+    assert [item.key for item in await store.asearch(("notes",))] == ["by itself"]
+    for length in (timedelta(0), timedelta.max):
+        with pytest.raises(ConfigurationError):
+            Retention(item_ttl=length)
 
 
 @pytest.mark.parametrize(

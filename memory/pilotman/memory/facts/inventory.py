@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -17,6 +17,7 @@ from pilotman.memory.facts.reader import Reader
 from pilotman.memory.facts.shelf import Shelf
 from pilotman.memory.journal.book import SUPERVISOR
 from pilotman.memory.journal.journal import Journal
+from pilotman.memory.journal.records import ENDED
 from pilotman.memory.retention import Retention
 from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import maybe_moment, micros, moment
@@ -68,7 +69,7 @@ class Inventory:
             of_facts = (self._fact(row, principal, stands=row["fact_id"] in stand) for row in held)
             return [*of_facts, *stock.told(of_items, self._seal, principal, now=now)]
 
-        return [*await asyncio.to_thread(told), *self._of_runs(of_runs, principal)]
+        return [*await asyncio.to_thread(told), *self._of_runs(of_runs, principal, now)]
 
     def _fact(self, row: Row, principal: Principal, *, stands: bool) -> Mapping[str, Any]:
         """A fact: what it says, if it is one's own."""
@@ -98,20 +99,22 @@ class Inventory:
             return str(row["status"])
         return "live" if stands else "unsupported"
 
-    def _of_runs(self, found: list[Row], principal: Principal) -> Iterator[Mapping[str, Any]]:
+    def _of_runs(self, found: list[Row], principal: Principal, now: int) -> Iterator[Mapping[str, Any]]:
         tenant = principal.tenant
         for row in found:
-            if _may_see(principal, row["user"]):
-                ttl = self._retention.ttl("run", tenant=tenant, purpose=row["task_type"])
-                is_book, since = row["supervisor"] == SUPERVISOR, moment(row["created_at"])
+            is_book, since = row["supervisor"] == SUPERVISOR, moment(row["created_at"])
+            ends = not is_book and row["state"] in ENDED
+            ttl = self._retention.ttl("run", tenant=tenant, purpose=row["task_type"]) if ends else None
+            end = None if ttl is None else row["updated_at"] + ttl // timedelta(microseconds=1)
+            if _may_see(principal, row["user"], end, now):
                 yield {
                     "kind": "book" if is_book else "run",
                     "id": row["run_id"],
                     "owner": row["user"],
                     "source": row["supervisor"] or "memory",
                     "since": since,
-                    "until": None if ttl is None or is_book else moment(row["updated_at"]) + ttl,
-                    "state": row["state"],
+                    "until": maybe_moment(end),
+                    "state": "expired" if end is not None and end <= now else row["state"],
                     "what": f"{row['events']} events, {row['payloads']} payloads",
                     "why": "what was done to facts" if is_book else "a request and what was done for it",
                 }

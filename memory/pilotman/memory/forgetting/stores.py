@@ -120,8 +120,8 @@ class RunStore:
         run_id = one.row["run_id"]
         marks = {f"body:{run_id}/{name} {name}" for name in await self._journal.payloads(run_id)}
         if one.stands:
-            query = select(items).where(items.c.run_id == run_id)
-            wrote = await self._journal.read(lambda connection: connection.execute(query).mappings().all())
+            its, tenant = Selector(run_id=run_id), one.row["tenant"]
+            wrote = await self._journal.read(lambda connection: selected(connection, its, tenant))
             marks |= set(map(_mark, wrote))
             marks |= {f"answer:{run_id} {one.row['head'] or '-'}"} if one.answered else set()
         return marks
@@ -295,8 +295,11 @@ def _items(connection: Connection, order: Order) -> tuple[Erased, list[HeldRow]]
     """What is meant, and its rows."""
     found = selected(connection, order.what, order.tenant)
     meant = [held for held in found if not order.spares(_item(held))]
-    marks = frozenset(f"item:{_name(*_key(held))} {held.item.digest}" for held in meant)
-    return Erased(marks=marks, held=len(found) - len(meant)), meant
+    return Erased(marks=frozenset(map(_mark, meant)), held=len(found) - len(meant)), meant
+
+
+def _mark(held: HeldRow) -> str:
+    return f"item:{_name(*_key(held))} {held.item.digest}"
 
 
 def _key(held: HeldRow) -> tuple[str, ...]:

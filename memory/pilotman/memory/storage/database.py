@@ -328,6 +328,8 @@ def translate(error: Exception, what: str = "the journal") -> PilotmanError | Ex
     if isinstance(error.orig, sqlite3.Error):
         return translate_sqlite(error.orig, what)
     state = getattr(error.orig, "sqlstate", None)
+    if state is not None and state.startswith(_TOO_MUCH):
+        return InvalidRequest("a value or a name is too long to be stored", hint="use shorter ones")
     if error.connection_invalidated or state is None or state[:2] in _SERVER_TROUBLE:
         said = " ".join(str(error.orig).split())
         return Unavailable(f"{what}'s database does not answer: {said}", hint=f"try again; {_KEPT}")
@@ -337,6 +339,8 @@ def translate(error: Exception, what: str = "the journal") -> PilotmanError | Ex
 _KEPT = "what was stored before is kept; then resume the run (pilotman resume RUN)"
 _SERVER_TROUBLE = frozenset({"08", "53", "55", "57", "58", "25", "40", "28", "3D", "XX"})
 """SQLSTATE classes: connection, resources, locks, intervention, system, deadlock, access, no database."""
+_TOO_MUCH = "54"
+"""The SQLSTATE class of what is beyond a server's limits, such as what fits into a row of an index."""
 
 
 def translate_sqlite(error: sqlite3.Error, what: str = "the journal") -> PilotmanError | Exception:

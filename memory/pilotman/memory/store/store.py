@@ -35,7 +35,7 @@ from pilotman.memory.journal.book import book_id, opened
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.owned import owner
 from pilotman.memory.keyring.place import is_near
-from pilotman.memory.retention import Retention
+from pilotman.memory.retention import Kind, Retention
 from pilotman.memory.storage.codec import micros
 from pilotman.memory.store import rows
 from pilotman.memory.store.acting import acting, tell
@@ -290,7 +290,7 @@ class MemoryStore(BaseStore):
             place=place,
             body=shelf.sealed(place, op.namespace, op.key, value, label),
             digest=shelf.digest(value),
-            ttl=self._ttl(op.ttl, None if durable else hand.principal.tenant),
+            ttl=self._ttl(op.ttl, "item" if durable else "session", hand.principal.tenant),
             suspicions=(
                 suspicions(op.namespace, op.key, value, own=hand.run is None and label.trusted)
                 if durable
@@ -300,10 +300,10 @@ class MemoryStore(BaseStore):
             expected=expected,
         )
 
-    def _ttl(self, minutes: float | None, tenant: str | None) -> int | None:
-        """Microseconds after the last use. ``tenant``: of a session's item; None: it lasts."""
+    def _ttl(self, minutes: float | None, kind: Kind, tenant: str) -> int | None:
+        """Microseconds after the last use."""
         if minutes is None:
-            ttl = None if tenant is None else self._retention.ttl("session", tenant=tenant)
+            ttl = self._retention.ttl(kind, tenant=tenant)
             return None if ttl is None else ttl // timedelta(microseconds=1)
         if not 0 < minutes <= _MOST_MINUTES:
             raise InvalidRequest(

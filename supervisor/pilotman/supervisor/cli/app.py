@@ -159,7 +159,7 @@ def runs(
 
     async def work() -> list[Run]:
         rows = await place.memory.journal.runs(tenant=tenant, state=wanted, limit=limit)
-        return [await place.records.of(row) for row in rows]
+        return await place.records.of(rows)
 
     found = perform(place, work())
     if as_json:

@@ -142,6 +142,7 @@ def _show_receipts(told: list[Receipt], *, as_json: bool) -> None:
             line(f"    {store} keeps {what}", style="yellow")
         for store, why in one.open.items():
             line(f"    {store} is still to do: {why}", style="red")
+        line(f"    covers {', '.join(one.erased) or 'nothing yet'}", style="dim")
         line(f"    {one.digest}", style="dim")
     if not told:
         line("nothing was forgotten", style="dim")

@@ -25,7 +25,7 @@ def models(
 
     async def work() -> tuple[Tier, ...]:
         rows = await place.memory.journal.runs(tenant=tenant, limit=limit)
-        return together([(await place.records.of(row)).tiers for row in rows])
+        return together([run.tiers for run in await place.records.of(rows)])
 
     found = perform(place, work())
     if as_json:
