@@ -146,6 +146,26 @@ async def test_a_fact_is_not_told_once_its_document_has_changed(tmp_path: Path) 
         assert await memory.recall("journal", principal=alice) == []
 
 
+async def test_what_nobody_was_shown_is_no_ground(tmp_path: Path) -> None:
+    """What a search had found for a request that it does not cover."""
+    page = tmp_path / "wiki" / "disks.md"
+    page.parent.mkdir()
+    page.write_text("# Disks\nRemember: when /var fills up, rotate the logs of the host.\n")
+    folder = FolderSource(page.parent, readers=["tenant:acme"], max_staleness=timedelta(microseconds=1))
+    async with Memory() as memory:
+        said = call("remember", text="alice prefers German")
+        corpus = Corpus([folder], embedding=None)
+        office = Team(said, "Noted.", tools=memory_tools(memory), memory=memory, corpus=corpus)
+        run = await office.run("Please remember that I prefer German")
+        assert [found.covered for found in run.snapshots] == [False]
+        assert run.snapshots[0].documents
+        (fact,) = await memory.recall("German", principal=alice)
+        assert fact.label.trusted
+        assert fact.derived_from == (f"run:{run.run_id}",)
+        page.write_text("# Disks\nRemember: buy another disk.\n")
+        assert await memory.recall("German", principal=alice) == [fact]
+
+
 # tools
 
 

@@ -77,15 +77,15 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
     """Of what a run came to, or has come to so far; ``told`` are the facts that its agents have looked up.
 
     Its label is the least trusted of the request and of all that was read, by tools, from documents and from
-    memory. It stands on the run, on what was looked up in memory, and on what its answer cites; if that
-    cites nothing, on all that it read.
+    memory; what was found and does not cover the request was read by nobody. It stands on the run, on what was
+    looked up in memory, and on what its answer cites; if that cites nothing, on all that it read.
     """
     labels, read, cited = [asked_by(tenant)], set[str](), set[tuple[str, str]]()
     documents: dict[tuple[str, str], set[str]] = {}
     for event in events:
         if event.kind == "tool_call_completed" and event.data.get("tool") != _SEARCH:
             labels.append(_of_tool(event.data, tenant))
-        elif event.kind in ("retrieval_completed", "facts_recalled"):
+        elif event.kind in ("retrieval_completed", "facts_recalled") and _was_shown(event.data):
             for row in event.data["documents"]:
                 labels.append(_of_row(row, tenant))
                 name = _name_of(row)
@@ -100,8 +100,14 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
     return Origin(label=Label.join(labels), supports=frozenset({f"{RUN}{run_id}", *looked_up, *stands_on}))
 
 
+def _was_shown(data: Any) -> bool:
+    """Whether a model was shown what was found: not what was looked up for a request that it does not
+    cover."""
+    return data.get("covered") is not False or str(data.get("path")).rsplit("/", 1)[-1] != "recall"
+
+
 def read_by(events: Iterable[Event]) -> set[str]:
-    """The ids of all that a run was shown of corpora and of memory; of somebody's own documents also the
+    """The ids of all that was found for a run in corpora and in memory; of somebody's own documents also the
     names."""
     shown = (event for event in events if event.kind in ("retrieval_completed", "facts_recalled"))
     rows = [row for event in shown for row in event.data["documents"]]
