@@ -77,8 +77,8 @@ def of_run(run_id: str, events: Sequence[Event], tenant: str, told: Collection[s
     """Of what a run came to, or has come to so far; ``told`` are the facts that its agents have looked up.
 
     Its label is the least trusted of the request and of all that was read, by tools, from documents and from
-    memory; what was found and does not cover the request was read by nobody. It stands on the run, on what was
-    looked up in memory, and on what its answer cites; if that cites nothing, on all that it read.
+    memory; what was found and does not cover the request was read by nobody. It stands on the run, on what
+    was looked up in memory, and on what its answer cites; if that cites nothing, on all that it read.
     """
     labels, read, cited = [asked_by(tenant)], set[str](), set[tuple[str, str]]()
     documents: dict[tuple[str, str], set[str]] = {}
