@@ -47,8 +47,7 @@ class ItemRow(NamedTuple):
         return Place(self.session, self.path, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRow:
+class HeldRow(NamedTuple):
     """An item, and whose it is."""
 
     tenant: str

@@ -10,7 +10,7 @@ from pilotman.guardrails.seal import Seal, Subject
 from pilotman.memory.storage.codec import dump, maybe_moment, moment
 from pilotman.memory.store.place import DURABLE, Owner
 from pilotman.memory.store.rows import HeldRow
-from pilotman.memory.store.shelf import Shelf
+from pilotman.memory.store.shelf import Contents, Shelf
 
 
 def told(
@@ -33,7 +33,7 @@ def told(
         }
         if held.user == principal.user and not over:
             subject = Subject(held.tenant, held.user)
-            content = Shelf(seal, Owner(subject, None), now=now).content(row)
+            content = Shelf(seal, Owner(subject, None), now=now, opened=Contents()).content(row)
             if content is None:  # its key was destroyed: the row is about to go
                 continue
             where = "/".join((*content.namespace, content.key))
