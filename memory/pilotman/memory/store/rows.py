@@ -119,8 +119,8 @@ def selected(connection: Connection, selector: Selector, tenant: str) -> list[He
         query = query.where(_C.run_id == selector.run_id)
     if selector.before is not None:
         query = query.where(_C.updated_at < micros(selector.before))
-    found: Iterable[Any] = connection.execute(query.order_by(_C.updated_at, _C.path, _C.name))
-    return [HeldRow(row[0], row[1], ItemRow._make(row[2:])) for row in found]
+    found = connection.execute(query.order_by(_C.updated_at, _C.path, _C.name)).mappings()
+    return [HeldRow(row["tenant"], row["user"], ItemRow._make(row[name] for name in _NAMES)) for row in found]
 
 
 def refresh(connection: Connection, subject: Subject, read: Iterable[ItemRow], *, now: int) -> None:
