@@ -54,6 +54,27 @@ async def test_what_was_written_is_told_once_and_then_there_is_no_lag(journal: J
     await drain.aclose()
 
 
+async def test_a_question_and_the_feed_open_the_graph_once(journal: Journal) -> None:
+    """Two who create constraints at the same time would wait for each other in Neo4j."""
+
+    class Slow(SqlGraph):
+        starts = 0
+
+        async def start(self) -> None:
+            self.starts += 1
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await super().start()
+
+    graph = Slow("sqlite://")
+    drain = Drain(journal, graph, name="g")
+    await lived(journal, "run_a")
+    await asyncio.gather(drain.opened(), drain.drain(), drain.opened())
+    assert graph.starts == 1
+    assert await graph.count() == await size(journal, "run_a")
+    await drain.aclose()
+
+
 async def test_lag_tells_the_age_of_the_oldest_event(journal: Journal, clock: Clock) -> None:
     clock.forward(minutes=1)
     drain = Drain(journal, Faulty(), name="g")

@@ -50,6 +50,7 @@ class Drain:
         self._linger = linger
         self._owner = owner_name()
         self._turn: asyncio.Lock | None = None
+        self._opening: asyncio.Lock | None = None
         self._task: asyncio.Task[None] | None = None
         self._news: asyncio.Event | None = None
         self._deaf: Callable[[], None] | None = None
@@ -86,7 +87,7 @@ class Drain:
                 with suppress(Exception):  # as above: what was not told is told the next time
                     async with asyncio.timeout(AT_CLOSE):
                         await self.drain()
-        self._turn = self._news = None
+        self._turn = self._opening = self._news = None
         self._opened = False
         await self._graph.aclose()
 
@@ -124,11 +125,18 @@ class Drain:
             Unavailable: it cannot be reached.
         """
         if not self._opened:
+            if self._opening is None:
+                self._opening = asyncio.Lock()
+            async with self._opening:  # two who create constraints at once would wait for each other
+                await self._open()
+        return self._graph
+
+    async def _open(self) -> None:
+        if not self._opened:
             await self._graph.start()
             self._opened = True
             if await self._graph.count() == (0, 0):  # it is new, or was lost
                 await self._journal.feed_again(self._name)
-        return self._graph
 
     async def drain(self) -> bool:
         """Tell the graph all that it has not been told; False: another process is at it.

@@ -23,7 +23,7 @@ from pilotman.memory.provenance.prov import fold
 from pilotman.memory.provenance.sheet import Origin, Told
 from pilotman.memory.provenance.sql_graph import SqlGraph
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 10.0
 """Seconds that a question waits for the graph to be told what it has not been told."""
 _LOOKS_AGAIN: Final = 0.02
 """Seconds between two looks at whether another process has told it."""
