@@ -24,7 +24,8 @@ from pilotman.memory.provenance.sheet import Origin, Told
 from pilotman.memory.provenance.sql_graph import SqlGraph
 
 PATIENCE: Final = 10.0
-"""Seconds that a question waits for the graph to be told what it has not been told."""
+"""Seconds that a question waits for the graph to be told what it has not been told: a server that has just
+started takes some for the first things."""
 _LOOKS_AGAIN: Final = 0.02
 """Seconds between two looks at whether another process has told it."""
 DEPTH: Final = 512
@@ -111,15 +112,15 @@ class Provenance:
             NotFound: nothing has come of such a thing, or it is another tenant's.
             Unavailable: the graph cannot be reached.
         """
-        remarks = await self._catch_up()
+        remarks = await self._catch_up(patience=3 * PATIENCE)  # the journal alone cannot tell
         graph = await self._drain.opened()
         roots = await self._known(graph, source, principal, remarks)
         return await _walk(graph, roots, principal.tenant, "forth", remarks)
 
-    async def _catch_up(self) -> tuple[str, ...]:
+    async def _catch_up(self, *, patience: float = PATIENCE) -> tuple[str, ...]:
         """Tell the graph what it has not been told, as far as that goes quickly; what to remark if not."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 await self._drain.opened()  # one that was lost is told everything again
                 while True:
                     if await self._drain.drain():
