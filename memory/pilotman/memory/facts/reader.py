@@ -121,7 +121,7 @@ class Reader:
         facts = {one.removeprefix(FACT) for one in named if one.startswith(FACT)}
         there = {FACT + one for one in await self.standing(facts, principal)}
         documents = {one.removeprefix(DOCUMENT) for one in named if one.startswith(DOCUMENT)}
-        there |= {DOCUMENT + one for one in await self._live(documents, principal)}
+        there |= {DOCUMENT + one for one in await self.live(documents, principal)}
         return [there.issuperset(group) for group in grounds]
 
     async def outdated(self, fact_ids: Collection[str], principal: Principal) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pilotman.memory.journal.erasure import DONE
 from pilotman.memory.journal.journal import Journal
 from pilotman.memory.journal.records import ENDED
 from pilotman.memory.provenance.graph import Graph
+from pilotman.memory.selector import Selector
 from pilotman.memory.storage.codec import micros, moment
 from pilotman.memory.storage.schema import events, items, runs
 from pilotman.memory.storage.statement import Row
