@@ -290,6 +290,9 @@ class TestAnchors:
             copy.report(anchor_store("/nowhere/anchors.jsonl"))
 
 
+SEALED = b"\x02"
+"""How sealed content begins: other bytes are no text, and have no hash."""
+
 Tampering: TypeAlias = tuple[Do, int]
 """Something that is done to a run, and the number of an event that must be named for it."""
 
@@ -298,7 +301,8 @@ Tampering: TypeAlias = tuple[Do, int]
 def tamperings(draw: st.DrawFn, run_id: str) -> Tampering:
     seq, other = draw(st.lists(st.integers(1, LAST), min_size=2, max_size=2, unique=True))
     column = draw(st.sampled_from(COLUMNS))
-    value = draw(st.text(max_size=5) | st.integers(-(2**40), 2**40) | st.binary(max_size=5))
+    sayable = st.text(max_size=5) | st.integers(-(2**40), 2**40) | st.binary(max_size=5).map(SEALED.__add__)
+    value, hashed = draw(sayable | st.binary(max_size=5)), draw(sayable)
     ways: list[Do] = [
         lambda v: v.edit(run_id, seq, column, value),
         lambda v: v.drop(run_id, seq, max(seq, other)),
@@ -306,7 +310,7 @@ def tamperings(draw: st.DrawFn, run_id: str) -> Tampering:
         lambda v: v.drop(run_id, seq, seq).shift(run_id, seq, -1),
         lambda v: v.shift(run_id, seq, 1).insert(run_id, seq),
         lambda v: v.swap(run_id, seq, other),
-        lambda v: v.edit(run_id, seq, column, value).rehash(run_id, seq, max(seq, other)),
+        lambda v: v.edit(run_id, seq, column, hashed).rehash(run_id, seq, max(seq, other)),
         lambda v: v.drop_run(run_id),
     ]
     return draw(st.sampled_from(ways)), seq
