@@ -290,7 +290,7 @@ class TestAnchors:
             copy.report(anchor_store("/nowhere/anchors.jsonl"))
 
 
-SEALED = b"\x02"
+SEALED = b"\x82"
 """How sealed content begins: other bytes are no text, and have no hash."""
 
 Tampering: TypeAlias = tuple[Do, int]
