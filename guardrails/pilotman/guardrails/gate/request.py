@@ -9,6 +9,7 @@ from typing import Any
 
 from pilotman.guardrails.gate.demands import demands
 from pilotman.guardrails.gate.literals import (
+    Literal,
     agrees,
     canonical,
     canonical_number,
@@ -19,6 +20,7 @@ from pilotman.guardrails.gate.literals import (
     shifted,
     weekday_of,
 )
+from pilotman.guardrails.gate.moments import days_in_words, hours_in_words, shares_in_words
 from pilotman.guardrails.gate.records import Record, forms, scalars, stands
 from pilotman.guardrails.wording.actions import ACTION_STEMS, THINGS
 from pilotman.guardrails.wording.lexicon import word_set
@@ -62,8 +64,12 @@ class Request:
         self.every = terms(text)
         self.terms = self.every - frozenset(stem(demand.verb) for demand in demands(text))
         self.quotes = quotes(text)
+        self.shares = shares_in_words(self.canonical)
         self.today: str | None = str(facts["today"])[:10] if "today" in facts else None
-        self._literals = literals(text)
+        self._literals = literals(text) | {
+            Literal("time", hour) for hour in hours_in_words(self.canonical)
+        }
+        self._days: dict[str | None, frozenset[str]] = {}
         self._spelled = self.of("email", "url", "iban") | {
             form for _, value in scalars(facts) for form in forms(value)
         }
@@ -147,9 +153,18 @@ class Request:
             return not stems.isdisjoint(_PRICES)
         return isinstance(values[0], str) and _PAST.search(self.canonical) is not None
 
+    @property
+    def days(self) -> frozenset[str]:
+        """The full dates that it says in words, counted from today."""
+        if self.today not in self._days:
+            self._days[self.today] = days_in_words(self.canonical, self.today)
+        return self._days[self.today]
+
     def means_day(self, full: str) -> bool:
         """Whether the request means this day (``2024-05-20``), in any of the ways in which days are named."""
         if full in self._spelled or any(agrees(said, full) for said in self.of("date")):
+            return True
+        if full in self.days:
             return True
         today = self.today
         if weekday_of(full) in self.of("weekday"):

@@ -79,7 +79,7 @@ class Telling:
 
     def _mentioned(self, part: Part, said: Request) -> Iterable[object]:
         if isinstance(part.value, bool):
-            return ()
+            return (part.path,) if part.value and part.nouns <= said.every else ()
         if said.spells(part.value):
             return (str(part.value),)
         if part.role == "content":
@@ -87,8 +87,8 @@ class Telling:
             ours = words & said.every
             told = words <= ours if len(words) < _SPOKEN else 2 * len(ours) >= len(words)
             return (words,) if words and told else ()
-        if part.role == "value" and self._is_when(str(part.value), said):
-            return (str(part.value),)
+        if part.role == "value":  # which record it stands in does not say that it is to be used
+            return (str(part.value),) if self._is_when(str(part.value), said) else ()
         return self._named(part, said)
 
     def _named(self, part: Part, said: Request) -> list[object]:

@@ -39,6 +39,8 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     if (isinstance(value, bool) and not is_money(part)) or evidence.request.holds(value):
         return "fits"
     text = str(value)
+    if value in part.options and _is_inflected(text, evidence):
+        return "fits"
     if any(evidence.request.holds(option) for option in part.options) or _is_replaced(text, evidence):
         return "contradicts"
     if evidence.standing(value) in HARMLESS:
@@ -53,6 +55,12 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     said = terms(text)
     follows = bool(said) and said <= evidence.request.every
     return "fits" if follows or evidence.standing(value) == "known" else "open"
+
+
+def _is_inflected(text: str, evidence: Evidence) -> bool:
+    """Whether the request says the words of a choice in another form: ``vip`` of "all VIPs"."""
+    said = terms(text)
+    return bool(said) and said <= evidence.request.every
 
 
 def _is_replaced(text: str, evidence: Evidence) -> bool:
@@ -76,6 +84,8 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
     money = _floats(request.of("money")) if is_money(part) else set[float]()
     said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
     if wanted in said | known or _is_derived(wanted, said, known):
+        return "fits"
+    if any(abs(wanted - share * base) < 0.005 for share in request.shares for base in said | known):
         return "fits"
     if any(_is_share(wanted, float(p), b) for p in _PERCENT.findall(request.canonical) for b in said | known):
         return "fits"
@@ -101,7 +111,7 @@ def _day(day: str, evidence: Evidence) -> Fit:
         return "fits"
     if lengths and evidence.days and len(day) == 10:
         return "contradicts"
-    spoken = request.of("date", "weekday")
+    spoken = request.of("date", "weekday") | request.days
     return "contradicts" if spoken and not _SHIFTS.search(request.canonical) else "open"
 
 
