@@ -12,8 +12,9 @@ from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.lease import Lease
 from pilotman.guardrails.gate.literals import addresses, canonical, canonical_number, kind_of
 from pilotman.guardrails.gate.records import Record, forms, stands
+from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part
-from pilotman.guardrails.gate.values import fits, is_money
+from pilotman.guardrails.gate.values import fits, is_counted_otherwise, is_money
 from pilotman.guardrails.policy import Decision
 from pilotman.guardrails.wording.words import stem, terms, words
 
@@ -71,6 +72,7 @@ class Judgment:
             *self._about_topic(parts),
             *self._about_words(parts),
             *self._about_pairs(parts),
+            *self._about_count(parts),
         ]
 
     def about_left_out(self, names: Sequence[tuple[str, str]]) -> list[Finding]:
@@ -216,6 +218,16 @@ class Judgment:
         if any(p.role == "content" or not p.options or fits(p, self._evidence) != "open" for p in chosen):
             return []
         return [Finding("ask", f"nobody said {_shown(part)}") for part in chosen]
+
+    def _about_count(self, parts: Sequence[Part]) -> list[Finding]:
+        """Numbers in the words that asked for this, or in no tool's, are to be used."""
+        if not self._evidence.tainted or not is_counted_otherwise(parts, self._counts, self._evidence):
+            return []
+        return [Finding("ask", "the request counts otherwise")]
+
+    @cached_property
+    def _counts(self) -> frozenset[str]:
+        return Request(" | ".join([*self._clauses, self._lease.unclaimed]), {}).of("number")
 
     def _about_content(self, part: Part) -> Finding:
         if self._evidence.has_secrets(part.value):

@@ -21,7 +21,7 @@ from pilotman.guardrails.gate.literals import (
     weekday_of,
 )
 from pilotman.guardrails.gate.moments import days_in_words, hours_in_words, shares_in_words
-from pilotman.guardrails.gate.records import Record, forms, scalars, stands
+from pilotman.guardrails.gate.records import Record, figures_in, forms, scalars, stands
 from pilotman.guardrails.wording.actions import ACTION_STEMS, THINGS
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.words import stem, stem_set, terms, words
@@ -64,6 +64,7 @@ class Request:
         self.every = terms(text)
         self.terms = self.every - frozenset(stem(demand.verb) for demand in demands(text))
         self.quotes = quotes(text)
+        self.figures = frozenset(figures_in(self.canonical))
         self.shares = shares_in_words(self.canonical)
         self.today: str | None = str(facts["today"])[:10] if "today" in facts else None
         self._literals = literals(text) | {

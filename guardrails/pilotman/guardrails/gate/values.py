@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
@@ -13,9 +13,11 @@ from pilotman.guardrails.gate.literals import (
     dates,
     figures,
     minute_of,
+    numbers,
     shifted,
     times,
 )
+from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part
 from pilotman.guardrails.wording.words import stem_set, terms
 
@@ -83,11 +85,7 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
     request = evidence.request
     money = _floats(request.of("money")) if is_money(part) else set[float]()
     said, known = money or _floats(request.of("number")), _floats(evidence.numbers)
-    if wanted in said | known or _is_derived(wanted, said, known):
-        return "fits"
-    if any(abs(wanted - share * base) < 0.005 for share in request.shares for base in said | known):
-        return "fits"
-    if any(_is_share(wanted, float(p), b) for p in _PERCENT.findall(request.canonical) for b in said | known):
+    if wanted in known or _is_counted(wanted, said, known, request):
         return "fits"
     if is_money(part):
         caps = _floats(request.caps)
@@ -95,6 +93,34 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
             return "contradicts"
         said = (said & _floats(figures(request.canonical))) - caps
     return "contradicts" if said else "open"
+
+
+def _is_counted(wanted: float, said: set[float], known: set[float], request: Request) -> bool:
+    """Whether it is one of the numbers that are said, or follows from them and from known ones."""
+    if wanted in said or _is_derived(wanted, said, known):
+        return True
+    if any(abs(wanted - share * base) < 0.005 for share in request.shares for base in said | known):
+        return True
+    percents = _PERCENT.findall(request.canonical)
+    return any(_is_share(wanted, float(p), base) for p in percents for base in said | known)
+
+
+def is_counted_otherwise(parts: Sequence[Part], said: frozenset[str], evidence: Evidence) -> bool:
+    """Whether these words count something that no record explains, and a call counts, but nowhere so.
+
+    "Four of the eight-metre ropes": a call for as many as there are is another one.
+    """
+    counts = _floats(said - evidence.numbers)
+    known, used = _floats(evidence.numbers), set[float]()
+    for part in parts:
+        number = canonical_number(str(part.value))
+        if part.role == "value" and number is not None and not isinstance(part.value, bool):
+            used |= set() if is_money(part) else {float(number)}
+        elif not counts.isdisjoint(_floats(numbers(str(part.value)))):
+            return False
+    return bool(counts and used) and not any(
+        _is_counted(one, counts, known, evidence.request) for one in used
+    )
 
 
 def is_money(part: Part) -> bool:
