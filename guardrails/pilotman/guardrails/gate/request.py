@@ -50,6 +50,15 @@ _LENGTHS = stem_set("length duration minutes hours days size")
 _PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
 
 
+_OPENING = re.compile(r"(?:^|[.!?;\n:]\s+)([A-Z][a-z][\w'-]*)")
+
+
+def _is_everyday(word: str) -> bool:
+    """Whether a word that opens a sentence is no name for all we know."""
+    root = stem(re.sub(r"'s?\Z", "", word).casefold())
+    return not terms(word) or root in THINGS or root in ACTION_STEMS
+
+
 class Request:
     """A request and the authenticated facts beside it: what a value may equal to be trusted.
 
@@ -83,6 +92,7 @@ class Request:
         """Stems of names: capitalised inside a sentence, marked, numbered or quoted; in lower-case text, all
         words that are no everyday verbs or nouns."""
         found = [word for groups in _PROPER.findall(self.text) for word in groups if word]
+        found += [word for word in _OPENING.findall(self.text) if not _is_everyday(word)]
         named = terms(" ".join([*found, *self.quotes]))
         if not re.search(r"\w [A-Z][a-z]", self.text):
             named |= {t for t in self.terms if t not in THINGS and t not in ACTION_STEMS}
