@@ -219,7 +219,7 @@ class Evidence:
         elif len(group) == 1:  # nothing says that it is this one which is meant, but its name or its place
             meant = group if self._is_named(group[0], given) or self.request.ranks(group) else []
         else:
-            best = self._best(group, given)
+            best = self._best(group, given) or (group if bound and self._is_all_of(group, given) else [])
             alone = len(best) == 1 or self.request.plural or any(record.named for record in best)
             meant = best if alone else self.request.ranks(best or group)
             if best and not meant:
@@ -231,6 +231,11 @@ class Evidence:
         self.days |= {day for text in texts for day in dates(text)}
         self.hours |= {hour for text in texts for hour in times(text)}
         self.numbers |= {number for text in texts for number in numbers(text)}
+
+    def _is_all_of(self, group: list[Record], given: frozenset[str]) -> bool:
+        """Whether the request says "everybody in Support", and that is what was asked for and came."""
+        name = {term for term in given & self.request.proper if term.isalpha()}
+        return self.request.plural and bool(name) and all(name <= record.terms for record in group)
 
     def _agree(self, records: list[Record]) -> None:
         first, *others = ({(f.name, f.text) for f in r.fields if f.trusted} for r in records)
