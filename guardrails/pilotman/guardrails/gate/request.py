@@ -29,8 +29,8 @@ from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 _ALL = word_set("all every each both everyone everybody everything any")
 _SUPERLATIVE = re.compile(
     r"\b(?:(most|highest|largest|biggest|longest|best|newest|latest|last|recent|top|furthest|more|higher|larger"
-    r"|bigger|longer|better|newer|later|hottest|busiest|fullest|heaviest|strongest|fastest|oldest)"
-    r"|(least|fewest|lowest|smallest|cheapest|shortest|earliest|first|next|nearest|closest|worst|quickest"
+    r"|bigger|longer|better|newer|later|hottest|busiest|fullest|heaviest|strongest|oldest|youngest)"
+    r"|(least|fewest|lowest|smallest|cheapest|shortest|earliest|first|next|nearest|closest|worst|quickest|fastest"
     r"|lightest|slowest|emptiest|cheaper|lower|smaller|shorter|earlier|nearer|closer|fewer))\b"
 )
 _NO_RANK = re.compile(
@@ -44,9 +44,11 @@ _CAP = re.compile(
 )
 _PAST = re.compile(r"\b(?:newest|latest|last|recent|earliest|first|next|newer|later|earlier|oldest)\b")
 _DEAR = re.compile(r"\b(?:cheap(?:est|er)|expensive)\b")
-_LONG = re.compile(r"\b(?:long|short)(?:est|er)\b")
+_LONG = re.compile(r"\b(?:long|short|quick|fast|slow)(?:est|er)\b")
+_AGED = re.compile(r"\b(?:old|young|new)(?:est|er)\b")
+_AGES = stem_set("age")
 _PRICES = stem_set("price cost fare amount total rate fee value")
-_LENGTHS = stem_set("length duration minutes hours days size")
+_LENGTHS = stem_set("length duration minutes hours days size wait")
 _PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
 
 
@@ -123,16 +125,23 @@ class Request:
         """
         if self._rank is None:
             return []
-        pick = max if self._rank[1] else min
         candidates = [record for record in candidates if self._affords(record)]
         for name in sorted({name for record in candidates for name in record.orderables}):
             if not self._orders_by(name, candidates):
                 continue
             having = [r for r in candidates if name in r.orderables]
+            pick = max if self._ranks_high(moments=isinstance(having[0].orderables[name], str)) else min
             best = pick(having, key=lambda r: r.orderables[name])
             if sum(r.orderables[name] == best.orderables[name] for r in having) == 1:
                 return [best]
         return []
+
+    def _ranks_high(self, *, moments: bool) -> bool:
+        """Whether the superlative means the highest number, or the last moment: the oldest has the highest
+        age, and came first."""
+        if self._rank is not None and _AGED.fullmatch(self._rank[0]):
+            return self._rank[0].startswith("old") != moments
+        return self._rank is not None and bool(self._rank[1])
 
     @cached_property
     def caps(self) -> frozenset[str]:
@@ -157,6 +166,8 @@ class Request:
         if len({type(value) for value in values}) != 1:
             return False
         if not stems.isdisjoint(self.terms):
+            return True
+        if _AGED.search(self.canonical) and not stems.isdisjoint(_AGES):
             return True
         if _LONG.search(self.canonical):
             return not stems.isdisjoint(_LENGTHS)

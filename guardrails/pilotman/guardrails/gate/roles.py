@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
+from pilotman.guardrails.gate.literals import canonical_number
 from pilotman.guardrails.shape import is_list, is_mapping
-from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.lexicon import STOP_WORDS, word_set
 from pilotman.guardrails.wording.words import stem, stem_set, words
 
 Role: TypeAlias = Literal["target", "value", "content"]
@@ -60,7 +61,8 @@ _NAMING = word_set("create add open file register make generate write post publi
 _GIVEN: Mapping[Any, Role] = {"target": "target", "value": "value", "content": "content"}
 _TITLES = stem_set("name title filename")
 _NUMBERED = _TARGETS - _VALUES
-_DEEPEST, _LONGEST = 8, 500
+_ANEW = stem_set("new value setting")
+_DEEPEST, _LONGEST, _PROSE = 8, 500, 4
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _TARGET: Mapping[str, Any] = MappingProxyType({"x-role": "target"})
 _MOST_KNOWN = 1_000
@@ -69,6 +71,16 @@ _IDENTIFIER = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.#@-]{4,64}")
 
 MOST_PARTS = 200
 """Values in the arguments of one call: whoever needs more calls more often."""
+
+
+class _About(NamedTuple):
+    """The role of a parameter, the stems of its name, what may be chosen for it, and whether it has its role
+    only because no call goes without it."""
+
+    role: Role
+    nouns: frozenset[str]
+    options: tuple[str, ...]
+    strange: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +111,7 @@ class Roles:
         # By id: a schema is no key. All of them are kept here, so no id comes to mean another.
         self._kept: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
         self._items: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-        self._told: dict[tuple[str, int, bool], tuple[Role, frozenset[str], tuple[str, ...]]] = {}
+        self._told: dict[tuple[str, int, bool], _About] = {}
 
     def parts(self, args: Mapping[str, Any]) -> list[Part]:
         """The scalars of a call with their roles: the first ``MOST_PARTS``, and one more.
@@ -163,7 +175,9 @@ class Roles:
             told = _about(path, schema, self._verb, needed)
             if len(self._told) < _MOST_KNOWN:
                 self._told[key] = told
-        role, nouns, options = told
+        role, nouns, options, strange = told
+        if strange:
+            role = _of_strange(value, nouns)
         if role == "content" and "x-role" not in schema and _IDENTIFIER.fullmatch(str(value)[:65]):
             role = "target"  # "message": here no text, but which one
         return Part(path=path, role=role, value=value, nouns=nouns, options=options)
@@ -184,13 +198,22 @@ class Roles:
 
 def _about(
     path: str, schema: Mapping[str, Any], verb: str, needed: bool
-) -> tuple[Role, frozenset[str], tuple[str, ...]]:
-    """The role of a parameter, the stems of its name, and what may be chosen for it."""
+) -> _About:
+    """What is known of a parameter whatever its value is."""
     name, outer = path.rsplit(".", 1)[-1], "." not in path
     role = role_of(name, schema, verb=verb if outer else "", needed=needed and outer)
     options = schema.get("enum")
     chosen = tuple(str(option) for option in options) if is_list(options) else ()
-    return role, frozenset(stem(word) for word in words(name)), chosen
+    strange = role == "target" and role_of(name, schema, verb=verb if outer else "") != "target"
+    return _About(role, frozenset(stem(word) for word in words(name)), chosen, strange)
+
+
+def _of_strange(value: str | float, nouns: frozenset[str]) -> Role:
+    """A needed noun that nobody knows is a target, but for prose, and for a number that is to be a new one."""
+    if nouns <= _ANEW and canonical_number(str(value)) is not None:
+        return "value"
+    said = str(value)[:_LONGEST].casefold().split()
+    return "content" if len(said) >= _PROSE and sum(word in STOP_WORDS for word in said) > 1 else "target"
 
 
 def _mapping(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
