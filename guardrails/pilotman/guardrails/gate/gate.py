@@ -166,7 +166,10 @@ class Gate:
             return self._unleased(found, tool)
         judgment = self._judgments[tool.name, told]
         left_out = judgment.about_left_out(self._roles[tool.name].narrowing(call.args))
-        return summed([*judgment.findings(found), *left_out, *self._about_counts(call, found)])
+        verdict = summed([*judgment.findings(found), *left_out, *self._about_counts(call, found)])
+        if verdict.verdict == "allow" and not told and tool.effect != "write" and self._evidence.tainted:
+            return Decision.escalate(f"the request does not plainly ask for {tool.name}")
+        return verdict
 
     def _is_told(self, call: Call, found: list[Part], *, lasting: bool) -> bool:
         """Whether the request asks for this very call, although not plainly for the tool.
