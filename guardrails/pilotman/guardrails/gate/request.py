@@ -22,7 +22,7 @@ from pilotman.guardrails.gate.literals import (
 )
 from pilotman.guardrails.gate.moments import days_in_words, hours_in_words, shares_in_words
 from pilotman.guardrails.gate.records import Record, figures_in, forms, scalars, stands
-from pilotman.guardrails.wording.actions import ACTION_STEMS, THINGS
+from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, THINGS
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
@@ -86,6 +86,9 @@ class Request:
             form for _, value in scalars(facts) for form in forms(value)
         }
         self.proper = self._proper()
+        self.actions = frozenset[str]().union(
+            *(ACTIONS[ACTION_STEMS[s]] for word in words(text) if (s := stem(word)) in ACTION_STEMS)
+        )
         self.telling = frozenset(t for t in self.terms if t not in THINGS and t not in ACTION_STEMS)
         self.plural = not _ALL.isdisjoint(re.findall(r"[a-z]+", self.canonical))
         self._rank = _SUPERLATIVE.search(_NO_RANK.sub(" ", self.canonical))

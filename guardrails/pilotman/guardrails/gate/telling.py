@@ -48,6 +48,8 @@ class Telling:
         if self._lease.calls is not None or not all(map(self._agrees, parts)):
             return False
         weight = self._weight(parts, deed, self._request)
+        if lasting and weight < _FEW and not self._is_near(deed):
+            return False
         if not weight and not any(part.role == "target" for part in parts):
             return False
         sure = all(map(self._follows, parts)) + (not lasting)
@@ -76,6 +78,13 @@ class Telling:
         """How many things of a call stand in these words; a noun of the tool's name is one beside others."""
         found = {thing for part in parts for thing in self._mentioned(part, said)}
         return len(found) + bool(found and not deed.named.isdisjoint(said.every))
+
+    def _is_near(self, deed: Deed) -> bool:
+        """Whether the request has any word of what the deed is called or does."""
+        said = self._request.every
+        return not said.isdisjoint(deed.named | deed.described) or not deed.actions.isdisjoint(
+            self._request.actions
+        )
 
     def _mentioned(self, part: Part, said: Request) -> Iterable[object]:
         if isinstance(part.value, bool):

@@ -15,7 +15,7 @@ from pilotman.guardrails.wording.words import stem
 _VERBS = """
 tell: send email mail e-mail message text dm ping tell inform notify forward reply respond answer post
  announce write remind greet thank congratulate alert relay brief contact warn apologize apologise welcome
- echo broadcast
+ echo broadcast publish
 reply: reply respond answer react
 create: create make add open file start write draft register generate schedule log raise compose build
  insert record enter establish provision launch publish copy book reserve duplicate clone submit save note
