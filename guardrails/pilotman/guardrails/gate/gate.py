@@ -178,8 +178,10 @@ class Gate:
         (``lasting``) and another tool has the same parameters: then others may have chosen the tool.
         """
         deed = self._deeds[call.tool]
+        undone = deed.actions & UNDOING
         if self._lease.of(call.tool) == "none" and (
-            not deed.actions.isdisjoint(UNDOING) or (lasting and self._has_rivals(call.tool))
+            (undone and undone.isdisjoint(self._request.actions))
+            or (lasting and self._has_rivals(call.tool))
         ):
             return False
         given = frozenset(call.args)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from pilotman.guardrails.gate.demands import demands
+from pilotman.guardrails.gate.demands import demands, sentences
 from pilotman.guardrails.gate.literals import (
     Literal,
     agrees,
@@ -52,6 +52,7 @@ _LENGTHS = stem_set("length duration minutes hours days size wait")
 _PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
 
 
+_DENIED = re.compile(r"\b(?:not|never|without|no|nor|neither)\b|n't\b")
 _OPENING = re.compile(r"(?:^|[.!?;\n:]\s+)([A-Z][a-z][\w'-]*)")
 
 
@@ -87,7 +88,13 @@ class Request:
         }
         self.proper = self._proper()
         self.actions = frozenset[str]().union(
-            *(ACTIONS[ACTION_STEMS[s]] for word in words(text) if (s := stem(word)) in ACTION_STEMS)
+            *(
+                ACTIONS[ACTION_STEMS[s]]
+                for sentence in sentences(text)
+                if not _DENIED.search(sentence)
+                for word in words(sentence)
+                if (s := stem(word)) in ACTION_STEMS
+            )
         )
         self.telling = frozenset(t for t in self.terms if t not in THINGS and t not in ACTION_STEMS)
         self.plural = not _ALL.isdisjoint(re.findall(r"[a-z]+", self.canonical))
