@@ -36,7 +36,7 @@ class Telling:
         about this one.
         """
         if self._lease.calls is not None or not all(map(self._follows, parts)):
-            return False
+            if not all(self._follows(part) or self._is_related(part) for part in parts): return False
         if self._weight(parts, deed, self._unclaimed) >= _FEW:
             return True
         return not contested and self._weight(parts, deed, self._request) > _FEW
@@ -122,6 +122,9 @@ class Telling:
         if part.role == "content":
             return self._is_plain(part)
         return fits(part, self._evidence) != "contradicts"
+
+    def _is_related(self, part):
+        return part.role == "content" and self._is_plain(part) and not self._request.telling.isdisjoint(terms(str(part.value)))
 
     def _is_unsaid(self, part: Part) -> bool:
         """Whether neither the request nor what it means has anything of a value or a content."""
