@@ -250,6 +250,8 @@ class Evidence:
         if named:
             return named
         ranked = self.request.ranks(group)
+        for record in ranked:
+            record.ranked = True
         scores = self._scores(group)
         best = max(scores, default=0.0)
         return ranked or [

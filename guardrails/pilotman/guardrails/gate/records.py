@@ -49,7 +49,8 @@ class Field:
 class Record:
     """An object, an item or a line that a tool returned. ``group``: its siblings and itself, in order.
 
-    ``designated``: the request means this one. ``named``: by a name that is its own. ``bound``: it was read
+    ``designated``: the request means this one. ``named``: by a name that is its own. ``ranked``:
+    by a superlative. ``bound``: it was read
     for arguments that the request names. ``sought``: the stems of these. ``source``: the tool that gave it.
     ``parent``: the object that it stands in, by ``inner``.
     """
@@ -58,6 +59,7 @@ class Record:
     group: list[Record] = field(repr=False)
     designated: bool = False
     named: bool = False
+    ranked: bool = False
     bound: bool = False
     sought: frozenset[str] = frozenset()
     source: str = ""

@@ -33,7 +33,7 @@ _TARGETS = stem_set(
 _CONTENTS = stem_set(
     """body content contents text message subject title description note notes comment comments summary
     reason caption detail details memo remark greeting headline label tag tags purpose explanation
-    feedback review signature bio topic reference question answer option options query instruction
+    feedback review signature bio what why grounds wording cause suspicion occasion topic reference question answer option options query instruction
     instructions snippet"""
 )
 _VALUES = stem_set(

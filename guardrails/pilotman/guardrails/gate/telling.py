@@ -47,7 +47,7 @@ class Telling:
         all the rest, or if the deed can be undone (not ``lasting``), and none if all follows and it can."""
         if self._lease.calls is not None or not all(map(self._agrees, parts)):
             return False
-        weight = self._weight(parts, deed, self._request)
+        weight = self._weight(parts, deed, self._request) + any(map(self._is_ranked, parts))
         if lasting and weight < _FEW and not self._is_near(deed):
             return False
         if not weight and not any(part.role == "target" for part in parts):
@@ -78,6 +78,10 @@ class Telling:
         """How many things of a call stand in these words; a noun of the tool's name is one beside others."""
         found = {thing for part in parts for thing in self._mentioned(part, said)}
         return len(found) + bool(found and not deed.named.isdisjoint(said.every))
+
+    def _is_ranked(self, part: Part) -> bool:
+        """Whether a superlative of the request picks what this is ("the cheapest one")."""
+        return any(record.ranked for record in self._evidence.records_with(part.value))
 
     def _is_near(self, deed: Deed) -> bool:
         """Whether the request has any word of what the deed is called or does."""

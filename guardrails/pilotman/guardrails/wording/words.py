@@ -9,7 +9,7 @@ from functools import lru_cache
 from pilotman.guardrails.wording.lexicon import STOP_WORDS
 
 _WORD = re.compile(r"[A-Za-z]+|\d+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])(?![A-Z]s\b)")
 _EMAIL = re.compile(r"\be-mail", re.IGNORECASE)
 _SUFFIXES = (("ations", 5), ("ation", 5), ("ments", 3), ("ment", 3), ("ings", 3), ("ing", 3), ("ed", 3))
 _VOWEL = re.compile(r"[aeiouy]")
