@@ -53,7 +53,7 @@ escalate: escalate page
 """
 
 _PHRASES = r"""
-tell: let .{1,40}? know|leave .{0,30}?(?:note|message|comment|word)|drop .{1,30}? (?:a line|a note)
+tell: let .{1,40}? know|(?:should|must|ought to|needs? to|has to|have to) (?:know|hear)\b|leave .{0,30}?(?:note|message|comment|word)|drop .{1,30}? (?:a line|a note)
  |get back to|write to|pass .{1,30}? on|send out|make sure .{1,40}? (?:knows?|gets?|hears?)
  |say (?:hi|hello|thanks)
 create: set (?:it )?up|put .{1,80}? (?:in|on|into|onto)\s|block (?:out\s|off )|pencil (?:in|.{1,30}? in)
@@ -77,7 +77,7 @@ stop: shut (?:down|.{1,40}? down)|take .{1,40}? (?:offline|down)
 start: spin (?:up|.{1,30}? up)|bring .{1,30}? (?:back )?up
 assign: hand .{1,40}? (?:over|to)|put .{1,30}? on (?:it|this|that)
 close: wrap .{0,30}?up
-book: get (?:me|us) (?:an?\s|the\s|some\s|\w+ )?(?:[\w-]+ ){0,2}
+book: get .{1,60}? (?:in|from)\b|get (?:me|us) (?:an?\s|the\s|some\s|\w+ )?(?:[\w-]+ ){0,2}
  (?:flight|room|table|ticket|seat|car|taxi|cab|reservation|booking)s?\b
 subscribe: sign .{0,30}?up
 """
