@@ -107,6 +107,8 @@ class Telling:
     def _named(self, part: Part, said: Request) -> list[object]:
         """The record that these words mean by this part."""
         told = said.every & self._request.telling
+        if part.role == "target" and not told.isdisjoint(terms(str(part.value))):
+            return [str(part.value)]
         for record in self._evidence.records_with(part.value):
             if record.designated and not told.isdisjoint(record.terms):
                 return [id(record)]
