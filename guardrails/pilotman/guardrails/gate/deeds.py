@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotman.guardrails.shape import is_list, is_mapping
-from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, PHRASES, THINGS, UNDOING
+from pilotman.guardrails.wording.actions import ACTION_STEMS, ACTIONS, NAMING, PHRASES, THINGS, UNDOING
 from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
@@ -59,6 +59,8 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     taken = {action for pattern, action in PHRASES if action in UNDOING and pattern.match(named)}
     phrased = {action for pattern, action in PHRASES if pattern.search(spoken)}
     actions = ACTIONS.get(verb, frozenset()) | taken
+    if verb not in ACTIONS:
+        actions = actions.union(*(NAMING[part] for part in parts if part in NAMING))
     if verb in _GENERIC:
         actions = actions.union(*(ACTIONS.get(part, frozenset()) for part in parts))
     verbs = (

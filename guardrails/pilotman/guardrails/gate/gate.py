@@ -188,7 +188,7 @@ class Gate:
         contested = any(
             self._lease.of(name) == "strong" and given <= roles.names for name, roles in self._roles.items()
         )
-        return self._telling.asks(found, deed, contested=contested)
+        return self._telling.asks(found, deed, contested=contested, lasting=lasting)
 
     def _has_rivals(self, tool: str) -> bool:
         said, mine = self._request.every, self._deeds[tool]

@@ -137,7 +137,10 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
         if verbal == [name]:
             found[name] = "strong"
         elif action and action + fit >= best - _FAR:
-            found[name] = "strong" if near and fit >= _FITTING and not demand.loose else "weak"
+            # Only its description has the verb, and the verb takes nothing away: "the customer is told".
+            hinted = action <= 1.0 and name in undoing and demand.actions.isdisjoint(UNDOING)
+            plain = near and fit >= _FITTING and not demand.loose and not hinted
+            found[name] = "strong" if plain else "weak"
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from pilotman.guardrails.gate.deeds import Deed
+from pilotman.guardrails.gate.demands import is_question, sentences, unmarked
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.lease import Lease
 from pilotman.guardrails.gate.literals import addresses, dates, times
@@ -28,18 +29,23 @@ class Telling:
         self._evidence = evidence
         self._request = evidence.request
 
-    def asks(self, parts: Sequence[Part], deed: Deed, *, contested: bool) -> bool:
+    def asks(self, parts: Sequence[Part], deed: Deed, *, contested: bool, lasting: bool) -> bool:
         """Whether all of a call follows from the request, and two things of it stand in words about no other
         tool, or three in any: then it asks for the call, by whatever verb.
 
         ``contested``: a tool that was plainly asked for takes the same arguments, so words about it are not
         about this one.
         """
-        if self._lease.calls is not None or not all(map(self._follows, parts)):
-            if not all(self._follows(part) or self._is_related(part) for part in parts): return False
+        if self._lease.calls is not None:
+            return False
+        if not all(self._follows(part) or self._is_related(part) for part in parts):
+            return False
         if self._weight(parts, deed, self._unclaimed) >= _FEW:
             return True
-        return not contested and self._weight(parts, deed, self._request) > _FEW
+        if contested:
+            return False
+        named = not lasting and not deed.named.isdisjoint(self._orders.every)
+        return self._weight(parts, deed, self._orders if named else self._request) >= (_FEW if named else _FEW + 1)
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
@@ -73,6 +79,11 @@ class Telling:
     @cached_property
     def _unclaimed(self) -> Request:
         return Request(self._lease.unclaimed, {})
+
+    @cached_property
+    def _orders(self) -> Request:
+        """What the request says beside questions."""
+        return Request(" ".join(unmarked(s) for s in sentences(self._request.text) if not is_question(s)), {})
 
     def _weight(self, parts: Sequence[Part], deed: Deed, said: Request) -> int:
         """How many things of a call stand in these words; a noun of the tool's name is one beside others."""

@@ -100,6 +100,12 @@ hide hidden
 forget forgotten
 """
 
+_NAMING = """
+tell: letter circular newsletter memo announcement notice reminder
+pay: payment payout
+book: booking reservation appointment
+"""
+
 _NOUNS = """
 mail: email mail message inbox newsletter letter correspondence reply thread
 chat: message dm text post announcement channel chat conversation
@@ -139,6 +145,9 @@ def _by_word(text: str) -> dict[str, frozenset[str]]:
 
 ACTIONS: Mapping[str, frozenset[str]] = MappingProxyType(_by_word(_VERBS))
 """Verbs in their base form, each with the actions that it can stand for."""
+
+NAMING: Mapping[str, frozenset[str]] = MappingProxyType(_by_word(_NAMING))
+"""Nouns that tools are called by instead of a verb, each with the actions that it can stand for."""
 
 PARTICIPLES: Mapping[str, str] = MappingProxyType(
     {words.split()[1]: words.split()[0] for words in _PARTICIPLES.strip().splitlines()}
