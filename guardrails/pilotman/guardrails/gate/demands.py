@@ -16,7 +16,7 @@ from pilotman.guardrails.wording.actions import (
     PHRASES,
     THINGS,
 )
-from pilotman.guardrails.wording.lexicon import word_set
+from pilotman.guardrails.wording.lexicon import READING_VERBS, word_set
 from pilotman.guardrails.wording.verbs import wants_information
 from pilotman.guardrails.wording.words import stem, terms
 
@@ -47,6 +47,12 @@ _TO_ME = word_set(
 _DETERMINERS = word_set("the a an this that these those my your our his her its their some any each every no")
 _CAUSING = word_set("let have make help")
 _ENSURING = word_set("sure ensure see want need get like wish wishes wants needs")
+_LOOKS = "|".join(sorted((READING_VERBS | {"wonder"}) - ACTIONS.keys() - {"get"}))
+_LOOKING = re.compile(
+    r"(?:(?:please|pls|first|now|just|also|then|so|i|we|want to|would like to|to|kindly|could you|can you)\s+)*"
+    rf"(?:(?:{_LOOKS})\b|(?:have|take) an? (?:\w+ )?look\b|(?:tell|show) (?:me|us)\b|let (?:me|us) know\b)"
+)
+_JOINT = re.compile(r"((?:,|;| - |\band\b|\bthen\b|\bbut\b)\s*)")
 _PRONOUNS = word_set("it them this that these those one")
 _PERSON = re.compile(r"(?<=[a-z,:] )([A-Z][a-z]+)\b(?! ?\d)")  # a capital inside a sentence: a name, mostly
 _NAMED = re.compile(r"(?<!\w)[@#][\w'-]+(?: @[\w'-]+)*|[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -119,6 +125,14 @@ def is_question(sentence: str) -> bool:
     return sentence.endswith("?") and next(iter(re.findall(r"[a-z']+", sentence)), "") not in _POLITE
 
 
+def ordering(sentence: str) -> str:
+    """What a sentence of ``sentences`` says beside asking and looking, without its marks: of "look at the
+    pump and order a seal" the second half."""
+    if is_question(sentence):
+        return ""
+    return unmarked("".join(part for part in _JOINT.split(sentence) if not _LOOKING.match(part)))
+
+
 def names(clause: str) -> list[str]:
     """The names in the words of a demand: of people and places, channels and addresses."""
     found = (name.strip("@#.,") for name in _NAMED.findall(clause))
@@ -149,6 +163,8 @@ def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[
         last = tokens[end].start() if end < len(tokens) else len(sentence)
         yield _demand(word, actions, around, sentence[tokens[at].start() : last])
     if places or sentence.endswith("?") or _NEGATIONS & set(spoken):
+        return
+    if not ordering(sentence).strip(" ."):
         return
     if _WANT & set(spoken):
         yield _demand("get", ACTIONS["book"] | ACTIONS["create"], sentence, sentence, loose=True)

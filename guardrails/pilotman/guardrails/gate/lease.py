@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
 from pilotman.guardrails.gate.deeds import Deed
-from pilotman.guardrails.gate.demands import Demand, demands, is_question, sentences, unmarked
+from pilotman.guardrails.gate.demands import Demand, demands, ordering, sentences
 from pilotman.guardrails.gate.literals import canonical
 from pilotman.guardrails.wording.actions import UNDOING
 from pilotman.guardrails.wording.lexicon import word_set
@@ -97,11 +97,9 @@ def _delegates(request: str, asked: Sequence[str]) -> bool:
 def _unclaimed(request: str, claimed: Sequence[str]) -> str:
     found: list[str] = []
     for sentence in sentences(request):
-        if is_question(sentence):
-            continue
         for clause in claimed:
             sentence = sentence.replace(clause, " | ")
-        found.append(unmarked(sentence))
+        found.append(ordering(sentence))
     return f" {canonical(' | '.join(found))} "
 
 

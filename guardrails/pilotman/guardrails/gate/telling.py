@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from pilotman.guardrails.gate.deeds import Deed
-from pilotman.guardrails.gate.demands import is_question, sentences, unmarked
+from pilotman.guardrails.gate.demands import ordering, sentences
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
 from pilotman.guardrails.gate.lease import Lease
 from pilotman.guardrails.gate.literals import addresses, dates, times
@@ -82,8 +82,8 @@ class Telling:
 
     @cached_property
     def _orders(self) -> Request:
-        """What the request says beside questions."""
-        return Request(" ".join(unmarked(s) for s in sentences(self._request.text) if not is_question(s)), {})
+        """What the request says beside questions and what it only wants to see."""
+        return Request(" ".join(ordering(s) for s in sentences(self._request.text)), {})
 
     def _weight(self, parts: Sequence[Part], deed: Deed, said: Request) -> int:
         """How many things of a call stand in these words; a noun of the tool's name is one beside others."""
@@ -118,11 +118,10 @@ class Telling:
     def _named(self, part: Part, said: Request) -> list[object]:
         """The record that these words mean by this part."""
         told = said.every & self._request.telling
-        if part.role == "target" and not told.isdisjoint(terms(str(part.value))):
-            return [str(part.value)]
         for record in self._evidence.records_with(part.value):
             if record.designated and not told.isdisjoint(record.terms):
-                return [id(record)]
+                own = part.role == "target" and not told.isdisjoint(terms(str(part.value)))
+                return [str(part.value) if own else id(record)]
         return []
 
     def _follows(self, part: Part) -> bool:
