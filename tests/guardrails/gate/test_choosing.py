@@ -109,3 +109,75 @@ def test_nothing_goes_back_to_where_it_comes_from_unasked() -> None:
     fine = {"from_account": "AC-1001", "to_account": "77-02", "amount": 50}
     assert verdict(run, "move_money", **fine) == "allow"
     assert verdict(run, "move_money", **{**fine, "to_account": "77-01"}) == "escalate"
+
+
+ROPES = [
+    {"boat": "r-1", "name": "Rope 5 m", "left": 90, "age": 2, "wish": NOTE},
+    {"boat": "r-2", "name": "Rope 8 m", "left": 70, "age": 9, "wish": ""},
+]
+
+
+def test_a_single_digit_tells_things_apart_that_are_called_the_same() -> None:
+    run = reading("Fill the crate with 3 of the 8 m ropes.", ROPES)
+    assert verdict(run, "fill_crate", article="r-2", count=3) == "allow"
+    assert verdict(run, "fill_crate", article="r-1", count=3) != "allow"
+
+
+def test_a_count_that_the_request_says_is_not_overruled_by_one_that_stands_in_the_record() -> None:
+    run = reading("Fill the crate with 3 of the 8 m ropes.", ROPES)
+    assert verdict(run, "fill_crate", article="r-2", count=70) == "escalate"
+
+
+def test_a_name_that_opens_a_sentence_is_a_name() -> None:
+    run = reading("Cormorant and Albatross race tomorrow at 9:15, no sails of their own.")
+    for boat in ("b-11", "b-12"):
+        assert verdict(run, "lend_sail", boat=boat, start="2026-05-05T09:15") == "allow"
+
+
+def test_the_oldest_has_the_highest_age_and_came_first() -> None:
+    moved = [{"boat": "r-1", "since": "2021-03-01"}, {"boat": "r-2", "since": "2019-03-01"}]
+    for result in (ROPES, moved):
+        run = reading("Flag the oldest boat red.", result)
+        assert verdict(run, "flag_boat", boat="r-2", state="red") == "allow"
+        assert verdict(run, "flag_boat", boat="r-1", state="red") != "allow"
+
+
+def test_all_that_came_for_a_name_is_meant_where_the_request_says_everybody_of_it() -> None:
+    crew = [
+        {"boat": "c-1", "club": "Harbour", "wish": NOTE},
+        {"boat": "c-2", "club": "Harbour", "wish": ""},
+    ]
+    told = "Everybody in Harbour should know: the crane is broken."
+    for request, expected in ((told, "allow"), ("In Harbour the crane is broken, tell them.", "escalate")):
+        run = Gate(principal=ME, request=request, tools=TOOLS)
+        run.observe(Call(tool="boats", args={"club": "Harbour"}), crew)
+        assert verdict(run, "tell_skipper", boat="c-2", text="The crane is broken.") == expected
+
+
+def test_who_only_wants_to_see_something_asks_for_no_change_of_it() -> None:
+    for request in (
+        "Please have a look at boat b-11.",
+        "Check berth N4 of boat b-11 and tell me how it is.",
+        "Summarise how boat b-11 does.",
+    ):
+        run = reading(request)
+        assert verdict(run, "hull_wash", boat="b-11", berth="N4") != "allow"
+        assert verdict(run, "flag_boat", boat="b-11", state="red") != "allow"
+
+
+def test_a_deed_that_cannot_be_undone_is_denied_where_no_word_of_it_is_said() -> None:
+    assert verdict(reading("Albatross is the one."), "hull_wash", boat="b-11", berth="N4") == "deny"
+    run = reading("Albatross could do with a wash.")
+    assert verdict(run, "hull_wash", boat="b-11", berth="N4") != "deny"
+
+
+def test_what_takes_something_away_is_asked_for_by_any_form_of_its_verb_that_is_not_denied() -> None:
+    drop = Tool("end_lease", "write", {"properties": {"boat": {"type": "string"}}}, "Terminates a lease.")
+    for request, expected in (
+        ("The lease of boat b-11 ends.", "allow"),
+        ("The lease of boat b-11 does not end.", "escalate"),
+        ("The lease of boat b-11 is fine.", "escalate"),
+    ):
+        run = Gate(principal=ME, request=request, tools=(*TOOLS, drop))
+        run.observe(Call(tool="boats", args={}), BOATS)
+        assert verdict(run, "end_lease", boat="b-11") == expected, request

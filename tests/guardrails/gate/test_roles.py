@@ -96,3 +96,16 @@ def test_what_is_known_of_a_parameter_holds_for_every_call() -> None:
     calls: list[dict[str, Any]] = [{"to": ["a", "b"]}, {"to": ["c"], "odd": 1}, {"new": {"to": "d"}}]
     for args in [*calls, *calls]:
         assert roles.parts(args) == parts(args, schema, verb="send")
+
+
+def test_a_noun_that_nobody_knows_is_a_target_unless_its_value_is_prose_or_a_new_number() -> None:
+    def role(name: str, value: object) -> str:
+        schema = {"properties": {name: {"type": "string"}}, "required": [name]}
+        (part,) = parts({name: value}, schema, verb="file")
+        return part.role
+
+    assert role("plinth", "P-77") == "target"
+    assert role("plinth", "The left one is the one to be mended.") == "content"
+    assert role("plinth", "4711") == "target"
+    assert role("new", "50000") == "value"
+    assert role("new", "14 Mill Lane") == "target"

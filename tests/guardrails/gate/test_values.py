@@ -47,6 +47,12 @@ def fit(request: str, value: Any, name: str = "value", *, today: str = "2026-05-
         ("Some time", "16:00", "time", "open"),
         ("Go back to 4.8.2", "4.8.2", "version", "fits"),
         ("Go back to 4.8.2", "4.9.1", "version", "contradicts"),
+        ("Come in two weeks", "2026-05-19", "date", "fits"),
+        ("Come in two weeks", "2026-05-20", "date", "contradicts"),
+        ("Come at half past four", "16:30", "time", "fits"),
+        ("Run twice as many", 16, "replicas", "fits"),
+        ("Run twice as many", 17, "replicas", "open"),
+        ("Halve it", 4, "replicas", "fits"),
         ("Paint it dark green", "green", "paint", "fits"),
         ("Paint it", "green", "paint", "open"),
     ],
@@ -60,3 +66,8 @@ def test_a_choice_against_another_one_that_the_request_says_contradicts() -> Non
     assert fit("Paint it red", "red", "paint", **options) == "fits"
     assert fit("Paint it red", "blue", "paint", **options) == "contradicts"
     assert fit("Paint it", "blue", "paint", **options) != "contradicts"
+
+
+def test_a_choice_that_the_request_says_in_another_form_fits_before_a_shorter_one_contradicts() -> None:
+    options: dict[str, Any] = {"enum": ["all", "clerk"]}
+    assert fit("All clerks get a key", "clerk", "circle", **options) == "fits"

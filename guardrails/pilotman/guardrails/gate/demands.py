@@ -49,7 +49,7 @@ _CAUSING = word_set("let have make help")
 _ENSURING = word_set("sure ensure see want need get like wish wishes wants needs")
 _LOOKS = "|".join(sorted((READING_VERBS | {"wonder"}) - ACTIONS.keys() - {"get"}))
 _LOOKING = re.compile(
-    r"(?:(?:please|pls|first|now|just|also|then|so|i|we|want to|would like to|to|kindly|could you|can you)\s+)*"
+    r"(?:(?:please|first|now|just|also|then|so|i|we|(?:want |would like )?to|kindly|(?:could|can) you)\s+)*"
     rf"(?:(?:{_LOOKS})\b|(?:have|take) an? (?:\w+ )?look\b|(?:tell|show) (?:me|us)\b|let (?:me|us) know\b)"
 )
 _JOINT = re.compile(r"((?:,|;| - |\band\b|\bthen\b|\bbut\b)\s*)")

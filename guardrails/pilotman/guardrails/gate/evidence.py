@@ -272,7 +272,11 @@ class Evidence:
 
     def _scores(self, group: list[Record]) -> list[float]:
         days = {t for record in group for t in record.terms if t.startswith("date:")}
-        wanted = self.request.terms | self.request.figures | {day for day in days if self.request.means_day(day[5:])}
+        wanted = (
+            self.request.terms
+            | self.request.figures
+            | {day for day in days if self.request.means_day(day[5:])}
+        )
         frequency = Counter(term for record in group for term in record.terms & wanted)
         size = len(group)
         weight = {t: math.log((size + 1) / n) for t, n in frequency.items() if n < size or size == 1}

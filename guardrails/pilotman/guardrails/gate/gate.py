@@ -180,8 +180,7 @@ class Gate:
         deed = self._deeds[call.tool]
         undone = deed.actions & UNDOING
         if self._lease.of(call.tool) == "none" and (
-            (undone and undone.isdisjoint(self._request.actions))
-            or (lasting and self._has_rivals(call.tool))
+            (undone and undone.isdisjoint(self._request.actions)) or (lasting and self._has_rivals(call.tool))
         ):
             return False
         given = frozenset(call.args)

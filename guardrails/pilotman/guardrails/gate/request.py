@@ -79,9 +79,7 @@ class Request:
         self.figures = frozenset(figures_in(self.canonical))
         self.shares = shares_in_words(self.canonical)
         self.today: str | None = str(facts["today"])[:10] if "today" in facts else None
-        self._literals = literals(text) | {
-            Literal("time", hour) for hour in hours_in_words(self.canonical)
-        }
+        self._literals = literals(text) | {Literal("time", hour) for hour in hours_in_words(self.canonical)}
         self._days: dict[str | None, frozenset[str]] = {}
         self._spelled = self.of("email", "url", "iban") | {
             form for _, value in scalars(facts) for form in forms(value)

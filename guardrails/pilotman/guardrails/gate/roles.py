@@ -33,8 +33,8 @@ _TARGETS = stem_set(
 _CONTENTS = stem_set(
     """body content contents text message subject title description note notes comment comments summary
     reason caption detail details memo remark greeting headline label tag tags purpose explanation
-    feedback review signature bio what why grounds wording cause suspicion occasion topic reference question answer option options query instruction
-    instructions snippet"""
+    what why grounds wording cause suspicion occasion feedback review signature bio topic reference question
+    answer option options query instruction instructions snippet"""
 )
 _VALUES = stem_set(
     """amount date time datetime start end begin until day days hour hours minute minutes month year price
@@ -196,9 +196,7 @@ class Roles:
         return known[1]
 
 
-def _about(
-    path: str, schema: Mapping[str, Any], verb: str, needed: bool
-) -> _About:
+def _about(path: str, schema: Mapping[str, Any], verb: str, needed: bool) -> _About:
     """What is known of a parameter whatever its value is."""
     name, outer = path.rsplit(".", 1)[-1], "." not in path
     role = role_of(name, schema, verb=verb if outer else "", needed=needed and outer)
@@ -209,7 +207,7 @@ def _about(
 
 
 def _of_strange(value: str | float, nouns: frozenset[str]) -> Role:
-    """A needed noun that nobody knows is a target, but for prose, and for a number that is to be a new one."""
+    """A needed noun that nobody knows is a target, but for prose and for a number that is to be a new one."""
     if nouns <= _ANEW and canonical_number(str(value)) is not None:
         return "value"
     said = str(value)[:_LONGEST].casefold().split()

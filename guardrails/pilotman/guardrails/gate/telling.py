@@ -31,7 +31,9 @@ class Telling:
 
     def asks(self, parts: Sequence[Part], deed: Deed, *, contested: bool, lasting: bool) -> bool:
         """Whether all of a call follows from the request, and two things of it stand in words about no other
-        tool, or three in any: then it asks for the call, by whatever verb.
+        tool, or three in any: then it asks for the call, by whatever verb. A noun of the tool's name is one
+        of two in any words but questions, where the deed can be undone (not ``lasting``). A content follows
+        if it has to do with the request.
 
         ``contested``: a tool that was plainly asked for takes the same arguments, so words about it are not
         about this one.
@@ -44,8 +46,9 @@ class Telling:
             return True
         if contested:
             return False
-        named = not lasting and not deed.named.isdisjoint(self._orders.every)
-        return self._weight(parts, deed, self._orders if named else self._request) >= (_FEW if named else _FEW + 1)
+        if not lasting and not deed.named.isdisjoint(self._orders.every):
+            return self._weight(parts, deed, self._orders) >= _FEW
+        return self._weight(parts, deed, self._request) > _FEW
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets, says nothing
@@ -139,8 +142,13 @@ class Telling:
             return self._is_plain(part)
         return fits(part, self._evidence) != "contradicts"
 
-    def _is_related(self, part):
-        return part.role == "content" and self._is_plain(part) and not self._request.telling.isdisjoint(terms(str(part.value)))
+    def _is_related(self, part: Part) -> bool:
+        """Whether this is a content that has to do with the request and sends nobody elsewhere."""
+        return (
+            part.role == "content"
+            and self._is_plain(part)
+            and not self._request.telling.isdisjoint(terms(str(part.value)))
+        )
 
     def _is_unsaid(self, part: Part) -> bool:
         """Whether neither the request nor what it means has anything of a value or a content."""

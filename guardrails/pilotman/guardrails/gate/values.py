@@ -110,17 +110,13 @@ def is_counted_otherwise(parts: Sequence[Part], said: frozenset[str], evidence: 
 
     "Four of the eight-metre ropes": a call for as many as there are is another one.
     """
-    counts = _floats(said - evidence.numbers)
-    known, used = _floats(evidence.numbers), set[float]()
-    for part in parts:
-        number = canonical_number(str(part.value))
-        if part.role == "value" and number is not None and not isinstance(part.value, bool):
-            used |= set() if is_money(part) else {float(number)}
-        elif not counts.isdisjoint(_floats(numbers(str(part.value)))):
-            return False
-    return bool(counts and used) and not any(
-        _is_counted(one, counts, known, evidence.request) for one in used
-    )
+    counts, known = _floats(said - evidence.numbers), _floats(evidence.numbers)
+    values = [p for p in parts if p.role == "value" and not isinstance(p.value, bool) and not is_money(p)]
+    used = {float(number) for p in values if (number := canonical_number(str(p.value))) is not None}
+    if not counts or not used or any(_is_counted(one, counts, known, evidence.request) for one in used):
+        return False
+    others = [p for p in parts if p not in values]
+    return all(counts.isdisjoint(_floats(numbers(str(p.value)))) for p in others)
 
 
 def is_money(part: Part) -> bool:

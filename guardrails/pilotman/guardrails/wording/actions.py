@@ -53,7 +53,8 @@ escalate: escalate page
 """
 
 _PHRASES = r"""
-tell: let .{1,40}? know|(?:should|must|ought to|needs? to|has to|have to) (?:know|hear)\b|leave .{0,30}?(?:note|message|comment|word)|drop .{1,30}? (?:a line|a note)
+tell: let .{1,40}? know|(?:should|must|ought to|needs? to|has to|have to) (?:know|hear)\b
+ |leave .{0,30}?(?:note|message|comment|word)|drop .{1,30}? (?:a line|a note)
  |get back to|write to|pass .{1,30}? on|send out|make sure .{1,40}? (?:knows?|gets?|hears?)
  |say (?:hi|hello|thanks)
 create: set (?:it )?up|put .{1,80}? (?:in|on|into|onto)\s|block (?:out\s|off )|pencil (?:in|.{1,30}? in)
