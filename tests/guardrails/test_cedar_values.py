@@ -238,7 +238,6 @@ def test_an_effect_that_is_none_denies() -> None:
 
 def test_a_name_that_is_no_text_denies() -> None:
     assert verdict(ALL, PAY, tool="\ud800") == "deny"
-    assert verdict(ALL, PAY, principal=Principal(tenant="\ud800", user="x")) == "deny"
 
 
 def test_a_reason_does_not_hold_a_long_value() -> None:

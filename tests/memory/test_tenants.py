@@ -24,6 +24,7 @@ BY_ID: dict[str, Try] = {
     "request_cancel": lambda j, i: j.request_cancel(i["run"], tenant=i["tenant"], reason="x"),
     "events": lambda j, i: j.events(i["run"], tenant=i["tenant"]),
     "erase_run": lambda j, i: j.erase_run(i["run"], tenant=i["tenant"]),
+    "erase_what_came": lambda j, i: j.erase_what_came(i["run"], tenant=i["tenant"], actor="x", answer=True),
     "payload": lambda j, i: j.payload(i["run"], i["payload"], tenant=i["tenant"]),
     "redact_payload": lambda j, i: j.redact_payload(i["run"], i["payload"], tenant=i["tenant"], reason="x"),
     "effects": lambda j, i: j.effects(i["run"], tenant=i["tenant"]),

@@ -27,7 +27,7 @@ from tests.memory.forgetting.desk import (
 from pilotman.guardrails import Principal
 from pilotman.guardrails.errors import NotFound
 from pilotman.guardrails.seal import Forgotten, Subject
-from pilotman.memory import Memory, Selector
+from pilotman.memory import Memory, Receipt, Selector
 
 pytestmark = pytest.mark.anyio
 ALICE = Selector(user="alice")
@@ -83,6 +83,11 @@ async def fill(memory: Memory) -> None:
 # selectors
 
 
+def went(receipt: Receipt) -> dict[str, int]:
+    """Of the stores where something went, how many things."""
+    return {store: number for store, number in receipt.erased.items() if number}
+
+
 async def test_what_a_source_said_goes_from_facts_and_from_the_runs_that_read_it(
     url: str, tmp_path: Path
 ) -> None:
@@ -113,11 +118,11 @@ async def test_an_answer_that_cites_other_sources_alone_stays_and_the_receipt_co
             await has_read(memory, f"run_{n}", ("wiki", "a"), ("news", "x"))
             await has_said(memory, f"run_{n}", f"{MARK} {n}", *cited)
         receipt = await forget(memory, Selector(source="wiki"))
-        assert receipt.erased == {"runs": 3 + 2}, "three bodies, two answers"
+        assert went(receipt) == {"runs": 3 + 2}, "three bodies, two answers"
         assert "1" in receipt.left["runs"]
         said = [str(await memory.journal.events(f"run_{n}", tenant="acme")) for n in range(3)]
         assert [f"{MARK} {n}" in one for n, one in enumerate(said)] == [False, True, False]
-        assert (await forget(memory, Selector(source="wiki"))).erased == {}
+        assert went(await forget(memory, Selector(source="wiki"))) == {}
         assert (await memory.verify()).sound
 
 
@@ -164,7 +169,7 @@ async def test_a_run_that_goes_on_with_what_it_has_read_keeps_the_order_open_unt
         await memory.journal.transact(lambda connection: connection.execute(text(ended)))
         (done,) = await memory.forgetting([]).go_on()
         assert done.is_complete
-        assert done.erased == {"facts": 1, "provenance": 1, "runs": 1}
+        assert went(done) == {"facts": 1, "provenance": 1, "runs": 1}
         assert await memory.journal.payloads("run_1") == {}
 
 

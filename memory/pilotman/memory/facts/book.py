@@ -247,6 +247,8 @@ class FactBook:
 
     async def _privately(self, said: Said, principal: Principal) -> Said:
         """The principal's own documents by what stands for them where their names must not."""
+        if isinstance(said.derived_from, str):
+            raise InvalidRequest("derived_from is a sequence of ids", hint=f"[{said.derived_from!r}]")
         called = {one: await self._own(one, principal) for one in (said.source, *said.derived_from)}
         derived = tuple(called[one] for one in said.derived_from)
         return replace(said, source=called[said.source], derived_from=derived)
@@ -266,8 +268,6 @@ class FactBook:
             PermitRefused: a run moves, and no permitted write of it is being executed.
         """
         worded(said.source, "the source of a fact")
-        if isinstance(said.derived_from, str):
-            raise InvalidRequest("derived_from is a sequence of ids", hint=f"[{said.derived_from!r}]")
         run = permitted()
         within = () if run is None else (f"{origin.RUN}{run.run_id}",)
         named = [*dict.fromkeys((said.source, *said.derived_from, *within))]

@@ -112,16 +112,16 @@ class RunStore:
         meant = [one for one in found if not order.spares(_run(one.row, one.sources))]
         marks = set[str]()
         for one in meant:
-            marks |= await self._marks(one)
+            marks |= await self._marks(one, order.tenant)
         other = sum(not one.stands for one in meant)
         said = f"answers of runs that have read it, which stand on something else: {other}" if other else ""
         return Erased(marks=frozenset(marks), held=len(found) - len(meant), left=said), meant
 
-    async def _marks(self, one: Reading) -> set[str]:
+    async def _marks(self, one: Reading, tenant: str) -> set[str]:
         run_id = one.row["run_id"]
         marks = {f"body:{run_id}/{name} {name}" for name in await self._journal.payloads(run_id)}
         if one.stands:
-            its, tenant = Selector(run_id=run_id), one.row["tenant"]
+            its = Selector(run_id=run_id)
             wrote = await self._journal.read(lambda connection: selected(connection, its, tenant))
             marks |= set(map(_mark, wrote))
             marks |= {f"answer:{run_id} {one.row['head'] or '-'}"} if one.answered else set()
