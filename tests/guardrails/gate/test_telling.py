@@ -35,7 +35,12 @@ PAY = tool("pay", "irreversible", iban="string", amount="number")
 SHARE = tool("share_list", "irreversible", email="string")
 RESTART = tool("restart_service", "write", service="string", host="string")
 MAIL = tool("send_email", "irreversible", to="string", body="string")
-TOOLS = (GUESTS, SEAT, STRIKE, PAGE, VAULT, PAY, SHARE, RESTART, MAIL)
+TODAY = tool("today", "read")
+LEAVE = tool("grant_leave", "write", guest="string", date="string")
+JOIN = tool("merge_guests", "irreversible", keep_id="string", drop_id="string")
+GIVE_BACK = tool("refund_ticket", "irreversible", guest="string", amount="number")
+SCORE = tool("put_score", "write", guest="string", points="number")
+TOOLS = (SCORE, TODAY, LEAVE, JOIN, GIVE_BACK, GUESTS, SEAT, STRIKE, PAGE, VAULT, PAY, SHARE, RESTART, MAIL)
 LIST = [
     {"guest": "g-1", "name": "Ben Ito", "wish": "no fish"},
     {"guest": "g-2", "name": "Ruth Abel", "wish": ""},
@@ -125,3 +130,43 @@ def test_one_record_that_happened_to_be_read_does_not_take_the_place_of_a_named_
 
     assert to("bob@acme.example") == "allow"
     assert to("carol@zork.example") != "allow"
+
+
+READ: list[tuple[str, Mapping[str, Any], object]] = [("today", {}, "2026-03-10"), ("guests", {}, LIST)]
+SPAN = "Grant Ben Ito leave today and tomorrow"
+
+
+def test_the_second_of_several_days_is_no_repetition() -> None:
+    run = reading(SPAN, *READ)
+    first = Call(tool="grant_leave", args={"guest": "g-1", "date": "2026-03-10"})
+    assert run.decide(first).verdict == "allow"
+    run.observe(first, "done")
+    assert verdict(run, "grant_leave", guest="g-1", date="2026-03-10") == "deny"
+    assert verdict(run, "grant_leave", guest="g-1", date="2026-03-11") == "allow"
+
+
+def test_a_day_beyond_those_that_are_said_is_a_question() -> None:
+    assert verdict(reading(SPAN, *READ), "grant_leave", guest="g-1", date="2026-03-14") == "escalate"
+    week = "Grant Ben Ito leave for the rest of the week, until Friday, today included"
+    run = reading(week, *READ)
+    assert verdict(run, "grant_leave", guest="g-1", date="2026-03-13") == "allow"
+    assert verdict(run, "grant_leave", guest="g-1", date="2026-03-16") == "escalate"
+
+
+def test_of_two_things_of_one_kind_the_request_says_which_is_which() -> None:
+    open_ = reading("Merge guests g-1 and g-2, please", ("guests", {}, LIST))
+    assert verdict(open_, "merge_guests", keep_id="g-1", drop_id="g-2") == "escalate"
+    said = reading("Merge guest g-2 into g-1", ("guests", {}, LIST))
+    assert verdict(said, "merge_guests", keep_id="g-1", drop_id="g-2") == "allow"
+    assert verdict(said, "merge_guests", keep_id="g-2", drop_id="g-1") == "escalate"
+
+
+def test_money_is_not_given_back_for_an_amount_that_the_request_mentions() -> None:
+    run = reading("Ben Ito, who paid 500, gets a letter of thanks", ("guests", {}, LIST))
+    assert verdict(run, "refund_ticket", guest="g-1", amount=500) != "allow"
+
+
+def test_about_whom_the_request_names_a_person_is_asked_whatever_the_value() -> None:
+    run = reading("Ben Ito loses 2 points, he was late", ("guests", {}, LIST))
+    assert verdict(run, "put_score", guest="g-1", points=18) == "escalate"
+    assert verdict(run, "put_score", guest="g-2", points=18) == "deny"

@@ -19,6 +19,7 @@ from pilotman.guardrails.gate.pinned import vouched
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import MOST_PARTS, Part, Roles
 from pilotman.guardrails.gate.telling import Telling
+from pilotman.guardrails.gate.values import fits
 from pilotman.guardrails.label import Label
 from pilotman.guardrails.outbound.found import Found
 from pilotman.guardrails.policy import Call, Decision, Effect, Policy, decide
@@ -88,6 +89,7 @@ class Gate:
         }
         self._done: Counter[str] = Counter()
         self._targets: Counter[tuple[str, frozenset[str]]] = Counter()
+        self._values: set[tuple[str, frozenset[str], str]] = set()
         self._used: list[str] = []
         self._read: set[Label] = {asked_by(principal.tenant)}
 
@@ -142,7 +144,11 @@ class Gate:
         digest = _digest(call)
         if digest is not None and tool.effect != "read":
             self._done[digest] += 1
-            self._targets[call.tool, _targets(self._parts(call, tool))] += 1
+            found = self._parts(call, tool)
+            self._targets[call.tool, _targets(found)] += 1
+            self._values |= {
+                (call.tool, _targets(found), _shown(part)) for part in found if part.role == "value"
+            }
 
     def _parts(self, call: Call, tool: ToolInfo) -> list[Part]:
         return self._roles[tool.name].parts(call.args)
@@ -232,13 +238,23 @@ class Gate:
                 return Decision.deny(f"{part.path} is not what the request names")
         return Decision.allow("the request names where this goes")
 
+    def _is_another(self, call: Call, found: list[Part]) -> bool:
+        """Whether the request says several values ("today and tomorrow"), and this one was not done yet."""
+        values = [part for part in found if part.role == "value"]
+        new = [p for p in values if (call.tool, _targets(found), _shown(p)) not in self._values]
+        return bool(new) and all(fits(part, self._evidence) == "fits" for part in values)
+
     def _about_counts(self, call: Call, found: list[Part]) -> list[Finding]:
-        if self._targets[call.tool, _targets(found)]:
+        if self._targets[call.tool, _targets(found)] and not self._is_another(call, found):
             return [Finding("ask", f"{call.tool} was done to the same target already")]
         done = sum(n for (name, _), n in self._targets.items() if name == call.tool)
         if self._lease.calls is not None and done >= self._lease.calls.get(call.tool, 0):
             return [Finding("ask", "the plan has fewer of these calls")]
         return []
+
+
+def _shown(part: Part) -> str:
+    return f"{part.path}={canonical(str(part.value))}"
 
 
 def _digest(call: Call) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import combinations
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 from pilotman.guardrails.gate.demands import names, sentences
@@ -45,6 +47,18 @@ _MAKES = tuple(
 )
 _SECRETS = frozenset({"password", "secret", "pin", "passcode", "token", "key"})
 _ORIGINS = frozenset({"from", "sourc", "own", "my", "sender", "payer", "debit", "origin"})
+_ENDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"from": _ORIGINS}
+    | dict.fromkeys(
+        ("to", "into", "onto", "for", "with", "by"),
+        frozenset(
+            ["to", "into", "target", "destin", "dest", "receiv", "recipi", "new", "payee", "credit", "keep"]
+        ),
+    )
+)
+"""Which parameters a preposition speaks of."""
+_BEFORE = 40
+_NAMED = re.compile(r"([^\W\d]+[-_ #]?)\d+\Z")
 _SELF = re.compile(r"\b(?:me|myself|us|both|own)\b")
 _SHOWN, _LONGEST, _SPOKEN = 60, 300, 3
 
@@ -72,6 +86,7 @@ class Judgment:
             *self._about_topic(parts),
             *self._about_words(parts),
             *self._about_pairs(parts),
+            *self._about_roles(parts),
             *self._about_count(parts),
         ]
 
@@ -279,6 +294,28 @@ class Judgment:
             found.append(Finding("ask", "it goes to where it comes from"))
         return found
 
+    def _about_roles(self, parts: Sequence[Part]) -> list[Finding]:
+        """Of two things of one kind that the request names ("merge D-2 and D-7") it says which is which."""
+        given = [p for p in parts if p.role == "target" and self._evidence.standing(p.value) == "given"]
+        mixed = any(
+            one.nouns != other.nouns
+            and one.value != other.value
+            and _kind(one) == _kind(other) != ""
+            and not (self._is_placed(one) or self._is_placed(other))
+            for one, other in combinations(given, 2)
+        )
+        return [Finding("ask", "the request does not say which is which")] if mixed else []
+
+    def _is_placed(self, part: Part) -> bool:
+        """Whether words before a value say that it is for this: ``from A``, ``into B``, ``keep C``."""
+        said = self._request.canonical
+        for form in forms(part.value):
+            at = said.find(form)
+            before = words(said[max(0, at - _BEFORE) : at])[-_SPOKEN:] if at > 0 else []
+            if any(stem(word) in part.nouns or part.nouns & _ENDS.get(word, frozenset()) for word in before):
+                return True
+        return False
+
     def _returns(self, parts: Sequence[Part]) -> bool:
         """Whether what something comes from and where it goes to are one thing."""
         targets = [part for part in parts if part.role == "target"]
@@ -316,6 +353,12 @@ def summed(findings: Sequence[Finding]) -> Decision:
         why = tuple(finding.why for finding in asked)
         return Decision("deny" if len(against) > 1 else "escalate", why)
     return Decision.allow("the request asks for this")
+
+
+def _kind(part: Part) -> str:
+    """What the name of a thing says of its kind: ``d-`` of ``D-377``."""
+    found = _NAMED.match(str(part.value).strip())
+    return "" if found is None else found[1].casefold()
 
 
 def _shown(part: Part) -> str:

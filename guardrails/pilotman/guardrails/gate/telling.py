@@ -51,10 +51,11 @@ class Telling:
         return self._weight(parts, deed, self._request) > _FEW
 
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
-        """Whether a person may be asked about a call: the request means all of its targets, says nothing
-        against it and tells of it. Two things of it have to stand there; one is enough if it has to do with
-        all the rest, or if the deed can be undone (not ``lasting``), and none if all follows and it can."""
-        if self._lease.calls is not None or not all(map(self._agrees, parts)):
+        """Whether a person may be asked about a call: the request means all of its targets and tells of it; a
+        value that it speaks against is for that person to see. Two things of it have to stand there; one is
+        enough if it has to do with all the rest, or if the deed can be undone (not ``lasting``), and none if
+        all follows and it can."""
+        if self._lease.calls is not None or not all(map(self._is_meant, parts)):
             return False
         weight = self._weight(parts, deed, self._request) + any(map(self._is_ranked, parts))
         if lasting and weight < _FEW and not self._is_near(deed):
@@ -135,12 +136,10 @@ class Telling:
             return 2 * len(words & self._request.every) >= len(words) and self._is_plain(part)
         return fits(part, self._evidence) == "fits"
 
-    def _agrees(self, part: Part) -> bool:
+    def _is_meant(self, part: Part) -> bool:
         if part.role == "target":
             return self._evidence.standing(part.value) in HARMLESS
-        if part.role == "content":
-            return self._is_plain(part)
-        return fits(part, self._evidence) != "contradicts"
+        return part.role != "content" or self._is_plain(part)
 
     def _is_related(self, part: Part) -> bool:
         """Whether this is a content that has to do with the request and sends nobody elsewhere."""

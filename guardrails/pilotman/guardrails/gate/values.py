@@ -28,6 +28,9 @@ _ORDER: tuple[Fit, ...] = ("fits", "open", "contradicts")
 _SHIFTS = re.compile(
     r"\b(?:weeks?|months?|weekend|days?|later|earlier|before|after|end of|next|following|same)\b"
 )
+_NEAR_DAYS = re.compile(r"\b(?:today|tonight|tomorrow|yesterday)\b")
+_UNTIL = re.compile(r"\b(?:until|till|through|up to|no later than)\b")
+_NEAR = 14  # days: as far as the name of a weekday reaches
 _LENGTH = re.compile(r"\b(\d+|an?|one|two|three|four|five|six|half an?)[ -](hour|minute|min|hr)s?\b")
 _NIGHTS = re.compile(r"\b(\d+|an?|one|two|three|four|five|six)(?: more)? (day|night|week)s?\b")
 _PERCENT = re.compile(r"\b(\d{1,3}(?:\.\d{1,4})?)\s?(?:%|percent\b|per cent\b)")
@@ -133,8 +136,17 @@ def _day(day: str, evidence: Evidence) -> Fit:
         return "fits"
     if lengths and evidence.days and len(day) == 10:
         return "contradicts"
-    spoken = request.of("date", "weekday") | request.days
-    return "contradicts" if spoken and not _SHIFTS.search(request.canonical) else "open"
+    spoken = request.of("date", "weekday") | request.days | {*_NEAR_DAYS.findall(request.canonical)}
+    loose = _SHIFTS.search(request.canonical) and not _is_past_end(day, request)
+    return "contradicts" if spoken and not loose else "open"
+
+
+def _is_past_end(day: str, request: Request) -> bool:
+    """Whether the request says until when ("until Friday"), and this day is later than all that it means."""
+    if request.today is None or len(day) < 10 or not _UNTIL.search(request.canonical):
+        return False
+    near = (shifted(request.today, n) for n in range(_NEAR))
+    return any(request.means_day(one) for one in near if one < day)
 
 
 def _hour(hour: str, evidence: Evidence) -> Fit:

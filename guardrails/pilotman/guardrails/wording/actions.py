@@ -155,7 +155,9 @@ PARTICIPLES: Mapping[str, str] = MappingProxyType(
 )
 """Irregular participles, each with its base form."""
 
-UNDOING: frozenset[str] = frozenset({"delete", "cancel", "expel", "disable", "stop", "reject", "rollback"})
+UNDOING: frozenset[str] = frozenset(
+    {"delete", "cancel", "expel", "disable", "stop", "reject", "rollback", "refund", "merge"}
+)
 """Actions that take something away: nobody means them who names no verb."""
 
 EVERY_ACTION: frozenset[str] = frozenset[str]().union(*ACTIONS.values())
