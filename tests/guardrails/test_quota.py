@@ -16,7 +16,7 @@ from pilotman.guardrails.purse import NANO
 from pilotman.guardrails.quota import Usage, checked
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-names = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=6)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
 asked = st.tuples(names, names, names)
 """Tenant, user, conversation."""
 

@@ -82,7 +82,7 @@ def test_what_others_can_read_is_not_inside(reader: str) -> None:
     assert not inside("acme", [reader, "tenant:acme"])
 
 
-@given(*2 * [st.text(st.characters(exclude_characters="\0"), min_size=1)])
+@given(*2 * [st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)])
 def test_an_owner_is_known_again_whatever_the_names(tenant: str, user: str) -> None:
     owner = reader_of_user(tenant, user)
     assert subject_of(owner) == Subject(tenant, user)

@@ -207,17 +207,36 @@ async def leaves(memory: Memory, corpus: Corpus, user: str) -> tuple[Run, Run]:
     return first, await asks(team, user, thread_id=thread)
 
 
+_HEAD = 8
+"""Bytes by which a value is looked for first; all that are looked for have more."""
+
+
 def left(folders: Iterable[Path], secrets: Iterable[str | bytes]) -> list[tuple[str, str]]:
     """Which secrets stand in which files, in UTF-8 or UTF-16."""
-    looked = [form for one in secrets for form in _forms(one)]
+    looked = {form: str(one) for one in secrets for form in _forms(one)}
+    assert all(len(form) >= _HEAD for form in looked)
+    heads = np.array([int.from_bytes(form[:_HEAD], "little") for form in looked], dtype="<u8")
     found: list[tuple[str, str]] = []
     for file in (file for folder in folders for file in folder.rglob("*") if file.is_file()):
         try:
             body = file.read_bytes()
         except FileNotFoundError:
             continue  # a server tidies up
-        found += [(str(file), str(one)) for one in looked if one in body]
+        if _may_hold(body, heads):
+            found += [(str(file), one) for form, one in looked.items() if form in body]
     return found
+
+
+def _may_hold(body: bytes, heads: Any) -> bool:
+    """Whether one of many values may begin anywhere in it: to seek each by itself takes a quarter of an
+    hour in the folders of servers."""
+    known = np.zeros(1 << 16, dtype=bool)
+    known[heads & 0xFFFF] = True
+    for shift in range(min(_HEAD, max(0, len(body) - _HEAD + 1))):
+        words = np.frombuffer(body, "<u8", count=(len(body) - shift) // _HEAD, offset=shift)
+        if np.isin(words[known[words & 0xFFFF]], heads).any():
+            return True
+    return False
 
 
 def _forms(secret: str | bytes) -> list[bytes]:
