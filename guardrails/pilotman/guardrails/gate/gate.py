@@ -145,10 +145,9 @@ class Gate:
         if digest is not None and tool.effect != "read":
             self._done[digest] += 1
             found = self._parts(call, tool)
-            self._targets[call.tool, _targets(found)] += 1
-            self._values |= {
-                (call.tool, _targets(found), _shown(part)) for part in found if part.role == "value"
-            }
+            done = call.tool, _targets(found)
+            self._targets[done] += 1
+            self._values |= {(*done, _spelled(part)) for part in found if part.role == "value"}
 
     def _parts(self, call: Call, tool: ToolInfo) -> list[Part]:
         return self._roles[tool.name].parts(call.args)
@@ -241,8 +240,9 @@ class Gate:
     def _is_another(self, call: Call, found: list[Part]) -> bool:
         """Whether the request says several values ("today and tomorrow"), and this one was not done yet."""
         values = [part for part in found if part.role == "value"]
-        new = [p for p in values if (call.tool, _targets(found), _shown(p)) not in self._values]
-        return bool(new) and all(fits(part, self._evidence) == "fits" for part in values)
+        done = call.tool, _targets(found)
+        new = any((*done, _spelled(part)) not in self._values for part in values)
+        return new and all(fits(part, self._evidence) == "fits" for part in values)
 
     def _about_counts(self, call: Call, found: list[Part]) -> list[Finding]:
         if self._targets[call.tool, _targets(found)] and not self._is_another(call, found):
@@ -253,7 +253,7 @@ class Gate:
         return []
 
 
-def _shown(part: Part) -> str:
+def _spelled(part: Part) -> str:
     return f"{part.path}={canonical(str(part.value))}"
 
 
@@ -275,7 +275,7 @@ def _undeclared(call: Call, schema: Mapping[str, Any]) -> str | None:
 
 def _targets(found: list[Part]) -> frozenset[str]:
     named = [part for part in found if part.role == "target"]
-    return frozenset(f"{part.path}={canonical(str(part.value))}" for part in (named or found))
+    return frozenset(map(_spelled, named or found))
 
 
 def _allowing(_: Call) -> Decision:

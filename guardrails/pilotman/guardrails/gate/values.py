@@ -44,7 +44,7 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     if (isinstance(value, bool) and not is_money(part)) or evidence.request.holds(value):
         return "fits"
     text = str(value)
-    if value in part.options and _is_inflected(text, evidence):
+    if value in part.options and _is_in_words(text, evidence):
         return "fits"
     if any(evidence.request.holds(option) for option in part.options) or _is_replaced(text, evidence):
         return "contradicts"
@@ -57,13 +57,11 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     number = canonical_number(text)
     if number is not None:
         return _number(float(number), part, evidence)
-    said = terms(text)
-    follows = bool(said) and said <= evidence.request.every
-    return "fits" if follows or evidence.standing(value) == "known" else "open"
+    return "fits" if _is_in_words(text, evidence) or evidence.standing(value) == "known" else "open"
 
 
-def _is_inflected(text: str, evidence: Evidence) -> bool:
-    """Whether the request says the words of a choice in another form: ``vip`` of "all VIPs"."""
+def _is_in_words(text: str, evidence: Evidence) -> bool:
+    """Whether the request says these words, in whatever form: ``vip`` of "all VIPs"."""
     said = terms(text)
     return bool(said) and said <= evidence.request.every
 
