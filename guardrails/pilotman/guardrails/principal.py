@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotman.guardrails.errors import ConfigurationError
+from pilotman.guardrails.shape import is_storable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Principal:
     def __post_init__(self) -> None:
         if not self.tenant or not self.user:
             raise ConfigurationError("a principal needs a tenant and a user", hint="name both")
-        if not (_can_be_kept(self.tenant) and _can_be_kept(self.user)):
+        if not (is_storable(self.tenant) and is_storable(self.user)):
             raise ConfigurationError(
                 "a principal is named in characters that nothing keeps", hint="plain text"
             )
@@ -48,7 +49,3 @@ class Principal:
             roles=frozenset(data.get("roles", ())),
             attributes=dict(data.get("attributes", {})),
         )
-
-
-def _can_be_kept(name: str) -> bool:
-    return "\x00" not in name and not any("\ud800" <= one <= "\udfff" for one in name)

@@ -126,16 +126,16 @@ class Seal:
             Forgotten: the key was destroyed.
             Tampered: this is not what was sealed for this subject and place.
         """
-        if not sealed or not _PLAIN <= sealed[0] <= _PLAIN | _PACKED | _SEALED:
+        kind, value = _kind(sealed), sealed[1:]
+        if kind is None:
             return sealed
-        kind, value = sealed[0], sealed[1:]
         if kind & _SEALED:
             value = self._opened(subject, sealed, place)
         return zlib.decompress(value) if kind & _PACKED else value
 
     def opens(self, subject: Subject, sealed: bytes) -> bool:
         """Whether the key by which a value was sealed is there; also of what needs none."""
-        if not sealed or not sealed[0] & _SEALED or not _PLAIN <= sealed[0] <= _PLAIN | _PACKED | _SEALED:
+        if not (_kind(sealed) or 0) & _SEALED:
             return True
         key = None if self._keys is None else self._keys.find(subject)
         return key is not None and key.key_id == sealed[1 : 1 + _KEY_ID]
@@ -203,3 +203,8 @@ class Seal:
 def new_key() -> Key:
     """A key that nobody had before."""
     return Key(os.urandom(_KEY_ID), os.urandom(32))
+
+
+def _kind(stored: bytes) -> int | None:
+    """How it is kept; None: it was never sealed or packed."""
+    return stored[0] if stored and _PLAIN <= stored[0] <= _PLAIN | _PACKED | _SEALED else None

@@ -1,4 +1,4 @@
-"""The shapes of JSON values, told to type checkers."""
+"""The shapes of JSON values, told to type checkers, and what of them can be stored."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
 def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     """A JSON array."""
     return isinstance(value, list | tuple)
+
+
+def is_storable(value: str) -> bool:
+    """Whether every database keeps a text as it is: it has no NUL and no half of a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

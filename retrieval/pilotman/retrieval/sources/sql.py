@@ -32,6 +32,7 @@ from sqlalchemy.sql.selectable import Subquery
 from pilotman.guardrails.display import visible
 from pilotman.guardrails.errors import ConfigurationError, NotFound, Unavailable
 from pilotman.guardrails.label import Label
+from pilotman.guardrails.shape import is_storable
 from pilotman.retrieval.blocking import off_loop
 from pilotman.retrieval.sources.terms import LARGEST, Terms, moment, version_of
 
@@ -142,7 +143,7 @@ class SQLSource:
                 value = kind(document_id)
             except ValueError:
                 raise missing from None
-            if str(value) != document_id or not _storable(document_id):
+            if str(value) != document_id or not is_storable(document_id):
                 raise missing
             found = connection.execute(select(self._documents).where(self._documents.c[self._id] == value))
             row = found.mappings().first()
@@ -308,11 +309,6 @@ def _name(url: URL) -> str:
     """What the source is called: the database, without user, password and parameters."""
     database = (url.database or "memory").rstrip("/").rpartition("/")[2]
     return database if url.host is None else f"{url.host}/{database}"
-
-
-def _storable(document_id: str) -> bool:
-    """Whether a database can have it as a text at all."""
-    return "\0" not in document_id and not any("\ud800" <= character <= "\udfff" for character in document_id)
 
 
 def _written(value: object) -> str:
