@@ -77,9 +77,11 @@ class _Cleaner:
     def _mapping(self, mapping: Mapping[Any, Any], path: str, *, foreign: bool, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, item in mapping.items():
-            name = self._text(str(key), foreign=foreign)
+            said, name = str(key), self._text(str(key), foreign=foreign)
             while name in found:  # two keys that look the same: neither may hide the other
-                name += "'"
+                said += "'"
+                longer = self._text(said, foreign=foreign)
+                name = longer if len(longer) > len(name) else f"{name}'"
             own = foreign or str(key) in self._fields
             under = f"{path}.{key}" if path else str(key)
             found[name] = self.value(item, under, foreign=own, depth=depth + 1)
@@ -89,13 +91,14 @@ class _Cleaner:
         shown = self._shown(text)
         if not foreign:
             return self._unspoken(shown)
-        plain = self._unspoken(self._unmarked_up(unmarked(shown)))
+        bare = unmarked(shown)  # what stood behind a bracket may be hidden now
+        plain = self._unspoken(self._unmarked_up(bare if bare == shown else self._shown(bare)))
         brackets, count = marked(plain)
         if count:
             self._note("marked", count)
             self.suspicions.add("instructions")
             return brackets
-        return plain if unmarked(shown) == shown else self._unspoken(self._unmarked_up(shown))
+        return plain if bare == shown else self._unspoken(self._unmarked_up(shown))
 
     def _shown(self, text: str) -> str:
         """The text without hidden characters."""
