@@ -339,7 +339,8 @@ def test_egress_goes_only_where_the_request_says() -> None:
 
 
 def test_a_link_of_others_is_put_to_a_person_if_the_request_speaks_of_links() -> None:
-    run = having_read(gate("Open the link that is in the newsletter."), "Read on: https://acme.example/june")
+    run = gate("Open the link that is in the newsletter.")
+    run.observe(Call(tool="read_inbox", args={"folder": "junk"}), "Read on: https://acme.example/june")
     assert (
         run.decide(Call(tool="fetch_page", args={"url": "https://acme.example/june"})).verdict == "escalate"
     )

@@ -71,6 +71,7 @@ def deed(name: str, description: str, schema: Mapping[str, Any]) -> Deed:
     objects = {stem(part) for part in parts if part != verb}
     described = {term for term in terms(first) if term not in ACTION_STEMS}
     fields, options = _parameters(schema)
+    also = also.union(*(ACTIONS[ACTION_STEMS[one]] for one in options if one in ACTION_STEMS))
     described |= {term for term in fields | options if term not in ACTION_STEMS and len(term) > 2} - _PLAIN
     things = [THINGS[term] for term in objects | described if term in THINGS]
     return Deed(

@@ -61,6 +61,8 @@ _MOMENT = re.compile(
     r"\d:\d\d|\b\d{1,2}\s?[ap]m\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:tomorrow|today|noon)\b"
     r"|\d{4}-\d\d-\d\d"
 )
+_DICTATION = re.compile(r":\s")
+_WHOM = frozenset({"person", "email", "channel", "page"})
 _SHAPES = (
     ("person", re.compile(r"(?<!\w)@\w|\b(?:every(?:one|body)|him|her|them|us|people|team)\b")),
     ("money", MONEY),
@@ -74,7 +76,8 @@ _SHAPES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
-    """One place that asks for something to be done. ``terms`` are the stems of what is said around it.
+    """One place that asks for something to be done. ``terms`` are the stems of what is said around it,
+    ``near`` those of the words from the verb to what it dictates.
 
     ``clause`` are the words from the verb to the next one, case-folded. ``loose``: it is hardly more than a
     thing that somebody wants.
@@ -83,6 +86,7 @@ class Demand:
     verb: str
     actions: frozenset[str]
     terms: frozenset[str]
+    near: frozenset[str]
     things: frozenset[str]
     shapes: frozenset[str]
     clause: str
@@ -176,16 +180,22 @@ def _in_sentence(sentence: str, before: str, verbs: frozenset[str]) -> Iterator[
 
 def _demand(verb: str, actions: frozenset[str], around: str, clause: str, *, loose: bool = False) -> Demand:
     said = terms(around)
-    shapes = {name for name, pattern in _SHAPES if pattern.search(around)}
+    order = _DICTATION.split(clause, maxsplit=1)[0]
+    shapes = _shapes(order)
     return Demand(
         verb=verb,
         actions=actions,
         terms=said,
+        near=terms(order),
         things=frozenset[str]().union(*(THINGS[term] for term in said if term in THINGS)),
-        shapes=frozenset(shapes),
+        shapes=shapes if shapes & _WHOM else shapes | _shapes(around),
         clause=clause,
         loose=loose,
     )
+
+
+def _shapes(text: str) -> frozenset[str]:
+    return frozenset(name for name, pattern in _SHAPES if pattern.search(text))
 
 
 def _is_demanded(spoken: list[str], at: int, *, asked: bool) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
-from pilotman.guardrails.gate.literals import addresses, canonical, dates, kind_of, numbers, times
+from pilotman.guardrails.gate.literals import addresses, agrees, canonical, dates, kind_of, numbers, times
 from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
 from pilotman.guardrails.gate.request import Request
-from pilotman.guardrails.wording.words import stem, terms, words
+from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
 Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknown"]
 """Where a value stands: in the request or the facts; in the one record that the request means; in another
@@ -18,7 +19,15 @@ record of a trusted author; in what third parties wrote; nowhere."""
 
 _T = TypeVar("_T")
 _COMMON = frozenset({"id", "ids", "name", "number", "key"})
+_EXTENT = stem_set("limit max maximum page size offset count top results")
+_PLACES, _EVERYWHERE = stem_set("folder mailbox label box"), frozenset({"inbox", "all"})
+_VIEWS = stem_set("status state type kind sort order view filter scope direction")
 _LONG = 1_000  # characters: no standing of such a value is kept
+_SAYING = re.compile(
+    r"\b(passport|(?:credit|debit|identity) card|(?:tax|national) id|social security|ssn|cvv|cvc"
+    r"|driver'?s? licen[cs]e)"
+    r"(?: (?:number|no|code))?\W{1,3}(?:is\W+)?(?=[a-z]{0,3}[ -]?\d)"
+)
 _SHORT = 12  # words that may be put together from elsewhere
 HARMLESS: frozenset[Standing] = frozenset({"given", "designated"})
 
@@ -31,26 +40,40 @@ class Evidence:
         self.tainted = False
         self.days: frozenset[str] = frozenset()
         self.hours: frozenset[str] = frozenset()
+        self.lengths: frozenset[int] = frozenset()
         self.numbers: frozenset[str] = frozenset()
         self._asked: set[str] = set()
+        self._done: set[str] = set()
         self._nouns: set[str] = set()
         self._agreed: set[str] = set()
         self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
         self._lines: list[tuple[str, Record]] = []
         self._foreign: list[tuple[str, Record]] = []
         self._foreign_addresses: frozenset[str] = frozenset()
+        self._foreign_days: list[frozenset[str]] = []  # of the first so many of them
         self._secrets: set[str] = set()
+        self._private: dict[str, frozenset[str]] = {}
         self._meant: list[Record] = []
         self._known: dict[tuple[str, str, str], object] = {}
 
     def observe(
-        self, args: Mapping[str, Any], result: Any, *, source: str, third_party: bool | Sequence[str]
+        self,
+        args: Mapping[str, Any],
+        result: Any,
+        *,
+        source: str,
+        third_party: bool | Sequence[str],
+        done: bool = False,
     ) -> None:
-        """Take in what the tool ``source`` returned for these arguments."""
+        """Take in what the tool ``source`` returned for these arguments. ``done``: it changed something."""
         self._known.clear()
-        asked = [value for _, value in scalars(args)]
+        named = list(scalars(args))
+        asked = [value for _, value in named]
         self._asked.update(form for value in asked for form in forms(value))
-        bound = all(self.standing(value) in HARMLESS for value in asked)
+        if done:
+            self._done.update(form for value in asked for form in forms(value))
+        picking = [value for name, value in named if not _is_how(name, value)]
+        bound = done or all(self.standing(one) in HARMLESS or self._asks_for(one) for one in picking)
         given = terms(" ".join(str(value) for value in asked))
         for group in groups(result, third_party=third_party):
             if not asked and len(group) == 1:
@@ -60,6 +83,12 @@ class Evidence:
                 record.bound, record.sought, record.source = bound and bool(asked), given, source
                 self._enter(record)
         self._known.clear()
+
+    def _asks_for(self, value: Any) -> bool:
+        """Whether these are words to search by: two of three are the request's, or of what it means."""
+        said = terms(value) if isinstance(value, str) and " " in value.strip() else frozenset[str]()
+        known = sum(word in self.request.every or self.speaks_of(frozenset({word})) for word in said)
+        return 3 * known >= 2 * len(said) > 0
 
     def standing(self, value: Any) -> Standing:
         """Where a value stands."""
@@ -135,6 +164,15 @@ class Evidence:
             return True
         return any(stands(form, text) for form in found for text, _ in self._foreign)
 
+    def is_entry(self, value: Any) -> bool:
+        """Whether third parties wrote just this into a field, as one names a channel or a folder."""
+        spelled = forms(value)
+        return not addresses(str(value)) and any(text.strip() in spelled for text, _ in self._foreign)
+
+    def vouches_for(self, value: Any) -> bool:
+        """Whether a value is the request's or a trusted author's, or what this run did was done with it."""
+        return self.standing(value) in (*HARMLESS, "known") or not self._done.isdisjoint(forms(value))
+
     def has_rivals(self, value: Any) -> bool:
         """Whether an address stands beside others of its kind in what third parties wrote: nothing that is
         trusted says which one is meant."""
@@ -147,10 +185,24 @@ class Evidence:
             for other in addresses(text) - mine
         )
 
+    def has_other_days(self, value: Any) -> bool:
+        """Whether third parties write of this day and of another one in one text."""
+        mine = dates(str(value))
+        if not mine:
+            return False
+        self._foreign_days += (dates(text) for text, _ in self._foreign[len(self._foreign_days) :])
+        several = (days for days in self._foreign_days if len(days) > 1)
+        return any(agrees(day, one) for days in several for day in days for one in mine)
+
     def has_secrets(self, value: Any) -> bool:
         """Whether a text gives away a secret that was read and that the request does not spell out."""
-        text = canonical(str(value)) if self._secrets else ""
-        return any(secret in text and not self.request.spells(secret) for secret in self._secrets)
+        text = canonical(str(value))
+        if any(said[1] not in self.request.canonical for said in _SAYING.finditer(text.replace("_", " "))):
+            return True
+        if any(secret in text and not self.request.spells(secret) for secret in self._secrets):
+            return True
+        unsaid = (one for one, called in self._private.items() if called.isdisjoint(self.request.every))
+        return any(stands(one, text) for one in unsaid)
 
     def speaks_of(self, said: frozenset[str]) -> bool:
         """Whether any of these stems stands in what a trusted author wrote."""
@@ -224,11 +276,13 @@ class Evidence:
             meant = best if alone else self.request.ranks(best or group)
             if best and not meant:
                 self._agree(best)
+        meant = [record for record in meant if not self._is_excepted(record)]
         for record in meant:
             record.designated = True
         self._meant += meant
         texts = [f.text for r in meant for f in r.fields if f.trusted and len(f.text) < 80]
         self.days |= {day for text in texts for day in dates(text)}
+        self.lengths |= {int(r.orderables["length"]) for r in meant if "length" in r.orderables}
         self.hours |= {hour for text in texts for hour in times(text)}
         self.numbers |= {number for text in texts for number in numbers(text)}
 
@@ -236,6 +290,11 @@ class Evidence:
         """Whether the request says "everybody in Support", and that is what was asked for and came."""
         name = {term for term in given & self.request.proper if term.isalpha()}
         return self.request.plural and bool(name) and all(name <= record.terms for record in group)
+
+    def _is_excepted(self, record: Record) -> bool:
+        """Whether the request leaves this one out by its name: "all but Ailsa"."""
+        others = [name for one in record.group if one is not record for name in one.names]
+        return any(stands(name, self.request.excepted) for name in record.names if name not in others)
 
     def _agree(self, records: list[Record]) -> None:
         first, *others = ({(f.name, f.text) for f in r.fields if f.trusted} for r in records)
@@ -284,6 +343,7 @@ class Evidence:
 
     def _enter(self, record: Record) -> None:
         self._secrets |= record.secrets
+        self._private |= record.private
         for one in record.fields:
             if not one.trusted:
                 self.tainted = True
@@ -295,3 +355,12 @@ class Evidence:
                 self._trusted[form].append(record)
             if " " in one.text:
                 self._lines.append((f" {one.text} ", record))
+
+
+def _is_how(name: str, value: Any) -> bool:
+    """Whether an argument of a read says how to look or how much at, and not at what."""
+    called = frozenset(map(stem, words(name)))
+    if isinstance(value, str):
+        place = value.casefold() in _EVERYWHERE and not called.isdisjoint(_PLACES)
+        return place or (value.isalpha() and not called.isdisjoint(_VIEWS))
+    return isinstance(value, bool) or not called.isdisjoint(_EXTENT)

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pilotman.guardrails.combination import EXFILTRATION
 from pilotman.guardrails.gate.deeds import deed
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence
-from pilotman.guardrails.gate.judgment import Finding, Judgment, summed
+from pilotman.guardrails.gate.finding import Finding, summed
+from pilotman.guardrails.gate.judgment import Judgment
 from pilotman.guardrails.gate.labels import ArgumentLabels, asked_by, output_of
 from pilotman.guardrails.gate.lease import Lease, lease
 from pilotman.guardrails.gate.literals import canonical, short_runs
@@ -136,7 +137,8 @@ class Gate:
         """Take in what an allowed call returned. ``foreign``: others wrote it, whatever the tool declares."""
         tool = self._tools.get(call.tool)
         third_party = True if tool is None else tool.third_party or foreign
-        self._evidence.observe(call.args, result, source=call.tool, third_party=third_party)
+        changed = tool is not None and tool.effect not in ("read", "egress")
+        self._evidence.observe(call.args, result, source=call.tool, third_party=third_party, done=changed)
         self._used.append(call.tool)
         if tool is None:
             return
@@ -179,14 +181,14 @@ class Gate:
     def _is_told(self, call: Call, found: list[Part], *, lasting: bool) -> bool:
         """Whether the request asks for this very call, although not plainly for the tool.
 
-        It does not where it names no verb and the deed takes something away, or where it cannot be undone
-        (``lasting``) and another tool has the same parameters: then others may have chosen the tool.
+        It has to spell the call out where it names no verb and the deed takes something away, or where it
+        cannot be undone (``lasting``) and another tool has the same parameters: others may have chosen it.
         """
         deed = self._deeds[call.tool]
         undone = deed.actions & UNDOING
-        if self._lease.of(call.tool) == "none" and (
-            (undone and undone.isdisjoint(self._request.actions)) or (lasting and self._has_rivals(call.tool))
-        ):
+        unsaid = bool(undone) and undone.isdisjoint(self._request.actions)
+        doubtful = unsaid or (lasting and self._has_rivals(call.tool))
+        if self._lease.of(call.tool) == "none" and doubtful and not self._telling.spells_out(found, deed):
             return False
         given = frozenset(call.args)
         contested = any(
@@ -228,7 +230,7 @@ class Gate:
             standing = self._evidence.standing(part.value)
             if standing in HARMLESS:
                 continue
-            if self._lease.links and self._evidence.links_to(part.value):
+            if self._lease.follows and self._evidence.links_to(part.value):
                 continue
             linked = standing == "foreign" and self._evidence.links_to(part.value)
             if linked or (standing in ("foreign", "known") and self._lease.links):

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, cast
 
 from pilotman.guardrails.gate.deeds import Deed
 from pilotman.guardrails.gate.demands import Demand, demands, ordering, sentences
-from pilotman.guardrails.gate.literals import canonical
+from pilotman.guardrails.gate.literals import addresses, canonical, kind_of
 from pilotman.guardrails.wording.actions import UNDOING
 from pilotman.guardrails.wording.lexicon import word_set
 
@@ -22,6 +22,8 @@ _NEAR, _FAR = 0.3, 1.0
 
 _FITTING, _TELLING = 0.4, 1.0
 """How well a tool must fit what is said around a verb, and around no verb."""
+_FURTHER = 0.5
+"""What a word counts that stands around a demand, and not in it."""
 _OF_PEOPLE = frozenset({"invite", "share", "assign"})
 _DOING = (
     r"\b(?:do|complete|perform|follow|execute|carry out|take care of|handle|process|act on"
@@ -39,6 +41,7 @@ _DOING_AS = re.compile(
 _DOING_SO = re.compile(rf"{_DOING}(?:it|them|that|these|those|so|this|everything|all)\b")
 _ORDERED = re.compile(rf"\b(?:{_ORDERS}|asks?\b|asked\b|wants\b)")
 _LINKS = word_set("link links url urls website site webpage page article blog post visit browse web online")
+_SEVERAL = word_set("links urls websites sites webpages pages articles posts blogs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +49,9 @@ class Lease:
     """What one run may use: how plainly each tool was asked for, and how often by a plan.
 
     ``clauses``: the words that asked for each tool. ``delegates``: the request hands itself over to a
-    document ("do what the list says"). ``links``: it speaks of pages and links. ``unclaimed``: what the
-    request says beside questions and beside the words that plainly asked for some tool.
+    document ("do what the list says"). ``links``: it speaks of pages and links; ``follows``: of more of them
+    than it spells out. ``unclaimed``: what the request says beside questions and beside the words that
+    plainly asked for some tool.
     """
 
     strengths: Mapping[str, Strength]
@@ -55,6 +59,7 @@ class Lease:
     calls: Mapping[str, int] | None
     delegates: bool
     links: bool
+    follows: bool
     unclaimed: str
 
     def of(self, tool: str) -> Strength:
@@ -69,6 +74,8 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
     with such ``tasks``. What a plan does not name is not leased.
     """
     known = list(deeds)
+    said = re.findall(r"[a-z]+", request.casefold())
+    pages = [address for address in addresses(request) if kind_of(address) == "url"]
     planned = None if plan is None else Counter(_planned(plan))
     found, clauses = _strengths(request, known)
     strengths: Mapping[str, Strength] = found
@@ -80,7 +87,9 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
         clauses=MappingProxyType({name: tuple(texts) for name, texts in clauses.items()}),
         calls=None if planned is None else MappingProxyType(dict(planned)),
         delegates=_delegates(request, asked),
-        links=not _LINKS.isdisjoint(re.findall(r"[a-z]+", request.casefold())),
+        links=not _LINKS.isdisjoint(said),
+        follows=not _LINKS.isdisjoint(said)
+        and (not pages or (len(pages) == 1 and not _SEVERAL.isdisjoint(said))),
         unclaimed=_unclaimed(request, asked),
     )
 
@@ -132,7 +141,7 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
         near = action + fit >= best - _NEAR
         if demand.loose and not (near and fit >= _TELLING and name not in undoing):
             continue
-        if verbal == [name]:
+        if verbal == [name] and not _is_about_another(demand, name, known):
             found[name] = "strong"
         elif action and action + fit >= best - _FAR:
             # Only its description has the verb, and the verb takes nothing away: "the customer is told".
@@ -142,15 +151,28 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
     return found
 
 
+def _is_about_another(demand: Demand, name: str, known: Sequence[Deed]) -> bool:
+    """Whether a verb stands beside nouns that other tools are called by, and by none of this one's."""
+    mine = next(deed for deed in known if deed.name == name)
+    if not mine.named or not demand.near.isdisjoint(mine.named | mine.described):
+        return False
+    if not demand.things.isdisjoint(mine.things):
+        return False
+    return any(not demand.near.isdisjoint(deed.named) for deed in known if deed is not mine)
+
+
 def _score(demand: Demand, deed: Deed, known: Sequence[Deed]) -> tuple[float, float]:
     """How well a tool does what is demanded, and how well it fits what it is demanded of."""
     meant = demand.actions if demand.shapes & {"person", "email"} else demand.actions - _OF_PEOPLE
     action = _action(demand, deed, meant)
-    named, described = demand.terms & deed.named, demand.terms & deed.described
-    fit = min(2.0, 1.25 * len(named) + 0.6 * len(described))
+    fit = min(2.0, _fit(demand.near, deed) + _FURTHER * _fit(demand.terms - demand.near, deed))
     fit += 0.75 * min(1.6, len(demand.things & deed.things)) + demand.shapes_of(deed)
     rivals = any(other is not deed and other.actions & meant for other in known)
     return action, fit if rivals else fit + _FITTING
+
+
+def _fit(said: frozenset[str], deed: Deed) -> float:
+    return 1.25 * len(said & deed.named) + 0.6 * len(said & deed.described)
 
 
 def _action(demand: Demand, deed: Deed, meant: frozenset[str]) -> float:

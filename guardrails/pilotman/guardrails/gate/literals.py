@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Literal as OneOf
@@ -46,7 +46,7 @@ _DATES = tuple(
         r"(?<![\d/])(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})(?![\d/])",
         rf"\b(?P<name>{_MONTH})\.?\s+{_DAY}\b(?!:){_YEAR}",
         rf"\b{_DAY}\s+(?:of\s+)?(?P<name>{_MONTH})\b\.?{_YEAR}",
-        r"\bthe\s+(?P<day>\d{1,2})(?:st|nd|rd|th)\b",
+        rf"\bthe\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)\b(?!\s+(?:of\s+)?(?:{_MONTH})\b)",
     )
 )
 _RANGES = (
@@ -64,6 +64,8 @@ _TIME = re.compile(
     r"(?<![\d.:])(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?::\d{2})?\s*(?P<half>[ap]\.?m\b\.?)?(?![\d:])",
     re.IGNORECASE,
 )
+_OFFSET = re.compile(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[-+]\d{2}:?\d{2})\b", re.IGNORECASE)
+_FULL = re.compile(r"\s*\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d|\s*\Z)")
 _NAMED_TIME = MappingProxyType({"noon": "12:00", "midday": "12:00", "midnight": "00:00"})
 _NUMBER = re.compile(r"(?<![\w.,/-])[-+]?\d+(?:[.,]\d+)*(?!\w|\.\w|-\d)")
 MONEY = re.compile(
@@ -139,12 +141,20 @@ def dates(text: str) -> frozenset[str]:
 def times(text: str) -> frozenset[str]:
     """The times of day, ``HH:MM``. A bare hour counts only with its half of the day."""
     found = {named for word, named in _NAMED_TIME.items() if re.search(rf"\b{word}\b", text, re.IGNORECASE)}
-    for match in _TIME.finditer(text):
+    for match in _TIME.finditer(_OFFSET.sub(r"\1", text)):
         if match["minute"] or match["half"]:
             hour = _hour(int(match["hour"]), match["half"])
             if hour is not None:
                 found.add(f"{hour:02d}:{match['minute'] or '00'}")
     return frozenset(found)
+
+
+def moments(text: str) -> list[datetime]:
+    """The moment that a text is, in whatever zone: ``2026-05-20T09:00``; a day alone is its midnight."""
+    try:
+        return [datetime.fromisoformat(text.strip()).replace(tzinfo=None)] if _FULL.match(text) else []
+    except ValueError:
+        return []
 
 
 def numbers(text: str) -> frozenset[str]:

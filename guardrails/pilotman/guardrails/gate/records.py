@@ -31,6 +31,27 @@ _MOST_VALUES = 50_000  # of one result
 _KEPT = 200  # characters
 _TITLE = 40  # characters of a field that may call its record something
 _SECRETS = stem_set("password secret passcode token credential passphrase key apikey")
+_PRIVATE = tuple(
+    map(
+        stem_set,
+        (
+            "passport",
+            "social security",
+            "ssn",
+            "national id",
+            "identity number",
+            "tax id",
+            "driver license",
+            "license number",
+            "credit card",
+            "debit card",
+            "card number",
+            "cvv",
+            "cvc",
+        ),
+    )
+)
+"""What fields are called that tell the number of a person or of a card."""
 _SECRET = re.compile(r"(?=\S*\d)(?=\S*[a-z])\S{6,200}")
 _FIGURE = re.compile(r"(?<![\w.,:/-])\d(?=[ -]?(?:[a-z]{1,3}\b|\Z))(?![\w.,:/-]*\d)")
 _NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
@@ -95,6 +116,13 @@ class Record:
         return frozenset(
             f.text for f in self.fields if f.trusted and _SECRET.fullmatch(f.text) and not dates(f.text)
         )
+
+    @cached_property
+    def private(self) -> Mapping[str, frozenset[str]]:
+        """The numbers of persons and of their cards in it, each with the stems of what it is called."""
+        numbered = (f for f in self.fields if any(c.isdigit() for c in f.text))
+        called = {f.text: frozenset(map(stem, words(f.name))) for f in numbered}
+        return {text: stems for text, stems in called.items() if any(one <= stems for one in _PRIVATE)}
 
     @cached_property
     def orderables(self) -> Mapping[str, float | str]:

@@ -27,7 +27,7 @@ from pilotman.guardrails.wording.lexicon import word_set
 from pilotman.guardrails.wording.words import stem, stem_set, terms, words
 
 _ALL = word_set("all every each both everyone everybody everything any")
-_SUPERLATIVE = re.compile(
+SUPERLATIVE = re.compile(
     r"\b(?:(most|highest|largest|biggest|longest|best|newest|latest|last|recent|top|furthest|more|higher|larger"
     r"|bigger|longer|better|newer|later|hottest|busiest|fullest|heaviest|strongest|oldest|youngest)"
     r"|(least|fewest|lowest|smallest|cheapest|shortest|earliest|first|next|nearest|closest|worst|quickest|fastest"
@@ -52,6 +52,15 @@ _LENGTHS = stem_set("length duration minutes hours days size wait")
 _PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
 
 
+_GLUED = re.compile(r"(?<=[a-z]{2})\.(?=[A-Z][a-z]+['\u2019]?[a-z]*\s)")  # "see www.acme.com.They wrote"
+_NUMBERING = re.compile(r"(?:^|(?<=[\s:;]))\d{1,2}[.)]\s+(?=[A-Z])")  # "1. Show the files. 2. Delete"
+_EXCEPTED = re.compile(
+    r"\b(?:except|apart from|other than|aside from|with the exception of|anything but|all but"
+    r"|keep(?:ing)? only|only keep(?:ing)?)\b[^.,;!?\n]*",
+    re.IGNORECASE,
+)
+"""What is left out of what a request means."""
+_INITIALS = re.compile(r"([A-Za-z]{2,4})[- ]?(\d{1,4}[A-Za-z]?)")
 _DENIED = re.compile(r"\b(?:not|never|without|no|nor|neither)\b|n't\b")
 _OPENING = re.compile(r"(?:^|[.!?;\n:]\s+)([A-Z][a-z][\w'-]*)")
 
@@ -71,9 +80,12 @@ class Request:
     """
 
     def __init__(self, text: str, facts: Mapping[str, Any]) -> None:
+        text = _GLUED.sub(". ", text)
         self.text = text
-        self.canonical = f" {canonical(text)} "
         self.every = terms(text)
+        self.excepted = f" {canonical(' | '.join(_EXCEPTED.findall(text)))} "
+        text = _NUMBERING.sub(" ", _EXCEPTED.sub(" ", text))
+        self.canonical = f" {canonical(text)} "
         self.terms = self.every - frozenset(stem(demand.verb) for demand in demands(text))
         self.quotes = quotes(text)
         self.figures = frozenset(figures_in(self.canonical))
@@ -96,7 +108,7 @@ class Request:
         )
         self.telling = frozenset(t for t in self.terms if t not in THINGS and t not in ACTION_STEMS)
         self.plural = not _ALL.isdisjoint(re.findall(r"[a-z]+", self.canonical))
-        self._rank = _SUPERLATIVE.search(_NO_RANK.sub(" ", self.canonical))
+        self._rank = SUPERLATIVE.search(_NO_RANK.sub(" ", self.canonical))
 
     def _proper(self) -> frozenset[str]:
         """Stems of names: capitalised inside a sentence, marked, numbered or quoted; in lower-case text, all
@@ -119,11 +131,21 @@ class Request:
     def spells(self, value: Any) -> bool:
         """Whether the request itself does, in any way to write a date or a number."""
         found = forms(value)
-        if any(stands(form, self.canonical) for form in found):
+        if any(stands(form, self.canonical) for form in found) or self._abbreviates(value):
             return True
         if isinstance(value, str) and len(value) == 10 and (days := dates(value)):
             return any(self.means_day(day) for day in days)
         return isinstance(value, int | float) and not self.of("number").isdisjoint(found)
+
+    def _abbreviates(self, value: Any) -> bool:
+        """Whether it names this, by initials and a number: ``RW-7`` of "7 Rope Walk"."""
+        found = _INITIALS.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            return False
+        name = r"[\w']*\s+".join(found[1].upper()) + r"[\w']*"
+        number = rf"\b{found[2]}\b"
+        beside = (rf"(?i:{number}),?\s+{name}\b", rf"\b{name},?\s+(?i:{number})")
+        return any(re.search(pattern, self.text) for pattern in beside)
 
     def ranks(self, candidates: Sequence[Record]) -> list[Record]:
         """The record that a superlative of the request picks ("the cheapest"), if there is just one.

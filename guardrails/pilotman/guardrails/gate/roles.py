@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
@@ -57,15 +57,20 @@ _FORMATS: Mapping[str, Role] = {
     "duration": "value",
     "password": "value",
 }
-_NAMING = word_set("create add open file register make generate write post publish save submit new draft")
+_NAMING = word_set(
+    "create add open file register make generate write post publish save submit new draft issue"
+)
 _GIVEN: Mapping[Any, Role] = {"target": "target", "value": "value", "content": "content"}
-_TITLES = stem_set("name title filename")
+_TITLES = stem_set("name title filename code slug")
 _NUMBERED = _TARGETS - _VALUES
 _ANEW = stem_set("new value setting")
-_DEEPEST, _LONGEST, _PROSE = 8, 500, 4
+_DEEPEST, _LONGEST, _PROSE, _READ = 8, 500, 4, 65
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _TARGET: Mapping[str, Any] = MappingProxyType({"x-role": "target"})
+_TOLD = stem_set("reference memo purpose reason description subject body text code slug")
+"""Contents that tell something, never which one."""
 _MOST_KNOWN = 1_000
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?")
 _IDENTIFIER = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.#@-]{4,64}")
 
 
@@ -85,13 +90,17 @@ class _About(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One scalar of a call's arguments: where it stands, what for, and its value."""
+    """One scalar of a call's arguments: where it stands, what for, and its value.
+
+    ``several``: others may stand there beside it.
+    """
 
     path: str
     role: Role
     value: str | int | float | bool
     nouns: frozenset[str]
     options: tuple[str, ...]
+    several: bool = False
 
 
 def parts(args: Mapping[str, Any], schema: Mapping[str, Any], *, verb: str) -> list[Part]:
@@ -134,10 +143,11 @@ class Roles:
     def _outer_targets(self) -> list[tuple[str, str]]:
         known = _mapping(self._resolved(self._root), "properties")
         found = [str(name) for name, schema in known.items() if is_mapping(schema)]
+        plain = [(name, words(name)) for name in found]
         return [
-            (name, stem(words(name)[-1]))
-            for name in found
-            if words(name) and self._part(name, "", self._resolved(known[name]), False).role == "target"
+            (name, stem(said[0]))
+            for name, said in plain
+            if len(said) == 1 and self._part(name, "", self._resolved(known[name]), False).role == "target"
         ]
 
     def _parts(
@@ -163,7 +173,8 @@ class Roles:
         elif is_list(value):
             inner = self._item(schema)
             for item in value:
-                yield from self._parts(path, item, inner, depth + 1, needed)
+                for part in self._parts(path, item, inner, depth + 1, needed):
+                    yield replace(part, several=True)
         else:
             plain = value if isinstance(value, str | int | float) else str(value)
             yield self._part(path, plain, schema, needed)
@@ -178,8 +189,8 @@ class Roles:
         role, nouns, options, strange = told
         if strange:
             role = _of_strange(value, nouns)
-        if role == "content" and "x-role" not in schema and _IDENTIFIER.fullmatch(str(value)[:65]):
-            role = "target"  # "message": here no text, but which one
+        if "x-role" not in schema:
+            role = _of_value(str(value)[:_READ], role, nouns)
         return Part(path=path, role=role, value=value, nouns=nouns, options=options)
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -204,6 +215,14 @@ def _about(path: str, schema: Mapping[str, Any], verb: str, needed: bool) -> _Ab
     chosen = tuple(str(option) for option in options) if is_list(options) else ()
     strange = role == "target" and role_of(name, schema, verb=verb if outer else "") != "target"
     return _About(role, frozenset(stem(word) for word in words(name)), chosen, strange)
+
+
+def _of_value(text: str, role: Role, nouns: frozenset[str]) -> Role:
+    """A moment is no target whatever its name is, and an identifier no content: "message" is which one."""
+    if role == "target" and _MOMENT.fullmatch(text):
+        return "value"
+    named = role == "content" and nouns.isdisjoint(_TOLD) and _IDENTIFIER.fullmatch(text)
+    return "target" if named else role
 
 
 def _of_strange(value: str | float, nouns: frozenset[str]) -> Role:

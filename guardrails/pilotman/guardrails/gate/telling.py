@@ -50,13 +50,20 @@ class Telling:
             return self._weight(parts, deed, self._orders) >= _FEW
         return self._weight(parts, deed, self._request) > _FEW
 
+    def spells_out(self, parts: Sequence[Part], deed: Deed) -> bool:
+        """Whether three things of a call stand in words about no other tool; one of two may be a noun of the
+        tool's name if the other says why."""
+        told = [part for part in parts if list(self._mentioned(part, self._unclaimed))]
+        plain = len(told) > _FEW or any(part.role == "content" for part in told)
+        return plain and self._weight(parts, deed, self._unclaimed) > _FEW
+
     def touches(self, parts: Sequence[Part], deed: Deed, *, lasting: bool) -> bool:
         """Whether a person may be asked about a call: the request means all of its targets and tells of it; a
         value that it speaks against is for that person to see. Two things of it have to stand there; one is
         enough if it has to do with all the rest, or if the deed can be undone (not ``lasting``), and none if
         all follows and it can."""
         if self._lease.calls is not None or not all(map(self._is_meant, parts)):
-            return False
+            return self._lease.calls is None and self._tells_of(parts, deed)
         weight = self._weight(parts, deed, self._request) + any(map(self._is_ranked, parts))
         if lasting and weight < _FEW and not self._is_near(deed):
             return False
@@ -64,6 +71,15 @@ class Telling:
             return False
         sure = all(map(self._follows, parts)) + (not lasting)
         return weight + sure >= _FEW or (weight > 0 and not any(map(self._is_unsaid, parts)))
+
+    def _tells_of(self, parts: Sequence[Part], deed: Deed) -> bool:
+        """Whether two things of a call stand in the request, and a word of the deed, although it does not
+        mean its targets: they stand in what trusted authors wrote, or in what it made us read."""
+        if not all(self._evidence.is_at_hand(p.value) for p in parts if p.role == "target"):
+            return False
+        if not all(self._is_plain(part) for part in parts if part.role == "content"):
+            return False
+        return self._weight(parts, deed, self._request) >= _FEW and self._is_near(deed)
 
     def may_be_handed_over(self, parts: Sequence[Part], *, lasting: bool) -> bool:
         """Whether what the request hands itself over to may ask a person for this.

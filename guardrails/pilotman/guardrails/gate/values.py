@@ -19,14 +19,16 @@ from pilotman.guardrails.gate.literals import (
 )
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import Part
-from pilotman.guardrails.wording.words import stem_set, terms
+from pilotman.guardrails.wording.words import stem, stem_set, terms
 
 Fit: TypeAlias = Literal["fits", "open", "contradicts"]
 
 _ORDER: tuple[Fit, ...] = ("fits", "open", "contradicts")
 
 _SHIFTS = re.compile(
-    r"\b(?:weeks?|months?|weekend|days?|later|earlier|before|after|end of|next|following|same)\b"
+    r"\b(?:weekend|later|earlier|before|after|end of|next(?! to\b)|this (?:week|month)"
+    r"|(?:same|following) (?:day|date|time|hour|week|month|morning|afternoon|evening|night|\w+day)"
+    r"|(?:by|back|forward|another|more|extra)\W+(?:\w+\W+){0,2}(?:days?|weeks?|months?))\b"
 )
 _NEAR_DAYS = re.compile(r"\b(?:today|tonight|tomorrow|yesterday)\b")
 _UNTIL = re.compile(r"\b(?:until|till|through|up to|no later than)\b")
@@ -35,6 +37,9 @@ _LENGTH = re.compile(r"\b(\d+|an?|one|two|three|four|five|six|half an?)[ -](hour
 _NIGHTS = re.compile(r"\b(\d+|an?|one|two|three|four|five|six)(?: more)? (day|night|week)s?\b")
 _PERCENT = re.compile(r"\b(\d{1,3}(?:\.\d{1,4})?)\s?(?:%|percent\b|per cent\b)")
 _AMOUNTS = stem_set("amount price sum total value cost fee limit budget")
+_VERSION = re.compile(r"\Av(?=\d+\.\d)")
+_AGENT = ("er", "or")  # an editor edits
+_NUMBERED = re.compile(r"(?<=[\w,] )[A-Z][\w'-]*[ -]#?\d+\b|#\d+")  # part of a name: Rope Walk 7
 _DAY = 1_440  # minutes
 
 
@@ -46,7 +51,8 @@ def fits(part: Part, evidence: Evidence) -> Fit:
     text = str(value)
     if value in part.options and _is_in_words(text, evidence):
         return "fits"
-    if any(evidence.request.holds(option) for option in part.options) or _is_replaced(text, evidence):
+    chosen = any(evidence.request.holds(option) for option in part.options) and not part.several
+    if chosen or _is_replaced(text, evidence):
         return "contradicts"
     if evidence.standing(value) in HARMLESS:
         return "fits"
@@ -62,8 +68,9 @@ def fits(part: Part, evidence: Evidence) -> Fit:
 
 def _is_in_words(text: str, evidence: Evidence) -> bool:
     """Whether the request says these words, in whatever form: ``vip`` of "all VIPs"."""
-    said = terms(text)
-    return bool(said) and said <= evidence.request.every
+    said, every = terms(text), evidence.request.every
+    doers = {word for word in said if word[-2:] in _AGENT and stem(word[:-2]) in every}
+    return bool(said) and said - doers <= every
 
 
 def _is_replaced(text: str, evidence: Evidence) -> bool:
@@ -75,7 +82,8 @@ def _is_replaced(text: str, evidence: Evidence) -> bool:
 
 
 def _make(token: str) -> str:
-    return re.sub(r"\d+", "9", re.sub(r"[^\W\d]+", "a", token.strip(".,;:!?()\"'"))).casefold()
+    bare = _VERSION.sub("", token.strip(".,;:!?()\"'").casefold())
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d]+", "a", bare))
 
 
 def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
@@ -92,7 +100,7 @@ def _number(wanted: float, part: Part, evidence: Evidence) -> Fit:
         caps = _floats(request.caps)
         if any(wanted > cap for cap in caps):
             return "contradicts"
-        said = (said & _floats(figures(request.canonical))) - caps
+        said = (said & _floats(figures(_NUMBERED.sub(" ", request.text)))) - caps
     return "contradicts" if said else "open"
 
 
@@ -129,6 +137,8 @@ def _day(day: str, evidence: Evidence) -> Fit:
     request = evidence.request
     if day in evidence.days or (len(day) == 10 and request.means_day(day)):
         return "fits"
+    if day == request.today and not request.of("date", "weekday", "relative"):
+        return "open"
     lengths = [_days(count, unit) for count, unit in _NIGHTS.findall(request.canonical)]
     if len(day) == 10 and any(shifted(day, sign * n) in evidence.days for n in lengths for sign in (1, -1)):
         return "fits"
@@ -152,16 +162,21 @@ def _hour(hour: str, evidence: Evidence) -> Fit:
     said = request.of("time")
     if hour in said | evidence.hours or str(int(hour[:2]) % 12 or 12) in request.of("number"):
         return "fits"
-    lengths = [_minutes(count, unit) for count, unit in _LENGTH.findall(request.canonical)]
+    spans = lengths(request.canonical) or evidence.lengths
     starts = [minute_of(start) for start in said | evidence.hours]
     if any(
         (start + sign * length - minute_of(hour)) % _DAY == 0
         for start in starts
-        for length in lengths
+        for length in spans
         for sign in (1, -1)
     ):
         return "fits"
     return "contradicts" if said and not _SHIFTS.search(request.canonical) else "open"
+
+
+def lengths(text: str) -> list[int]:
+    """How many minutes a canonical text says that something takes: "half an hour"."""
+    return [_minutes(count, unit) for count, unit in _LENGTH.findall(text)]
 
 
 def _days(count: str, unit: str) -> int:
@@ -183,6 +198,7 @@ def _is_derived(value: float, said: set[float], known: set[float]) -> bool:
         result
         for a in said
         for b in said | known
+        if a != b
         for result in (
             b + a,
             b - a,
