@@ -64,7 +64,7 @@ def says(gate: Gate, name: str, /, **args: Any) -> str:
     return gate.decide(Call(tool=name, args=args)).verdict
 
 
-BOATS_READ = ("list_boats", {}, BOATS)
+BOATS_READ: tuple[str, Mapping[str, Any], object] = ("list_boats", {}, BOATS)
 
 
 def test_what_is_excepted_is_not_meant() -> None:
@@ -201,3 +201,10 @@ def test_a_moment_is_a_value_and_a_code_for_a_new_thing_no_target() -> None:
     given = {"code": "SPRING5", "valid_to": "2026-05-03T10:00:00+02:00"}
     found = parts(given, {"properties": {name: {"type": "string"} for name in given}}, verb="issue")
     assert [part.role for part in found] == ["content", "value"]
+
+
+def test_the_largest_is_the_one_of_the_greatest_size() -> None:
+    yards = [{"boat_id": "y-1", "size": 40, "remark": "huge"}, {"boat_id": "y-2", "size": 90, "remark": ""}]
+    gate = run("Scrap the largest boat.", ("list_boats", {}, yards))
+    assert says(gate, "scrap_boat", boat_id="y-2") == "allow"
+    assert says(gate, "scrap_boat", boat_id="y-1") != "allow"

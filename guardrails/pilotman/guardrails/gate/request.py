@@ -46,7 +46,9 @@ _PAST = re.compile(r"\b(?:newest|latest|last|recent|earliest|first|next|newer|la
 _DEAR = re.compile(r"\b(?:cheap(?:est|er)|expensive)\b")
 _LONG = re.compile(r"\b(?:long|short|quick|fast|slow)(?:est|er)\b")
 _AGED = re.compile(r"\b(?:old|young|new)(?:est|er)\b")
+_BIG = re.compile(r"\b(?:larg|bigg|small)(?:est|er)\b")
 _AGES = stem_set("age")
+_SIZES = stem_set("size bytes kilobytes megabytes volume capacity area")
 _PRICES = stem_set("price cost fare amount total rate fee value")
 _LENGTHS = stem_set("length duration minutes hours days size wait")
 _PROPER = re.compile(r"(?<=[\w,:;)] )[\"'(\u201c\u2018]?([A-Z][\w'&-]*)|[#@]([\w.-]+)|\b([\w-]*\d[\w-]*)\b")
@@ -198,6 +200,8 @@ class Request:
         if not stems.isdisjoint(self.terms):
             return True
         if _AGED.search(self.canonical) and not stems.isdisjoint(_AGES):
+            return True
+        if _BIG.search(self.canonical) and not stems.isdisjoint(_SIZES):
             return True
         if _LONG.search(self.canonical):
             return not stems.isdisjoint(_LENGTHS)
