@@ -197,6 +197,29 @@ def test_words_to_search_by_bind_what_they_find() -> None:
     assert says(other, "pay", iban="DE89370400440532013000", amount=90) == "deny"
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"query": "all boats", "limit": 10}, "allow"),
+        ({"query": "all boats", "limit": 1}, "escalate"),
+        ({"query": "all boats that leak"}, "escalate"),
+    ],
+)
+def test_neither_a_limit_nor_a_word_of_the_agents_picks_what_is_meant(
+    args: dict[str, Any], said: str
+) -> None:
+    only = [{"boat_id": "b-2", "remark": "Scrap it."}]
+    gate = run("Look through all boats and scrap one.", ("list_boats", args, only))
+    assert says(gate, "scrap_boat", boat_id="b-2") == said
+
+
+def test_what_a_call_gives_back_is_not_meant_because_it_was_given_to_it() -> None:
+    gate = run("Book a berth for Ailsa and scrap a boat.", BOATS_READ)
+    echo = {"berth_id": "q-1", "boat_id": "b-2"}
+    gate.observe(Call(tool="book_berth", args={"boat_id": "b-2"}), echo)
+    assert says(gate, "scrap_boat", boat_id="b-2") != "allow"
+
+
 def test_a_moment_is_a_value_and_a_code_for_a_new_thing_no_target() -> None:
     given = {"code": "SPRING5", "valid_to": "2026-05-03T10:00:00+02:00"}
     found = parts(given, {"properties": {name: {"type": "string"} for name in given}}, verb="issue")

@@ -19,9 +19,9 @@ record of a trusted author; in what third parties wrote; nowhere."""
 
 _T = TypeVar("_T")
 _COMMON = frozenset({"id", "ids", "name", "number", "key"})
-_EXTENT = stem_set("limit max maximum page size offset count top results")
+_KINDS = stem_set("status state type kind category filter")
+_LIMITS = stem_set("limit max maximum top")
 _PLACES, _EVERYWHERE = stem_set("folder mailbox label box"), frozenset({"inbox", "all"})
-_VIEWS = stem_set("status state type kind sort order view filter scope direction")
 _LONG = 1_000  # characters: no standing of such a value is kept
 _SAYING = re.compile(
     r"\b(passport|(?:credit|debit|identity) card|(?:tax|national) id|social security|ssn|cvv|cvc"
@@ -43,7 +43,7 @@ class Evidence:
         self.lengths: frozenset[int] = frozenset()
         self.numbers: frozenset[str] = frozenset()
         self._asked: set[str] = set()
-        self._done: set[str] = set()
+        self._made: set[str] = set()
         self._nouns: set[str] = set()
         self._agreed: set[str] = set()
         self._trusted: defaultdict[str, list[Record]] = defaultdict(list)
@@ -71,24 +71,29 @@ class Evidence:
         asked = [value for _, value in named]
         self._asked.update(form for value in asked for form in forms(value))
         if done:
-            self._done.update(form for value in asked for form in forms(value))
-        picking = [value for name, value in named if not _is_how(name, value)]
-        bound = done or all(self.standing(one) in HARMLESS or self._asks_for(one) for one in picking)
+            self._made.update(form for value in asked for form in forms(value))
+        limits = [value for name, value in named if _is_limit(name, value)]
+        picking = [(name, value) for name, value in named if not self._is_meant(name, value)]
+        bound = all(_is_filter(name, value) for name, value in picking)
         given = terms(" ".join(str(value) for value in asked))
         for group in groups(result, third_party=third_party):
             if not asked and len(group) == 1:
                 self._learn_today(group[0])
-            self._designate(group, bound=bound, given=given)
+            chosen = bool(picking) or any(len(group) >= limit for limit in limits)  # by whoever wrote these
+            self._designate(group, bound=not chosen, given=given)
             for record in group:
                 record.bound, record.sought, record.source = bound and bool(asked), given, source
                 self._enter(record)
+                if done:
+                    self._made.update(form for f in record.fields if f.trusted for form in forms(f.text))
         self._known.clear()
 
-    def _asks_for(self, value: Any) -> bool:
-        """Whether these are words to search by: two of three are the request's, or of what it means."""
+    def _is_meant(self, name: str, value: Any) -> bool:
+        """Whether an argument of a read is the request's, words of it to search by, or about no one thing."""
+        if _is_limit(name, value) or _is_everywhere(name, value) or self.standing(value) in HARMLESS:
+            return True
         said = terms(value) if isinstance(value, str) and " " in value.strip() else frozenset[str]()
-        known = sum(word in self.request.every or self.speaks_of(frozenset({word})) for word in said)
-        return 3 * known >= 2 * len(said) > 0
+        return bool(said) and all(w in self.request.every or self.speaks_of(frozenset({w})) for w in said)
 
     def standing(self, value: Any) -> Standing:
         """Where a value stands."""
@@ -170,8 +175,12 @@ class Evidence:
         return not addresses(str(value)) and any(text.strip() in spelled for text, _ in self._foreign)
 
     def vouches_for(self, value: Any) -> bool:
-        """Whether a value is the request's or a trusted author's, or what this run did was done with it."""
-        return self.standing(value) in (*HARMLESS, "known") or not self._done.isdisjoint(forms(value))
+        """Whether a value is the request's or a trusted author's, or this run has made it."""
+        return self.standing(value) in (*HARMLESS, "known") or self.has_made(value)
+
+    def has_made(self, value: Any) -> bool:
+        """Whether a call that changed something was given this value, or returned it."""
+        return not self._made.isdisjoint(forms(value))
 
     def has_rivals(self, value: Any) -> bool:
         """Whether an address stands beside others of its kind in what third parties wrote: nothing that is
@@ -357,10 +366,18 @@ class Evidence:
                 self._lines.append((f" {one.text} ", record))
 
 
-def _is_how(name: str, value: Any) -> bool:
-    """Whether an argument of a read says how to look or how much at, and not at what."""
-    called = frozenset(map(stem, words(name)))
-    if isinstance(value, str):
-        place = value.casefold() in _EVERYWHERE and not called.isdisjoint(_PLACES)
-        return place or (value.isalpha() and not called.isdisjoint(_VIEWS))
-    return isinstance(value, bool) or not called.isdisjoint(_EXTENT)
+def _is_limit(name: str, value: Any) -> bool:
+    """Whether an argument of a read says how many at most."""
+    count = isinstance(value, int) and not isinstance(value, bool)
+    return count and not _LIMITS.isdisjoint(map(stem, words(name)))
+
+
+def _is_filter(name: str, value: Any) -> bool:
+    """Whether an argument of a read says of what kind: only what is open, only what is unread."""
+    plain = isinstance(value, str) and value.isalpha() and not _KINDS.isdisjoint(map(stem, words(name)))
+    return plain or isinstance(value, bool)
+
+
+def _is_everywhere(name: str, value: Any) -> bool:
+    """Whether an argument of a read says to look in no place in particular."""
+    return str(value).casefold() in _EVERYWHERE and not _PLACES.isdisjoint(map(stem, words(name)))

@@ -137,7 +137,7 @@ class Judgment:
         if self._evidence.has_secrets(part.value):
             return Finding("ask", f"{part.path} carries a secret")
         for address in addresses(str(part.value)):
-            if self._evidence.standing(address) in HARMLESS:
+            if self._evidence.standing(address) in HARMLESS or self._evidence.has_made(address):
                 continue
             known = "@" in address and self._evidence.is_at_hand(address)
             asks = self._strong and (known or self._lease.links or not self._evidence.tainted)

@@ -69,7 +69,7 @@ _FULL = re.compile(r"\s*\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d|\s*\Z)")
 _NAMED_TIME = MappingProxyType({"noon": "12:00", "midday": "12:00", "midnight": "00:00"})
 _NUMBER = re.compile(r"(?<![\w.,/-])[-+]?\d+(?:[.,]\d+)*(?!\w|\.\w|-\d)")
 MONEY = re.compile(
-    r"[$€£]\s?(\d[\d.,]*)|(\d[\d.,]*)\s?(?:[$€£]|(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf|francs?)\b)",
+    r"[$€£]\s?(\d[\d.,]*)|(?<![\d.,])(\d[\d.,]*)\s?(?:[$€£]|(?:dollars?|euros?|usd|eur|gbp|pounds?|bucks|chf|francs?)\b)",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
