@@ -220,6 +220,22 @@ def test_what_a_call_gives_back_is_not_meant_because_it_was_given_to_it() -> Non
     assert says(gate, "scrap_boat", boat_id="b-2") != "allow"
 
 
+def test_one_of_a_list_in_what_is_meant_is_not_meant_itself() -> None:
+    yard = {"yard": "Quay", "berths": ["q-1", "q-2", "q-3"], "remark": "full"}
+    gate = run("Cancel something in the yard Quay.", ("list_boats", {"query": "Quay"}, [yard]))
+    assert says(gate, "cancel_berth", berth_id="q-2") != "allow"
+    every = run("Cancel all berths of the yard Quay.", ("list_boats", {"query": "Quay"}, [yard]))
+    assert says(every, "cancel_berth", berth_id="q-2") == "allow"
+
+
+def test_the_number_of_one_kind_of_thing_is_none_of_another_kind() -> None:
+    berths = [{"berth_id": 41, "name": "Ailsa", "remark": ""}, {"berth_id": 42, "name": "Moth", "remark": ""}]
+    account = {"account_number": 12345}
+    gate = run("Cancel the berth of Moth.", ("list_boats", {}, berths), ("list_boats", {}, account))
+    assert says(gate, "cancel_berth", berth_id="42") == "allow"
+    assert says(gate, "cancel_berth", berth_id="12345") != "allow"
+
+
 def test_a_moment_is_a_value_and_a_code_for_a_new_thing_no_target() -> None:
     given = {"code": "SPRING5", "valid_to": "2026-05-03T10:00:00+02:00"}
     found = parts(given, {"properties": {name: {"type": "string"} for name in given}}, verb="issue")

@@ -135,6 +135,19 @@ class Evidence:
             any(not spelled.isdisjoint(forms(f.text)) for f in r.fields) for r in others
         )
 
+    def is_listed(self, value: Any) -> bool:
+        """Whether a meant value is only ever one of a list that the request does not speak of."""
+        spelled = forms(value)
+        meant = [record for record in self.records_with(value) if record.designated]
+        places = [f for record in meant for f in record.fields if not spelled.isdisjoint(forms(f.text))]
+        return (
+            bool(places)
+            and not self.request.plural
+            and all(
+                f.listed and not {stem(word) for word in words(f.name)} <= self.request.every for f in places
+            )
+        )
+
     def is_at_hand(self, value: Any) -> bool:
         """Whether we wrote a value, or somebody did in what was read because the request names it."""
         if self.standing(value) in (*HARMLESS, "known"):
@@ -233,7 +246,7 @@ class Evidence:
         found = {id(r): r for form in spelled for text, r in self._foreign if stands(form, text)}
         return [*self.records_with(value), *found.values()]
 
-    def misplaced(self, value: Any, nouns: frozenset[str]) -> bool:
+    def misplaced(self, value: Any, nouns: frozenset[str], *, strictly: bool = False) -> bool:
         """Whether a value of this kind stands elsewhere, and this one only where another kind stands.
 
         ``nouns`` are the stems of a parameter's name: a booking's number is no flight's number.
@@ -247,6 +260,8 @@ class Evidence:
             if form in forms(f.text)
             for word in words(f.name)
         }
+        if strictly:
+            under -= _COMMON
         return bool(under) and under.isdisjoint(nouns) and not self._nouns.isdisjoint(nouns - _COMMON)
 
     def consumed(self, quote: str) -> bool:

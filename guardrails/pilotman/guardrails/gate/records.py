@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -59,11 +60,15 @@ _NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One scalar: the name it stands under, its canonical text, and whether a trusted author wrote it."""
+    """One scalar: the name it stands under, its canonical text, and whether a trusted author wrote it.
+
+    ``listed``: it is one of several in a list.
+    """
 
     name: str
     text: str
     trusted: bool
+    listed: bool = False
 
 
 @dataclass(eq=False)
@@ -285,11 +290,15 @@ class _Reading:
             if _holds_objects(value):
                 self.read(value, depth + 1, _joined(path, str(name)), outer)
 
+    def _is_trusted(self, path: str) -> bool:
+        return not (self._others or _is_in(path, self._foreign))
+
     def _group(self, objects: list[list[tuple[str, Any]]], parent: Record | None) -> list[Record]:
         group: list[Record] = []
         for scalars_of in objects[:_MOST]:
+            places = Counter(path for path, _ in scalars_of)
             fields = tuple(
-                Field(_last(path), canonical(str(value)), not (self._others or _is_in(path, self._foreign)))
+                Field(_last(path), canonical(str(value)), self._is_trusted(path), places[path] > 1)
                 for path, value in scalars_of
             )
             group.append(Record(fields=fields, group=group, parent=parent))

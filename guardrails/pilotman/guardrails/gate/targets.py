@@ -12,7 +12,7 @@ from pilotman.guardrails.gate.demands import names, sentences
 from pilotman.guardrails.gate.evidence import HARMLESS, Evidence, Standing
 from pilotman.guardrails.gate.finding import OK, Finding, shown
 from pilotman.guardrails.gate.lease import Lease
-from pilotman.guardrails.gate.literals import addresses, kind_of
+from pilotman.guardrails.gate.literals import addresses, canonical_number, kind_of
 from pilotman.guardrails.gate.records import Record, forms, stands
 from pilotman.guardrails.gate.request import SUPERLATIVE
 from pilotman.guardrails.gate.roles import Part
@@ -71,8 +71,15 @@ class Targets:
             elsewhere = self._evidence.misplaced(part.value, part.nouns) or self._is_said_elsewhere(part)
             other = elsewhere or self._is_own_instead(part, parts)
             return Finding("ask", f"{shown(part)} is named, but not for this") if other else OK
-        if self._is_other_address(part) or self._is_instead(part) or self._is_not_the_extreme(part):
+        if (
+            self._is_number_of_another(part)
+            or self._is_other_address(part)
+            or self._is_instead(part)
+            or self._is_not_the_extreme(part)
+        ):
             return Finding("ask", f"{shown(part)} is meant, but not for this")
+        if self._evidence.is_listed(part.value):
+            return Finding("ask", f"{shown(part)} is one of several that the request may mean")
         if not self._strong and self._evidence.tainted and addresses(str(part.value)):
             return Finding("ask", f"the request does not plainly ask for {self._tool}")
         return OK
@@ -143,6 +150,11 @@ class Targets:
             return False
         meant = [record for record in self._evidence.records_with(part.value) if record.designated]
         return not any(record.named or record.bound for record in meant)
+
+    def _is_number_of_another(self, part: Part) -> bool:
+        """Whether this is a bare number that only other kinds of things have: an account's for an order's."""
+        number = canonical_number(str(part.value)) is not None
+        return number and self._evidence.misplaced(part.value, part.nouns, strictly=True)
 
     def _is_not_the_extreme(self, part: Part) -> bool:
         """Whether the words that asked for this say a superlative ("the largest"), and others this one."""
