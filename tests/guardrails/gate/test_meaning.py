@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.guardrails.gate.tools import tool
 
 from pilotman.guardrails import Call, Gate, Principal
 from pilotman.guardrails.gate.request import Request
 from pilotman.guardrails.gate.roles import parts
-from pilotman.guardrails.policy import Effect
 
 ME = Principal(tenant="quay", user="lena")
 
 
-@dataclass(frozen=True)
-class Tool:
-    name: str
-    description: str
-    effect: Effect
-    args_schema: Mapping[str, Any]
-    third_party: bool | Sequence[str] = False
-
-
-def tool(
-    name: str, effect: Effect, about: str = "", /, *, others: bool | Sequence[str] = False, **types: Any
-) -> Tool:
-    properties = {key: {"type": kind} if isinstance(kind, str) else kind for key, kind in types.items()}
-    return Tool(name, about, effect, {"type": "object", "properties": properties}, others)
-
-
 TOOLS = (
-    tool("list_boats", "read", others=["remark"]),
-    tool("find_letters", "read", others=["text"], query="string", limit="integer", folder="string"),
-    tool("read_page", "egress", "Reads a page.", others=True, url="string"),
+    tool("list_boats", "read", third_party=["remark"]),
+    tool("find_letters", "read", third_party=["text"], query="string", limit="integer", folder="string"),
+    tool("read_page", "egress", "Reads a page.", third_party=True, url="string"),
     tool("scrap_boat", "irreversible", "Scraps a boat.", boat_id="string"),
     tool("send_letter", "irreversible", "Sends a letter.", to="string", text="string"),
     tool("book_berth", "write", "Books a berth.", boat_id="string", start="string", end="string"),

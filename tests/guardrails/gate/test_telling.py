@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from tests.guardrails.gate.tools import tool
+
 from pilotman.guardrails import Call, Gate, Principal
-from pilotman.guardrails.policy import Effect
 
 ME = Principal(tenant="acme", user="ada")
-
-
-@dataclass(frozen=True)
-class Tool:
-    name: str
-    description: str
-    effect: Effect
-    args_schema: Mapping[str, Any]
-    third_party: bool | Sequence[str] = False
-
-
-def tool(name: str, effect: Effect, /, *, third_party: bool | Sequence[str] = False, **types: str) -> Tool:
-    properties = {key: {"type": kind} for key, kind in types.items()}
-    return Tool(name, "", effect, {"type": "object", "properties": properties}, third_party)
 
 
 GUESTS = tool("guests", "read", third_party=["wish"])

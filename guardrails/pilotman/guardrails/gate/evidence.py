@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from pilotman.guardrails.gate.literals import addresses, agrees, canonical, dates, kind_of, numbers, times
+from pilotman.guardrails.gate.looking import is_everywhere, is_filter, is_limit
 from pilotman.guardrails.gate.records import Record, forms, groups, scalars, stands
 from pilotman.guardrails.gate.request import Request
-from pilotman.guardrails.wording.words import stem, stem_set, terms, words
+from pilotman.guardrails.wording.words import stem, terms, words
 
 Standing: TypeAlias = Literal["given", "designated", "known", "foreign", "unknown"]
 """Where a value stands: in the request or the facts; in the one record that the request means; in another
@@ -19,9 +20,6 @@ record of a trusted author; in what third parties wrote; nowhere."""
 
 _T = TypeVar("_T")
 _COMMON = frozenset({"id", "ids", "name", "number", "key"})
-_KINDS = stem_set("status state type kind category filter")
-_LIMITS = stem_set("limit max maximum top")
-_PLACES, _EVERYWHERE = stem_set("folder mailbox label box"), frozenset({"inbox", "all"})
 _LONG = 1_000  # characters: no standing of such a value is kept
 _SAYING = re.compile(
     r"\b(passport|(?:credit|debit|identity) card|(?:tax|national) id|social security|ssn|cvv|cvc"
@@ -69,12 +67,13 @@ class Evidence:
         self._known.clear()
         named = list(scalars(args))
         asked = [value for _, value in named]
-        self._asked.update(form for value in asked for form in forms(value))
+        spelled = {form for value in asked for form in forms(value)}
+        self._asked |= spelled
         if done:
-            self._made.update(form for value in asked for form in forms(value))
-        limits = [value for name, value in named if _is_limit(name, value)]
+            self._made |= spelled
+        limits = [value for name, value in named if is_limit(name, value)]
         picking = [(name, value) for name, value in named if not self._is_meant(name, value)]
-        bound = all(_is_filter(name, value) for name, value in picking)
+        bound = all(is_filter(name, value) for name, value in picking)
         given = terms(" ".join(str(value) for value in asked))
         for group in groups(result, third_party=third_party):
             if not asked and len(group) == 1:
@@ -90,7 +89,7 @@ class Evidence:
 
     def _is_meant(self, name: str, value: Any) -> bool:
         """Whether an argument of a read is the request's, words of it to search by, or about no one thing."""
-        if _is_limit(name, value) or _is_everywhere(name, value) or self.standing(value) in HARMLESS:
+        if is_limit(name, value) or is_everywhere(name, value) or self.standing(value) in HARMLESS:
             return True
         said = terms(value) if isinstance(value, str) and " " in value.strip() else frozenset[str]()
         return bool(said) and all(w in self.request.every or self.speaks_of(frozenset({w})) for w in said)
@@ -138,8 +137,12 @@ class Evidence:
     def is_listed(self, value: Any) -> bool:
         """Whether a meant value is only ever one of a list that the request does not speak of."""
         spelled = forms(value)
-        meant = [record for record in self.records_with(value) if record.designated]
-        places = [f for record in meant for f in record.fields if not spelled.isdisjoint(forms(f.text))]
+        places = [
+            f
+            for record in self.meant_with(value)
+            for f in record.fields
+            if not spelled.isdisjoint(forms(f.text))
+        ]
         return (
             bool(places)
             and not self.request.plural
@@ -157,6 +160,10 @@ class Evidence:
     def records_with(self, value: Any) -> list[Record]:
         """The records that hold this value in a trusted field, or in a line of trusted text."""
         return self._kept("trusted", value, self._records_with)
+
+    def meant_with(self, value: Any) -> list[Record]:
+        """Those of ``records_with`` that the request means."""
+        return [record for record in self.records_with(value) if record.designated]
 
     def _kept(self, what: str, value: Any, find: Callable[[Any], _T]) -> _T:
         """What was found for a value since the last result came in."""
@@ -379,20 +386,3 @@ class Evidence:
                 self._trusted[form].append(record)
             if " " in one.text:
                 self._lines.append((f" {one.text} ", record))
-
-
-def _is_limit(name: str, value: Any) -> bool:
-    """Whether an argument of a read says how many at most."""
-    count = isinstance(value, int) and not isinstance(value, bool)
-    return count and not _LIMITS.isdisjoint(map(stem, words(name)))
-
-
-def _is_filter(name: str, value: Any) -> bool:
-    """Whether an argument of a read says of what kind: only what is open, only what is unread."""
-    plain = isinstance(value, str) and value.isalpha() and not _KINDS.isdisjoint(map(stem, words(name)))
-    return plain or isinstance(value, bool)
-
-
-def _is_everywhere(name: str, value: Any) -> bool:
-    """Whether an argument of a read says to look in no place in particular."""
-    return str(value).casefold() in _EVERYWHERE and not _PLACES.isdisjoint(map(stem, words(name)))

@@ -196,8 +196,9 @@ def _is_coded(part: Part) -> bool:
     text = str(part.value)
     if _NAME.fullmatch(text[:SHOWN]):
         return True
-    coded = any(c.isdigit() for c in text) and any(c.isalpha() or c in ".-" for c in text) and not times(text)
-    return not dates(text) and (isinstance(part.value, str) and coded and canonical_number(text) is None)
+    if not isinstance(part.value, str) or dates(text) or times(text) or canonical_number(text) is not None:
+        return False
+    return any(c.isdigit() for c in text) and any(c.isalpha() or c in ".-" for c in text)
 
 
 def _uses(text: str, quote: str) -> bool:

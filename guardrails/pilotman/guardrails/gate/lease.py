@@ -75,6 +75,7 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
     """
     known = list(deeds)
     said = re.findall(r"[a-z]+", request.casefold())
+    links = not _LINKS.isdisjoint(said)
     pages = [address for address in addresses(request) if kind_of(address) == "url"]
     planned = None if plan is None else Counter(_planned(plan))
     found, clauses = _strengths(request, known)
@@ -87,9 +88,8 @@ def lease(request: str, deeds: Iterable[Deed], plan: object | None = None) -> Le
         clauses=MappingProxyType({name: tuple(texts) for name, texts in clauses.items()}),
         calls=None if planned is None else MappingProxyType(dict(planned)),
         delegates=_delegates(request, asked),
-        links=not _LINKS.isdisjoint(said),
-        follows=not _LINKS.isdisjoint(said)
-        and (not pages or (len(pages) == 1 and not _SEVERAL.isdisjoint(said))),
+        links=links,
+        follows=links and (not pages or (len(pages) == 1 and not _SEVERAL.isdisjoint(said))),
         unclaimed=_unclaimed(request, asked),
     )
 
@@ -134,14 +134,15 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
     """The tools that a demand may mean, and how plainly."""
     scores = {deed.name: _score(demand, deed, known) for deed in known}
     best = max((action + fit for action, fit in scores.values() if action), default=0.0)
-    verbal = [deed.name for deed in known if demand.verb and demand.verb == deed.verb]
+    verbal = [deed for deed in known if demand.verb and demand.verb == deed.verb]
+    alone = verbal[0].name if len(verbal) == 1 and not _is_about_another(demand, verbal[0], known) else None
     undoing = {deed.name for deed in known if deed.actions & UNDOING}
     found: dict[str, Strength] = {}
     for name, (action, fit) in scores.items():
         near = action + fit >= best - _NEAR
         if demand.loose and not (near and fit >= _TELLING and name not in undoing):
             continue
-        if verbal == [name] and not _is_about_another(demand, name, known):
+        if name == alone:
             found[name] = "strong"
         elif action and action + fit >= best - _FAR:
             # Only its description has the verb, and the verb takes nothing away: "the customer is told".
@@ -151,9 +152,8 @@ def _meant(demand: Demand, known: Sequence[Deed]) -> dict[str, Strength]:
     return found
 
 
-def _is_about_another(demand: Demand, name: str, known: Sequence[Deed]) -> bool:
+def _is_about_another(demand: Demand, mine: Deed, known: Sequence[Deed]) -> bool:
     """Whether a verb stands beside nouns that other tools are called by, and by none of this one's."""
-    mine = next(deed for deed in known if deed.name == name)
     if not mine.named or not demand.near.isdisjoint(mine.named | mine.described):
         return False
     if not demand.things.isdisjoint(mine.things):

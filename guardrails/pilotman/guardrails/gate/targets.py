@@ -148,7 +148,7 @@ class Targets:
         mine = addresses(str(part.value))
         if not mine or not self._request.of(*(kind_of(address) for address in mine)):
             return False
-        meant = [record for record in self._evidence.records_with(part.value) if record.designated]
+        meant = self._evidence.meant_with(part.value)
         return not any(record.named or record.bound for record in meant)
 
     def _is_number_of_another(self, part: Part) -> bool:
@@ -160,7 +160,7 @@ class Targets:
         """Whether the words that asked for this say a superlative ("the largest"), and others this one."""
         if not self._superlative:
             return False
-        meant = [record for record in self._evidence.records_with(part.value) if record.designated]
+        meant = self._evidence.meant_with(part.value)
         asked = terms(" ".join(self._clauses))
         return bool(meant) and all(r.named and not r.ranked and asked.isdisjoint(r.terms) for r in meant)
 
